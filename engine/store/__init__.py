@@ -1,1 +1,1 @@
-"""TODO."""
+"""Where a hub lives: the promises (``protocol``), the records (``rows``) and the stores."""

@@ -1,0 +1,95 @@
+"""The exceptions of the engine.
+
+PerdureError
+├── UserError                 the request is wrong; the text is safe to show
+│   ├── NotFound              no such instance, definition, ...
+│   ├── Conflict              it exists already, or its state forbids this
+│   └── Ended                 the instance has ended
+├── NonDeterminismError       a history and its Program do not agree
+├── LimitExceeded             a bound of the engine was hit
+└── StoreError                the database did not do it
+    ├── FenceLost             this worker id is dead: drop everything, join under a new one
+    ├── OutcomeUnknown        the connection broke in COMMIT: it may be applied, now or later
+    ├── Busy                  try again: deadlock, serialization, lock, a short outage
+    └── Refused               a row cannot be written, now or ever
+"""
+
+from __future__ import annotations
+
+import inspect
+
+
+class PerdureError(Exception):
+    """Something went wrong in perdure."""
+
+    code = "internal"
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        super().__init__(message or inspect.cleandoc(type(self).__doc__ or ""))
+        self.hint = hint
+
+
+class UserError(PerdureError):
+    """The request cannot be carried out."""
+
+    code = "invalid"
+
+
+class NotFound(UserError):
+    """There is nothing of that name."""
+
+    code = "not_found"
+
+
+class Conflict(UserError):
+    """It exists already, or its state does not allow this."""
+
+    code = "conflict"
+
+
+class Ended(UserError):
+    """The instance has ended."""
+
+    code = "ended"
+
+
+class NonDeterminismError(PerdureError):
+    """The history was written by another program than the one that is to continue it."""
+
+    code = "non_determinism"
+
+
+class LimitExceeded(PerdureError):
+    """A limit was exceeded."""
+
+    code = "limit"
+
+
+class StoreError(PerdureError):
+    """The database did not carry out a statement."""
+
+    code = "store"
+
+
+class FenceLost(StoreError):
+    """This worker's id is no longer live."""
+
+    code = "fence_lost"
+
+
+class OutcomeUnknown(StoreError):
+    """The connection was lost while committing."""
+
+    code = "outcome_unknown"
+
+
+class Busy(StoreError):
+    """The database is busy; the same statements may succeed later."""
+
+    code = "busy"
+
+
+class Refused(StoreError):
+    """The database refuses a row."""
+
+    code = "refused"

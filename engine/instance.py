@@ -1,0 +1,71 @@
+"""An instance as its row tells it, and which status may follow which."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from zlib import crc32
+
+import msgspec
+
+SLOTS = 256
+"""Slots of a hub; the number is written in ``meta`` once and never changes."""
+
+
+class Status(StrEnum):
+    """Where an instance stands. ``ContinuedAsNew`` is only ever the status of an ended generation."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    TERMINATED = "Terminated"
+    CONTINUED_AS_NEW = "ContinuedAsNew"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows it."""
+        return self in ENDED
+
+
+ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.TERMINATED})
+
+LEGAL = {
+    Status.PENDING: {Status.RUNNING, Status.SUSPENDED} | ENDED,
+    Status.RUNNING: {Status.RUNNING, Status.SUSPENDED} | ENDED,
+    Status.SUSPENDED: {Status.RUNNING, Status.SUSPENDED} | ENDED,
+    **{status: set[Status]() for status in ENDED},
+}
+"""The status transition table; an ended instance never changes."""
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """The narrow row of an instance. Times are microseconds since 1970 UTC.
+
+    ``reason`` says why it is suspended (or was terminated). It is machine-readable where the engine
+    wrote it: ``non_determinism: ...``. ``custom_status`` is JSON text. ``started_at`` is when the
+    present generation began.
+    """
+
+    id: str
+    slot: int
+    name: str
+    version: str
+    digest: str
+    status: Status
+    execution: str
+    generation: int = 1
+    created_at: int
+    started_at: int | None = None
+    updated_at: int
+    ended_at: int | None = None
+    reason: str | None = None
+    custom_status: str | None = None
+    tags: dict[str, str] = {}
+    parent_id: str | None = None
+
+
+def slot_of(instance_id: str, slots: int = SLOTS) -> int:
+    """The slot that an id hashes to: CRC-32 of its UTF-8, modulo the number of slots."""
+    return crc32(instance_id.encode()) % slots

@@ -1,0 +1,197 @@
+"""What a store promises, in words. ``memory`` is the reference; the SQL stores must agree with it.
+
+Every method is one transaction: all of it happens, or nothing. Methods marked *fenced* first make
+sure, inside their transaction, that the worker is live, and raise ``FenceLost`` when it is not. Any
+method may raise ``Busy`` (nothing happened; try again) or, where it writes, ``OutcomeUnknown`` (the
+connection broke in COMMIT; the worker must ``rejoin``).
+
+Order inside a commit: requests, instances, payloads, history, inbox (consumed), timers, tasks, inbox
+(new), dead letters, each sorted by key, so that two transactions never wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from perdure.engine.instance import Instance
+from perdure.engine.store.rows import (
+    Batch,
+    DeadLetter,
+    Definition,
+    HistoryRow,
+    InstanceQuery,
+    Loaded,
+    LookUp,
+    Message,
+    PayloadRow,
+    Request,
+    Takeover,
+    TaskRow,
+    TimerRow,
+    Worker,
+)
+
+
+class Membership(Protocol):
+    """Who is a member of the hub, and who serves which slot."""
+
+    def join(self, worker: Worker, lease: int) -> None:
+        """Insert the worker, live, with a lease of ``lease`` microseconds. Its id was never used."""
+
+    def rejoin(self, old: Sequence[str], worker: Worker, lease: int) -> frozenset[int]:
+        """Declare every id in ``old`` dead and pass its slots and tasks to ``worker``, a new id.
+
+        Waits for whatever of ``old`` the database still executes. Returns the slots it now owns.
+        """
+
+    def leave(self, worker: str) -> None:
+        """Release slots and claimed tasks, and set the worker's state to ``left``."""
+
+    def workers(self) -> list[Worker]:
+        """All live workers, oldest first."""
+
+    def gone(self, worker: str) -> list[str]:
+        """Live workers other than this one whose process is surely over (its lock is free)."""
+
+    def take_over(self, worker: str, victim: str, seen_lease: int | None) -> bool:
+        """Fenced. Declare ``victim`` dead and free its slots and tasks; False if it is not to be.
+
+        With ``seen_lease`` the victim's lease must still be that one, and expired by the store's
+        clock. Without, its process must be surely over.
+        """
+
+    def take_slots(self, worker: str) -> frozenset[int]:
+        """Fenced. Take the free slots; returns all that the worker now owns.
+
+        On SQLite and in memory one worker owns all slots, or none.
+        """
+
+    def owned_slots(self) -> dict[str, int]:
+        """How many slots each worker owns."""
+
+
+class Turns(Protocol):
+    """What the owner of slots needs."""
+
+    def time(self) -> int:
+        """The store's time, never earlier than what it said before."""
+
+    def commit(self, batch: Batch) -> int:
+        """Fenced. Write the batch; returns the store's time.
+
+        Raises ``Refused`` when a row cannot be written or a guard does not hold: an id that exists,
+        an instance whose execution or status is not the expected one, a consumed message that is not
+        there, a text that the database does not take. Nothing is written then.
+        """
+
+    def load(self, ids: Sequence[str]) -> list[Loaded]:
+        """The instances among ``ids`` that exist, with the histories of their present generations."""
+
+    def load_open(self, slots: Iterable[int]) -> Takeover:
+        """One snapshot of the not ended instances of these slots whose last row has ``open`` > 0."""
+
+    def inbox(self, slots: Iterable[int], limit: int) -> list[Message]:
+        """Messages that are due and not held, oldest first."""
+
+    def timers(self, slots: Iterable[int], until: int, limit: int) -> list[TimerRow]:
+        """Timers due at ``until`` or before, earliest first."""
+
+    def next_timer(self, slots: Iterable[int]) -> int | None:
+        """When the earliest timer or waiting message is due."""
+
+    def look_up(
+        self,
+        ids: Sequence[str],
+        definitions: Sequence[tuple[str, str | None]],
+        requests: Sequence[tuple[str, str, str]],
+    ) -> LookUp:
+        """Rows for what clients chose, in one read. A version of None means the active one."""
+
+
+class Tasks(Protocol):
+    """What a worker that runs activities needs."""
+
+    def claim(
+        self, worker: str, names: Sequence[str], queues: Sequence[str], limit: int, max_deliveries: int
+    ) -> list[TaskRow]:
+        """Fenced. Hand out up to ``limit`` due tasks, counting the delivery before the work.
+
+        Of the default queue those named in ``names``, of the private ``queues`` all. A task that was
+        handed out ``max_deliveries`` times already is deleted instead, with a dead letter and a
+        ``TaskFailed`` message (error ``perdure.Poison``, not retryable) in the same transaction.
+        """
+
+    def record(self, results: Sequence[Message], tasks: Sequence[tuple[str, int]]) -> None:
+        """Delete the tasks and put their results into the inbox, unless they lie there already.
+
+        Not fenced: a late result is true.
+        """
+
+    def claimed(self, worker: str) -> frozenset[tuple[str, int]]:
+        """Keys of the tasks that this worker holds; what it runs and does not hold is canceled."""
+
+    def waiting_tasks(self, instance: str) -> list[TaskRow]:
+        """The rows of an instance's tasks that no worker holds."""
+
+
+class Clients(Protocol):
+    """What a client beside the owner needs: it writes messages and reads committed rows."""
+
+    def deploy(self, definition: Definition, program: str) -> Definition | None:
+        """Store a definition and its Program and make it the active version.
+
+        None if it is new; else the row that is there under this name and version, unchanged (except
+        that it becomes the active version if its digest is the same).
+        """
+
+    def pin(self, digest: str, program: str) -> None:
+        """Store a Program under its digest, without a definition. Twice is once."""
+
+    def program(self, digest: str) -> str | None:
+        """The encoded Program of this digest."""
+
+    def definitions(self, name: str | None = None) -> list[Definition]:
+        """All definitions, by name and then newest first."""
+
+    def start(
+        self, instance: Instance, payload: PayloadRow, message: Message, request: Request | None
+    ) -> Request | None:
+        """Insert the pending instance, its input and its start message.
+
+        Returns the request that was carried out under this key before, and does nothing then.
+        Raises ``Conflict`` when the id exists.
+        """
+
+    def send(self, message: Message, request: Request | None) -> Request | None:
+        """Put a message into the inbox of an instance that has not ended; ``start`` says the rest.
+
+        Raises ``NotFound`` and ``Ended``.
+        """
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """The row of an instance."""
+
+    def payloads(self, instance_id: str) -> dict[str, str]:
+        """Its ``input``, ``output`` and ``error``, as far as there are any."""
+
+    def instances(self, query: InstanceQuery) -> list[Instance]:
+        """Rows that match, newest first (``created_at``, then id)."""
+
+    def history(
+        self, instance_id: str, generation: int, after: int, limit: int
+    ) -> list[HistoryRow]:
+        """History rows with ``first_seq`` >= ``after``, in order."""
+
+    def dead_letters(self, instance_id: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        """Newest first."""
+
+
+class Store(Membership, Turns, Tasks, Clients, Protocol):
+    """A hub's database. Safe to use from several threads."""
+
+    def changed(self) -> bool:
+        """A hint: whether another connection has written since the last call."""
+
+    def close(self) -> None:
+        """Close the connections. The store is not used afterwards."""

@@ -1,0 +1,227 @@
+"""What crosses the boundary to the database: plain records, one a kind of row, and the batch.
+
+Times are microseconds since 1970 UTC. ``events``, ``event``, ``body``, ``value`` and ``answer`` are
+JSON text that the store keeps as written and never looks into.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from perdure.engine.instance import Instance, Status
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """The common shape: an immutable record."""
+
+
+class HistoryRow(Row):
+    """One turn. ``open`` counts what only the owner's memory keeps going after it."""
+
+    instance: str
+    generation: int
+    first_seq: int
+    next_seq: int
+    open: int
+    at: int
+    events: str
+
+
+class PayloadRow(Row):
+    """A value kept apart from the hot rows: ``key`` is ``input``, ``output`` or ``error``."""
+
+    instance: str
+    key: str
+    value: str
+
+
+class TimerRow(Row):
+    """A timer of an execution; ``seq`` is that of its ``TimerCreated``."""
+
+    execution: str
+    seq: int
+    instance: str
+    slot: int
+    due: int
+
+
+class TaskRow(Row):
+    """A task that any worker may run. ``worker`` is None until claimed.
+
+    ``queue`` is empty for the default queue; else the name of a private one, whose worker takes
+    every task in it. ``deliveries`` counts hand-outs, the present one included.
+    """
+
+    execution: str
+    seq: int
+    instance: str
+    slot: int
+    queue: str = ""
+    name: str
+    body: str
+    due: int = 0
+    worker: str | None = None
+    deliveries: int = 0
+
+
+class Message(Row):
+    """Something addressed to an instance; ``id`` is made by the sender and never used twice.
+
+    ``execution`` is set on what answers a decision: another execution of the instance ignores it.
+    ``kind`` is the name of the event in ``event``. Nothing is handed out before ``due``.
+    """
+
+    id: str
+    instance: str
+    slot: int
+    kind: str
+    event: str
+    execution: str | None = None
+    due: int = 0
+
+
+class Request(Row):
+    """A request that may be repeated. ``fingerprint`` tells whether it is the same one."""
+
+    route: str
+    target: str
+    key: str
+    fingerprint: str
+    answer: str
+
+
+class DeadLetter(Row):
+    """What could not be delivered, with the reason."""
+
+    id: str
+    instance: str
+    reason: str
+    kind: str
+    event: str
+    at: int
+
+
+class Definition(Row):
+    """A deployed workflow. ``digest`` is the document's, ``program`` the Program's.
+
+    ``active`` marks the version that a start without a version means.
+    """
+
+    name: str
+    version: str
+    digest: str
+    program: str
+    source: str
+    created_at: int
+    active: bool = True
+
+
+class Worker(Row):
+    """A member of the hub. ``turns`` says whether it runs turns or activities alone.
+
+    ``reserve`` marks a short-lived process that takes slots only while nobody else serves them.
+    ``state`` is ``live``, ``dead`` or ``left``.
+    """
+
+    id: str
+    host: str
+    ir: int
+    turns: bool = True
+    reserve: bool = False
+    activities: tuple[str, ...] = ()
+    state: str = "live"
+    lease_until: int = 0
+    joined_at: int = 0
+
+
+class Checkpoint(Row):
+    """Everything that one turn wants written. All of it is, or none.
+
+    ``instance`` is the row to insert (``before`` is None) or the new state of a row whose status is
+    ``before``; None where nothing of the narrow row changes. ``execution`` is the one that the turn
+    found. ``history`` has one row, or two at continue-as-new. ``consumed`` are ids of inbox rows that
+    must be there; ``tasks_closed`` need not be. ``forget_before`` deletes earlier generations.
+    """
+
+    id: str
+    slot: int
+    execution: str
+    before: Status | None = None
+    instance: Instance | None = None
+    history: tuple[HistoryRow, ...]
+    consumed: tuple[str, ...] = ()
+    payloads: tuple[PayloadRow, ...] = ()
+    timers: tuple[TimerRow, ...] = ()
+    timers_closed: tuple[tuple[str, int], ...] = ()
+    tasks: tuple[TaskRow, ...] = ()
+    tasks_closed: tuple[tuple[str, int], ...] = ()
+    forget_before: int | None = None
+
+
+class Parking(Row):
+    """An instance that cannot go on: its row's new state, without a history row."""
+
+    instance: Instance
+    before: Status
+    unhold: bool = False
+
+
+class Batch(Row):
+    """What one transaction commits, in this order: requests, checkpoints, parkings, the rest.
+
+    ``messages`` are those that no checkpoint of this batch consumes. ``hold`` sets inbox rows aside
+    until their instance is resumed. ``discard`` deletes inbox rows that have become dead letters.
+    ``adopt`` are rows for eager tasks that a worker before left open. ``lease`` (microseconds) renews
+    the worker's membership.
+    """
+
+    worker: str
+    checkpoints: tuple[Checkpoint, ...] = ()
+    parkings: tuple[Parking, ...] = ()
+    requests: tuple[Request, ...] = ()
+    messages: tuple[Message, ...] = ()
+    hold: tuple[str, ...] = ()
+    unhold: tuple[str, ...] = ()
+    discard: tuple[str, ...] = ()
+    dead_letters: tuple[DeadLetter, ...] = ()
+    adopt: tuple[TaskRow, ...] = ()
+    lease: int | None = None
+
+
+class Loaded(Row):
+    """An instance as the database has it, with the history of its present generation in order."""
+
+    instance: Instance
+    history: tuple[HistoryRow, ...]
+
+
+class Takeover(Row):
+    """One snapshot of what a new owner must know before it does anything.
+
+    ``loaded`` are the instances that had something open in memory only; ``tasks`` their keys in the
+    tasks table; ``results`` the keys of results that lie in the inbox for them.
+    """
+
+    loaded: tuple[Loaded, ...]
+    tasks: frozenset[tuple[str, int]]
+    results: frozenset[tuple[str, int]]
+
+
+class LookUp(Row):
+    """Answers for ids, names and keys chosen by clients."""
+
+    instances: dict[str, Instance]
+    definitions: dict[tuple[str, str | None], Definition]
+    requests: dict[tuple[str, str, str], Request]
+
+
+class InstanceQuery(Row):
+    """A filter over instances, newest first. ``after`` is the last row of the page before."""
+
+    statuses: tuple[Status, ...] = ()
+    name: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    created_from: int | None = None
+    created_to: int | None = None
+    after: tuple[int, str] | None = None
+    limit: int = 50
