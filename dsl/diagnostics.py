@@ -1,0 +1,205 @@
+"""What is wrong with a document, as data: one ``Diagnostic`` for one mistake, and the table of codes.
+
+A code is for ever: its number never gets another meaning. Families: PD1xx YAML, PD2xx structure and
+scope, PD3xx expressions and types, PD4xx bounds, PD7xx activities, PD8xx style (warnings), PD9xx the
+tool itself. PD5xx (entities and locks) and PD6xx (versions) have no code yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from perdure.dsl.source import Span
+
+LIMIT = 100
+"""Most diagnostics that are kept of one file."""
+
+CODES = MappingProxyType(
+    {
+        "PD100": "the file is not UTF-8 text",
+        "PD101": "the YAML cannot be read",
+        "PD102": "YAML read ': ' inside an unquoted expression as a mapping",
+        "PD103": "YAML cut an unquoted expression at a comment",
+        "PD104": "an unquoted expression inside [ ] or { }",
+        "PD105": "a tab where YAML wants spaces",
+        "PD106": "a key stands twice in one mapping",
+        "PD107": "YAML tags are not supported",
+        "PD108": "YAML merge keys are not supported",
+        "PD109": "the file is too large",
+        "PD110": "the document is nested too deeply",
+        "PD111": "the document has too many nodes",
+        "PD112": "a text is too long",
+        "PD113": "aliases make the document too large",
+        "PD114": "an alias stands inside what it names",
+        "PD115": "an alias without an anchor",
+        "PD116": "a number out of range",
+        "PD117": "a number that JSON does not have",
+        "PD118": "a character that documents may not hold",
+        "PD119": "a key that is not text",
+        "PD120": "the file holds no document",
+        "PD121": "a YAML directive that is not supported",
+        "PD201": "an unknown key",
+        "PD202": "a required key is missing",
+        "PD203": "a value of the wrong type",
+        "PD204": "a value that is not one of the allowed ones",
+        "PD205": "a step without a kind",
+        "PD206": "a step with two kinds",
+        "PD207": "text of the wrong form",
+        "PD208": "a reserved word as a name",
+        "PD209": "an item of a block that is neither a statement nor one named step",
+        "PD210": "'set' where branches run side by side",
+        "PD211": "a name that hides another",
+        "PD212": "a name that stands twice",
+        "PD213": "'return' where it is not allowed",
+        "PD214": "'break' or 'continue' without a loop that it may leave",
+        "PD215": "'continue_as_new' where it is not allowed",
+        "PD216": "a step that is never reached",
+        "PD217": "'output' that is not last in its block",
+        "PD218": "'set' of a variable that is not declared",
+        "PD219": "an unknown retry policy",
+        "PD220": "reading a step that has no value",
+        "PD221": "reading what a fan_out does not keep",
+        "PD222": "an invalid JSON Schema",
+        "PD223": "a workflow that can end without its output",
+        "PD224": "a default that its schema does not allow",
+        "PD290": "not supported yet",
+        "PD300": "an expression that cannot be read",
+        "PD301": "a name that is not defined here",
+        "PD302": "a field that does not exist",
+        "PD303": "an unknown function",
+        "PD304": "a wrong number of arguments",
+        "PD305": "types that do not fit",
+        "PD306": "a constant that cannot be converted",
+        "PD307": "an invalid regular expression",
+        "PD308": "an expression beyond a limit",
+        "PD309": "a function where it is not allowed",
+        "PD310": "an expression where a constant is needed",
+        "PD311": "a constant where an expression is needed",
+        "PD312": "an expression that always fails",
+        "PD401": "wait_for_event without timeout",
+        "PD402": "a duration that cannot be read",
+        "PD403": "a duration without a unit",
+        "PD404": "a loop without limit",
+        "PD405": "a count out of range",
+        "PD406": "'never' where a duration is needed",
+        "PD407": "bounds that contradict each other",
+        "PD701": "an unknown activity",
+        "PD801": "text or a number that looks like something else",
+        "PD802": "an event that is not declared",
+        "PD803": "an expression that may not do what it seems to",
+        "PD900": "more diagnostics than are kept",
+    }
+)
+"""One line for every kind of mistake."""
+
+
+class Severity(StrEnum):
+    """How bad it is: an error refuses the document, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """Another place that explains the mistake, such as where a name was first used."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One mistake: what and where, in ``hint`` what to do.
+
+    ``kind`` is a finer name for expressions (``cel.no_such_field``), empty elsewhere.
+    """
+
+    code: str
+    message: str
+    span: Span
+    severity: Severity = Severity.ERROR
+    file: str = ""
+    hint: str | None = None
+    related: tuple[Related, ...] = ()
+    kind: str = ""
+
+    @property
+    def title(self) -> str:
+        """The one line about this kind of mistake."""
+        return CODES[self.code]
+
+
+def severity_of(code: str) -> Severity:
+    """Warnings are the family PD8xx; everything else refuses the document."""
+    return Severity.WARNING if code.startswith("PD8") else Severity.ERROR
+
+
+@dataclass(slots=True)
+class Collector:
+    """Gathers the diagnostics of one file: each once, at most ``LIMIT``."""
+
+    file: str
+    _found: dict[Diagnostic, None] = field(default_factory=dict)
+    _errors: int = 0
+    _left_out: int = 0
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        hint: str | None = None,
+        related: Iterable[Related] = (),
+        kind: str = "",
+    ) -> None:
+        """Notes a mistake; its severity follows from the code."""
+        severity = severity_of(code)
+        self._errors += severity is Severity.ERROR
+        diagnostic = Diagnostic(
+            code=code,
+            message=message,
+            span=span,
+            severity=severity,
+            file=self.file,
+            hint=hint,
+            related=tuple(related),
+            kind=kind,
+        )
+        if len(self._found) < LIMIT:
+            self._found[diagnostic] = None
+        elif diagnostic not in self._found:
+            self._left_out += 1
+
+    @property
+    def errors(self) -> int:
+        """How many errors were noted, those beyond the limit too."""
+        return self._errors
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.diagnostics())
+
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Everything noted, in the order of the file, and how much was left out."""
+        found = sorted(self._found, key=lambda each: (each.span, each.code))
+        if not self._left_out:
+            return tuple(found)
+        message = f"{self._left_out} more {'problem' if self._left_out == 1 else 'problems'} not shown"
+        more = Diagnostic(code="PD900", message=message, span=found[-1].span, file=self.file)
+        return (*found, more)
+
+
+def quote(text: str, most: int = 60) -> str:
+    """Text of the author's, in quotes, short and without control characters."""
+    shown = text if len(text) <= most else text[: most - 1] + "…"
+    return "'" + "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in shown) + "'"
+
+
+def one_of(words: Iterable[str]) -> str:
+    """Words as an enumeration: ``a, b or c``."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
