@@ -135,10 +135,10 @@ class TimerCanceled(_Event, tag="TimerCanceled"):
 
 
 class ContinueAsNew(_Event, tag="ContinueAsNew"):
-    """The generation ends here; the next one starts with this input and these unconsumed events."""
+    """The generation ends here; the next one starts with this input and ``carried`` events."""
 
     input: Json = None
-    carried: tuple[EventRaised, ...] = ()
+    carried: int = 0
 
 
 class ExecutionCompleted(_Event, tag="ExecutionCompleted"):

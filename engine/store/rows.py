@@ -68,7 +68,8 @@ class Message(Row):
     """Something addressed to an instance; ``id`` is made by the sender and never used twice.
 
     ``execution`` is set on what answers a decision: another execution of the instance ignores it.
-    ``kind`` is the name of the event in ``event``. Nothing is handed out before ``due``.
+    ``kind`` is the name of the event in ``event``. Nothing is handed out before ``due``, nor while
+    ``held``: what an instance cannot take now is set aside.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Message(Row):
     event: str
     execution: str | None = None
     due: int = 0
+    held: bool = False
 
 
 class Request(Row):
@@ -163,14 +165,13 @@ class Parking(Row):
 
     instance: Instance
     before: Status
-    unhold: bool = False
 
 
 class Batch(Row):
     """What one transaction commits, in this order: requests, checkpoints, parkings, the rest.
 
-    ``messages`` are those that no checkpoint of this batch consumes. ``hold`` sets inbox rows aside
-    until their instance is resumed. ``discard`` deletes inbox rows that have become dead letters.
+    ``messages`` are those that no checkpoint of this batch consumes. ``hold`` are ids of inbox rows to
+    set aside, ``unhold`` instances with how many of their held rows, oldest first, to hand out again. ``discard`` deletes inbox rows that have become dead letters.
     ``adopt`` are rows for eager tasks that a worker before left open. ``lease`` (microseconds) renews
     the worker's membership.
     """
@@ -181,7 +182,7 @@ class Batch(Row):
     requests: tuple[Request, ...] = ()
     messages: tuple[Message, ...] = ()
     hold: tuple[str, ...] = ()
-    unhold: tuple[str, ...] = ()
+    unhold: tuple[tuple[str, int], ...] = ()
     discard: tuple[str, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     adopt: tuple[TaskRow, ...] = ()
@@ -189,10 +190,14 @@ class Batch(Row):
 
 
 class Loaded(Row):
-    """An instance as the database has it, with the history of its present generation in order."""
+    """An instance as the database has it, with the history of its present generation in order.
+
+    ``held`` counts its inbox rows that are set aside.
+    """
 
     instance: Instance
     history: tuple[HistoryRow, ...]
+    held: int = 0
 
 
 class Takeover(Row):
