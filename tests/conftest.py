@@ -1,0 +1,25 @@
+"""What holds for every test: no setting leaks in from outside, and hypothesis is patient and reproducible."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# Helper modules beside the tests assert too; their failures should show the values.
+for directory in Path(__file__).parent.iterdir():
+    if directory.is_dir():
+        pytest.register_assert_rewrite(f"tests.{directory.name}")
+
+# A developer's own configuration must not reach a test; PERDURE_TEST_* names the services that tests may use.
+for name in [
+    name for name in os.environ if name.startswith("PERDURE_") and not name.startswith("PERDURE_TEST_")
+]:
+    del os.environ[name]
+
+# How long an example takes says more about the machine than about the code, so there is no deadline.
+hypothesis.settings.register_profile("perdure", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "perdure")
