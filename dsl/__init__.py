@@ -1,1 +1,22 @@
-"""TODO."""
+"""The language: YAML text to checked documents, with diagnostics that know their place.
+
+``load`` does everything; it never raises for what an author wrote.
+"""
+
+from __future__ import annotations
+
+from perdure.dsl.diagnostics import Diagnostic, Severity
+from perdure.dsl.load import Document, Loaded, load, load_bytes
+from perdure.dsl.render import format_diagnostics
+from perdure.dsl.source import Source
+
+__all__ = [
+    "Diagnostic",
+    "Document",
+    "Loaded",
+    "Severity",
+    "Source",
+    "format_diagnostics",
+    "load",
+    "load_bytes",
+]

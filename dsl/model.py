@@ -51,17 +51,22 @@ class ErrorDeclaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A retry policy with its defaults filled in. ``when`` sees ``error``."""
+    """A retry policy with its defaults filled in. ``when`` sees ``error``.
+
+    ``max_delay`` is None for its default, the larger of 1h and the delay, when the delay is an expression.
+    ``policy`` is the name it has under ``retries``; there ``when`` sees no steps.
+    """
 
     attempts: Count
     delay: Duration
     backoff: float
-    max_delay: Duration
+    max_delay: Duration | None
     jitter: Literal["none", "full"]
     on: tuple[str, ...]
     except_: tuple[str, ...]
     when: Value | None
     span: Span
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +159,8 @@ class Set(Step):
     """``set``: new values of variables; all right-hand sides see the old ones."""
 
     values: tuple[tuple[str, Value], ...]
+    name_spans: tuple[Span, ...] = ()
+    """Where the names of ``values`` stand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

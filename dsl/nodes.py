@@ -70,14 +70,17 @@ class MapNode:
 Node: TypeAlias = ScalarNode | ListNode | MapNode
 
 
-def scalars(node: Node) -> Iterator[ScalarNode]:
-    """Every scalar below a node, keys left out, in the order of the file."""
-    match node:
-        case ScalarNode():
-            yield node
-        case ListNode():
-            for item in node.items:
-                yield from scalars(item)
-        case MapNode():
-            for entry in node.entries:
-                yield from scalars(entry.value)
+def descendants(root: Node) -> Iterator[Node]:
+    """A node and everything below it, keys left out; what aliases share comes once."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, ListNode):
+            waiting += reversed(node.items)
+        elif isinstance(node, MapNode):
+            waiting += reversed([entry.value for entry in node.entries])

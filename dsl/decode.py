@@ -1,0 +1,138 @@
+"""A document whose structure is right becomes a ``Workflow``: forms are read and defaults put in.
+
+Paths. The top block is ``do``. A named step is ``<block>/<index>/<name>``, a statement ``<block>/<index>``,
+the index counting the items of the block from 0. The blocks of a step or statement at ``P`` are::
+
+    P/do                do, fan_out, for_each, while, until
+    P/try, P/finally    try, and P/catch/<clause> for its clauses
+    P/switch/<case>     switch, and P/else
+    P/then, P/else      if
+    P/parallel/<branch>, P/race/<branch>
+    P/on_timeout        wait_for_event
+
+as in ``do/3/settled/do/0/reconcile``. Paths are unique in a document: what follows an index is the name of
+a step, and then the key of a block, or for a statement the key of a block, and then an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from perdure.dsl.decode_steps import Defaults, StepDecoder
+from perdure.dsl.diagnostics import Collector, quote
+from perdure.dsl.forms import Forms, plain
+from perdure.dsl.model import ErrorDeclaration, EventDeclaration, Json, Retry, Variable, Workflow
+from perdure.dsl.nodes import Entry, MapNode, Node, ScalarNode
+from perdure.dsl.retries import decode_retry, decode_retry_reference
+
+
+def decode(root: MapNode, diagnostics: Collector) -> Workflow:
+    """The workflow of a document that passed ``schema.check_structure``.
+
+    What cannot be read is reported and replaced by something harmless: the result is only good when no
+    error was reported.
+    """
+    return _Decoder(diagnostics).workflow(root)
+
+
+class _Decoder:
+    def __init__(self, diagnostics: Collector) -> None:
+        self._file = diagnostics.file
+        self._forms = Forms(diagnostics)
+
+    def workflow(self, root: MapNode) -> Workflow:
+        """The whole document."""
+        name, do = _scalar(root, "name"), root.get("do")
+        assert do is not None, "'do' is required"
+        policies = {
+            entry.name: decode_retry(entry.value, self._forms, policy=entry.name)
+            for entry in _entries(root.get("retries"))
+        }
+        steps = StepDecoder(self._forms, policies, self._defaults(root.get("defaults"), policies))
+        return Workflow(
+            name=name.text,
+            version=_scalar(root, "version").text,
+            summary=_scalar(root, "summary").text if "summary" in root else None,
+            tags=steps.tags(root),
+            input_schema=self._schema_below(root.get("input")),
+            output_schema=self._schema_below(root.get("output")),
+            variables=tuple(self._variable(entry) for entry in _entries(root.get("vars"))),
+            events=tuple(self._event(entry) for entry in _entries(root.get("events"))),
+            errors=tuple(self._error(entry) for entry in _entries(root.get("errors"))),
+            body=steps.block(do, "do"),
+            span=root.span,
+            name_span=name.span,
+            file=self._file,
+        )
+
+    def _defaults(self, node: Node | None, policies: Mapping[str, Retry]) -> Defaults:
+        defaults = Defaults()
+        for entry in _entries(node):
+            for key in _entries(entry.value):
+                defaults = replace(defaults, **self._default(f"{entry.name}.{key.name}", key.value, policies))
+        return defaults
+
+    def _default(self, key: str, node: Node, policies: Mapping[str, Retry]) -> dict[str, Any]:
+        match key:
+            case "call.timeout":
+                return {"call_timeout": self._forms.duration(node)}
+            case "call.retry":
+                return {"call_retry": decode_retry_reference(node, policies, self._forms)}
+            case "fan_out.width":
+                return {"width": self._forms.count(node, "width")}
+            case _:
+                assert key == "fan_out.chunk", "the structure was checked"
+                return {}
+
+    def _schema_below(self, node: Node | None) -> Json | None:
+        """The JSON Schema under the key ``schema`` of a mapping that may be left out."""
+        found = node.get("schema") if isinstance(node, MapNode) else None
+        return None if found is None else self._forms.json_schema(found)
+
+    def _variable(self, entry: Entry) -> Variable:
+        node, schema, initial = entry.value, None, entry.value
+        if isinstance(node, MapNode) and _is_declaration(node):
+            schema = self._schema_below(node)
+            found = node.get("initial")
+            if found is None:
+                message = f"the variable {quote(entry.name)} needs 'initial'"
+                self._forms.error("PD202", message, entry.key.span)
+            initial = found or ScalarNode(span=node.span, text="", value=None, text_map=entry.key.text_map)
+            declared = node.get("schema")
+            if found is not None and declared is not None and schema is not None:
+                self._forms.fits(found, schema, declared)
+        return Variable(
+            name=entry.name, initial=self._forms.constant(initial), schema=schema, span=entry.key.span
+        )
+
+    def _event(self, entry: Entry) -> EventDeclaration:
+        return EventDeclaration(name=entry.name, schema=self._schema_below(entry.value), span=entry.key.span)
+
+    def _error(self, entry: Entry) -> ErrorDeclaration:
+        assert isinstance(entry.value, MapNode), "the structure was checked"
+        status, retryable = entry.value.get("status"), entry.value.get("retryable")
+        return ErrorDeclaration(
+            name=entry.name,
+            status=None if status is None else plain(status),
+            retryable=retryable is None or plain(retryable) is True,
+            schema=self._schema_below(entry.value),
+            span=entry.key.span,
+        )
+
+
+def _is_declaration(node: MapNode) -> bool:
+    """Whether a variable is written as {schema, initial}; any other mapping is the initial value itself."""
+    names = {entry.name for entry in node.entries}
+    return bool(names) and names <= {"schema", "initial"}
+
+
+def _entries(node: Node | None) -> tuple[Entry, ...]:
+    return node.entries if isinstance(node, MapNode) else ()
+
+
+def _scalar(node: MapNode, key: str) -> ScalarNode:
+    found = node.get(key)
+    assert isinstance(found, ScalarNode), "the structure was checked"
+    return found

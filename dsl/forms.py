@@ -1,0 +1,313 @@
+"""The little languages inside a document: expressions, durations, counts and JSON Schemas.
+
+Each function takes a node and always gives something of the right type; what cannot be read is reported
+and replaced, so that the rest of the document can still be checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.validators import validator_for
+
+from perdure.dsl.diagnostics import Collector, quote
+from perdure.dsl.duration import parse_duration
+from perdure.dsl.expr.ast import Const, Embedded, ListValue, MapValue, Value
+from perdure.dsl.expr.errors import ExprError
+from perdure.dsl.expr.template import parse_scalar
+from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode, descendants
+from perdure.dsl.schema import describe
+from perdure.dsl.source import Span, TextMap
+
+NOTHING = Const(None)
+MAX_SCHEMA_NODES = 5_000
+"""Values in all JSON Schemas of a document: checking one takes a quarter of a millisecond a subschema."""
+MAX_SCHEMA_LIST = 500
+"""Items of one list in a JSON Schema: lists of mappings are compared each with each."""
+_UNBOUNDED = frozenset({"$ref", "$dynamicRef", "pattern", "patternProperties", "uniqueItems"})
+"""Keywords whose cost is not bounded by the size of what is validated."""
+NEVER = "never"
+
+EXPRESSION_CODES = MappingProxyType(
+    {
+        "cel.syntax": "PD300",
+        "cel.unknown_name": "PD301",
+        "cel.unknown_step": "PD301",
+        "cel.no_such_field": "PD302",
+        "cel.no_such_key": "PD302",
+        "cel.unknown_function": "PD303",
+        "cel.arity": "PD304",
+        "cel.no_overload": "PD305",
+        "cel.result": "PD305",
+        "cel.index": "PD305",
+        "cel.convert": "PD306",
+        "cel.regex": "PD307",
+        "cel.limit": "PD308",
+        "cel.overflow": "PD312",
+        "cel.div_zero": "PD312",
+    }
+)
+"""The code of each kind of mistake in an expression."""
+
+
+def report(error: ExprError, text_map: TextMap, diagnostics: Collector) -> None:
+    """Notes that a scalar's text cannot be parsed, at its place in the file."""
+    start, end = text_map.position(error.at), text_map.position(max(error.end, error.at + 1))
+    span = Span(start, end) if end.line == start.line else Span.at(start.line, start.column)
+    code = EXPRESSION_CODES.get(error.kind, "PD300")
+    diagnostics.add(code, error.message, span, hint=error.hint, kind=error.kind)
+
+
+def check_syntax(root: Node, diagnostics: Collector) -> None:
+    """Notes every expression below a node that cannot be parsed."""
+    for node in descendants(root):
+        if isinstance(node, ScalarNode) and isinstance(node.value, str) and "${" in node.text:
+            try:
+                parse_scalar(node.text, node.text_map)
+            except ExprError as error:
+                report(error, node.text_map, diagnostics)
+
+
+def plain(node: Node) -> Any:
+    """A node as JSON, texts taken as they are written."""
+    match node:
+        case ScalarNode():
+            return node.value
+        case ListNode():
+            return [plain(item) for item in node.items]
+        case MapNode():
+            return {entry.name: plain(entry.value) for entry in node.entries}
+
+
+class Forms:
+    """Reads forms and reports to one collector."""
+
+    def __init__(self, diagnostics: Collector) -> None:
+        self._diagnostics = diagnostics
+        self._values: dict[int, Value] = {}
+        self._schema_nodes = 0
+
+    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+        """Notes a mistake."""
+        self._diagnostics.add(code, message, span, hint=hint)
+
+    # Values -----------------------------------------------------------------------------------
+
+    def value(self, node: Node) -> Value:
+        """YAML whose leaves may be expressions; what has none is one constant."""
+        # An aliased node is the same object each time: read it once.
+        if id(node) not in self._values:
+            self._values[id(node)] = self._value(node)
+        return self._values[id(node)]
+
+    def _value(self, node: Node) -> Value:
+        match node:
+            case ScalarNode():
+                return self._scalar(node)
+            case ListNode():
+                items = tuple(self.value(item) for item in node.items)
+                constants = [item.value for item in items if isinstance(item, Const)]
+                return Const(constants) if len(constants) == len(items) else ListValue(items)
+            case MapNode():
+                entries = tuple((self._key(entry), self.value(entry.value)) for entry in node.entries)
+                mapping = {key: item.value for key, item in entries if isinstance(item, Const)}
+                return Const(mapping) if len(mapping) == len(entries) else MapValue(entries)
+
+    def _scalar(self, node: ScalarNode) -> Value:
+        if not isinstance(node.value, str):
+            return Const(node.value)
+        try:
+            return parse_scalar(node.text, node.text_map)
+        except ExprError as error:
+            report(error, node.text_map, self._diagnostics)
+            return NOTHING
+
+    def _key(self, entry: Entry) -> str:
+        if "${" in entry.name:
+            hint = "make the map in an expression: ${ {key: value} }"
+            self.error("PD310", "a key cannot be an expression", entry.key.span, hint)
+        return entry.name
+
+    def constant(self, node: Node) -> Any:
+        """YAML without expressions, as JSON."""
+        for each in descendants(node):
+            if isinstance(each, ScalarNode) and "${" in each.text.replace("$${", ""):
+                self.error("PD310", "an expression cannot stand here; write a constant", each.span)
+        return plain(node)
+
+    def expression(self, node: Node) -> Value:
+        """One whole ``${ }``."""
+        before = self._diagnostics.errors
+        found = self.value(node)
+        if not isinstance(found, Embedded) and self._diagnostics.errors == before:
+            hint = "write ${ … }, in quotes if it contains ': ' or ' #'"
+            self.error("PD311", f"an expression is needed here, not {describe(node)}", node.span, hint)
+        return found
+
+    def items(self, node: Node, label: str) -> Value:
+        """A list to loop over: written in YAML, or an expression."""
+        before = self._diagnostics.errors
+        found = self.value(node)
+        if self._diagnostics.errors > before or isinstance(found, Embedded) or isinstance(node, ListNode):
+            return found
+        hint = None
+        if isinstance(node, MapNode):
+            hint = 'loop over its entries: m.transformList(k, v, {"key": k, "value": v})'
+        self.error(
+            "PD203", f"'{label}' must be a list or an expression, not {describe(node)}", node.span, hint
+        )
+        return Const([])
+
+    # Durations and counts ---------------------------------------------------------------------
+
+    def duration(self, node: Node) -> int | Value:
+        """A duration in microseconds, or the expression that gives one."""
+        if isinstance(node, ScalarNode) and isinstance(node.value, str):
+            before = self._diagnostics.errors
+            found = self._scalar(node)
+            if self._diagnostics.errors > before:
+                return 0
+            return self._constant_duration(found.value, node.span) if isinstance(found, Const) else found
+        if (
+            isinstance(node, ScalarNode)
+            and isinstance(node.value, int | float)
+            and not isinstance(node.value, bool)
+        ):
+            hint = f"write {node.text}s, {node.text}m or {node.text}ms"
+            self.error("PD403", f"the duration {node.text} has no unit", node.span, hint)
+        else:
+            self.error("PD402", f"a duration such as 30s is needed here, not {describe(node)}", node.span)
+        return 0
+
+    def _constant_duration(self, text: str, span: Span) -> int:
+        if text == NEVER:
+            hint = "only wait_for_event may wait for ever; leave the key out for no bound"
+            self.error("PD406", "'never' is no duration", span, hint)
+            return 0
+        try:
+            return parse_duration(text)
+        except ValueError as error:
+            bare = text.replace(".", "", 1).isdigit()
+            self.error("PD403" if bare else "PD402", f"{quote(text)}: {error}", span)
+            return 0
+
+    def timeout_or_never(self, node: Node) -> int | Value | None:
+        """A duration, or None for ``never``."""
+        if isinstance(node, ScalarNode) and node.value == NEVER:
+            return None
+        return self.duration(node)
+
+    def count(self, node: Node, label: str) -> int | Value:
+        """A whole number of at least 1, or the expression that gives one."""
+        before = self._diagnostics.errors
+        found = self.value(node)
+        if isinstance(found, Embedded):
+            return found
+        number = found.value if isinstance(found, Const) else None
+        if isinstance(number, int) and not isinstance(number, bool):
+            if number < 1:
+                self.error("PD405", f"'{label}' must be at least 1", node.span)
+            return max(number, 1)
+        if self._diagnostics.errors == before:
+            code, hint = "PD203", None
+            if number == "unlimited":
+                code, hint = "PD405", "every bound is explicit; write the largest number that can be meant"
+            message = f"'{label}' must be a whole number or an expression, not {describe(node)}"
+            self.error(code, message, node.span, hint)
+        return 1
+
+    # JSON Schema ------------------------------------------------------------------------------
+
+    def json_schema(self, node: Node) -> Any:
+        """A JSON Schema; None in place of one that is none."""
+        before = self._diagnostics.errors
+        schema = plain(node)
+        if not isinstance(schema, dict | bool):
+            self.error("PD222", f"a JSON Schema is a mapping, not {describe(node)}", node.span)
+        elif self._affordable(node):
+            self._references(node, schema)
+            if self._diagnostics.errors == before:
+                self._against_meta_schema(schema, node)
+        return schema if self._diagnostics.errors == before else None
+
+    def _affordable(self, node: Node) -> bool:
+        for each in descendants(node):
+            self._schema_nodes += 1
+            if isinstance(each, ListNode) and len(each.items) > MAX_SCHEMA_LIST:
+                message = f"a list of more than {MAX_SCHEMA_LIST} items in a JSON Schema"
+                self.error("PD222", message, each.span)
+                return False
+        if self._schema_nodes > MAX_SCHEMA_NODES:
+            message = f"the JSON Schemas have more than {MAX_SCHEMA_NODES:,} values together"
+            self.error("PD222", message, node.span)
+        return self._schema_nodes <= MAX_SCHEMA_NODES
+
+    def _against_meta_schema(self, schema: Any, node: Node) -> None:
+        try:
+            validator_for(schema, default=Draft202012Validator).check_schema(schema)
+        except SchemaError as error:
+            cause = best_match([error]) or error
+            place = node_at(node, list(cause.absolute_path))
+            self.error("PD222", f"not a JSON Schema: {_shortened(cause.message)}", place.span)
+
+    def _references(self, node: Node, whole: Any) -> None:
+        for each in descendants(node):
+            entry = each.entry("$ref") if isinstance(each, MapNode) else None
+            if entry and isinstance(entry.value, ScalarNode):
+                self._reference(entry, entry.value.text, whole)
+
+    def _reference(self, entry: Entry, target: str, whole: Any) -> None:
+        if not target.startswith("#"):
+            hint = "put the schema here, or under '$defs' with '$ref: \"#/$defs/name\"'"
+            self.error("PD290", "'$ref' to another file is not supported yet", entry.key.span, hint)
+        elif target.startswith("#/") and not _resolves(target, whole):
+            self.error("PD222", f"{quote(target)} is not in this schema", entry.value.span)
+
+    def fits(self, value: Node, schema: Any, schema_node: Node) -> None:
+        """Notes that a constant is not what its schema allows, as far as that can be told cheaply."""
+        keys = {
+            entry.name
+            for each in descendants(schema_node)
+            if isinstance(each, MapNode)
+            for entry in each.entries
+        }
+        if keys & _UNBOUNDED:
+            return
+        validator = validator_for(schema, default=Draft202012Validator)(schema)
+        error = best_match(validator.iter_errors(plain(value)))
+        if error is not None:
+            place = node_at(value, list(error.absolute_path))
+            self.error("PD224", f"the schema does not allow this: {_shortened(error.message)}", place.span)
+
+
+def _resolves(target: str, whole: Any) -> bool:
+    for part in target[2:].split("/"):
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(whole, dict) and key in whole:
+            whole = whole[key]
+        elif isinstance(whole, list) and key.isdigit() and int(key) < len(whole):
+            whole = whole[int(key)]
+        else:
+            return False
+    return True
+
+
+def node_at(node: Node, path: Sequence[str | int]) -> Node:
+    """The node that a path of keys and indexes leads to, or the last one on the way."""
+    for part in path:
+        if isinstance(node, MapNode):
+            found = node.get(str(part))
+            if found is None:
+                return node
+            node = found
+        elif isinstance(node, ListNode) and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+    return node
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= 160 else message[:159] + "…"

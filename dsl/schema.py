@@ -1,0 +1,439 @@
+"""Checks a document's structure against ``schemas/workflow-v1.schema.json``, one error for one mistake.
+
+The schema is the one source of what is allowed; this walker reads it, and never lets an ``anyOf`` fail
+as such: a step's branch is the one of its kind key, other unions are told apart by the type of the value.
+It understands the part of draft-07 that the file uses, and these keywords of its own:
+
+* ``x-perdure-kind``: the key that makes a mapping this kind of step or statement;
+* ``x-perdure-form``: a little language (durations, expressions, JSON Schemas), left to ``decode``;
+* ``x-perdure-planned``: known, but refused as not supported yet;
+* ``x-perdure-missing``: code, message and hint for a missing key;
+* ``x-perdure-expected``: what a ``pattern`` means, in words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from perdure.dsl.diagnostics import Collector, Related, one_of, quote
+from perdure.dsl.expr.suggest import did_you_mean
+from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from perdure.dsl.source import Span
+
+Schema: TypeAlias = Mapping[str, Any]
+
+_TYPES = MappingProxyType(
+    {
+        "object": "a mapping",
+        "array": "a list",
+        "string": "text",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "null": "nothing",
+    }
+)
+_HARMLESS = frozenset({"PD401", "PD404"})
+"""Mistakes after which the rest of the document can still be understood."""
+
+
+@cache
+def schema() -> Schema:
+    """The JSON Schema of all documents."""
+    text = resources.files("perdure.schemas").joinpath("workflow-v1.schema.json").read_text("utf-8")
+    loaded: Schema = json.loads(text)
+    return loaded
+
+
+def check_structure(root: Node, diagnostics: Collector) -> bool:
+    """Whether a document has the structure of a workflow; says what is wrong otherwise."""
+    walker = _Walker(diagnostics)
+    walker.document(root)
+    return not walker.harmed
+
+
+def kinds(union: str) -> tuple[str, ...]:
+    """The kinds of ``task`` or ``item``: the keys that make a step or a statement."""
+    return tuple(_branches(union))
+
+
+@cache
+def _branches(union: str) -> Mapping[str, Schema]:
+    """The branches of a union that have a kind, by it."""
+    branches = (_resolve(branch) for branch in schema()["definitions"][union]["anyOf"])
+    return {branch["x-perdure-kind"]: branch for branch in branches if "x-perdure-kind" in branch}
+
+
+def _resolve(part: Schema) -> Schema:
+    """A schema with its ``$ref`` put in; what stands beside the reference wins."""
+    if "$ref" not in part:
+        return part
+    target = schema()["definitions"][part["$ref"].rpartition("/")[2]]
+    return {**_resolve(target), **{key: value for key, value in part.items() if key != "$ref"}}
+
+
+def type_of(node: Node) -> str:
+    """The JSON type of a node."""
+    match node:
+        case MapNode():
+            return "object"
+        case ListNode():
+            return "array"
+        case ScalarNode(value=None):
+            return "null"
+        case ScalarNode(value=bool()):
+            return "boolean"
+        case ScalarNode(value=int()):
+            return "integer"
+        case ScalarNode(value=float()):
+            return "number"
+        case _:
+            return "string"
+
+
+def describe(node: Node) -> str:
+    """A node for a message: ``text 'five'``, ``the number 5``, ``a list``."""
+    if isinstance(node, ScalarNode):
+        match node.value:
+            case None:
+                return "nothing"
+            case bool():
+                return node.text
+            case int() | float():
+                return f"the number {node.text[:40]}"
+            case str():
+                return f"text {quote(node.text)}"
+    return _TYPES[type_of(node)]
+
+
+class _Walker:
+    """Walks one document along the schema."""
+
+    def __init__(self, diagnostics: Collector) -> None:
+        self._diagnostics = diagnostics
+        self.harmed = False
+
+    def _error(
+        self, code: str, message: str, span: Span, *, hint: str | None = None, related: Iterable[Related] = ()
+    ) -> None:
+        self._diagnostics.add(code, message, span, hint=hint, related=related)
+        self.harmed = self.harmed or code not in _HARMLESS
+
+    def document(self, root: Node) -> None:
+        """Checks a whole document; its ``kind`` says which."""
+        if not isinstance(root, MapNode):
+            hint = "begin with 'dsl: perdure/1'"
+            self._error("PD203", f"a document must be a mapping, not {describe(root)}", root.span, hint=hint)
+            return
+        entry = root.entry("kind")
+        documents = {part["properties"]["kind"]["const"]: part for part in map(_resolve, schema()["anyOf"])}
+        kind = entry.value.text if entry and isinstance(entry.value, ScalarNode) else "workflow"
+        if entry and kind not in documents:
+            self._choice(entry.value, list(documents), "'kind'")
+        elif entry and documents[kind].get("x-perdure-planned"):
+            self._planned(f"kind {quote(kind)}", entry.value.span)
+        else:
+            self._object(root, documents[kind])
+
+    # One node ---------------------------------------------------------------------------------
+
+    def _node(self, node: Node, part: Schema, label: str) -> None:
+        """Checks a node; ``label`` names it in messages."""
+        part = _resolve(part)
+        if "x-perdure-form" in part:
+            return
+        if "anyOf" in part:
+            self._union(node, part, label)
+        elif "const" in part or "enum" in part:
+            self._choice(node, [part["const"]] if "const" in part else part["enum"], label)
+        elif self._has_type(node, part, label):
+            self._content(node, part, label)
+
+    def _has_type(self, node: Node, part: Schema, label: str) -> bool:
+        if _fits(node, part):
+            return True
+        message = f"{label} must be {_expected(part)}, not {describe(node)}"
+        hint = None
+        if isinstance(node, ScalarNode) and node.value is None:
+            hint = "is the indentation of what follows right?"
+        elif isinstance(node, ScalarNode) and "string" in _types(part):
+            hint = "put it in quotes"
+        elif isinstance(node, ScalarNode) and node.text in ("yes", "no", "on", "off"):
+            truth = "true" if node.text in ("yes", "on") else "false"
+            hint = f"write {truth}; YAML 1.2 reads {node.text} as text"
+        self._error("PD203", message, node.span, hint=hint)
+        return False
+
+    def _content(self, node: Node, part: Schema, label: str) -> None:
+        match node:
+            case MapNode():
+                self._object(node, part)
+            case ListNode():
+                self._list(node, part, label)
+            case ScalarNode():
+                self._scalar(node, part, label)
+
+    def _scalar(self, node: ScalarNode, part: Schema, label: str) -> None:
+        if isinstance(node.value, str):
+            if "pattern" in part and not re.search(part["pattern"], node.text):
+                expected = part.get("x-perdure-expected", _expected(part))
+                self._error("PD207", f"{label} must be {expected}, not {quote(node.text)}", node.span)
+        elif isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            if node.value < part.get("minimum", node.value):
+                self._error("PD405", f"{label} must be at least {part['minimum']}", node.span)
+            elif node.value > part.get("maximum", node.value):
+                self._error("PD405", f"{label} must be at most {part['maximum']}", node.span)
+
+    def _list(self, node: ListNode, part: Schema, label: str) -> None:
+        if len(node.items) < part.get("minItems", 0):
+            self._error("PD202", f"{label} must not be empty", node.span)
+        block = part.get("items") == {"$ref": "#/definitions/item"}
+        for item in node.items:
+            if block:
+                self._item(item)
+            else:
+                self._node(item, part["items"], f"an item of {label}")
+
+    def _choice(self, node: Node, allowed: list[Any], label: str) -> None:
+        if isinstance(node, ScalarNode) and node.value in allowed and type(node.value) is type(allowed[0]):
+            return
+        words = [str(each) for each in allowed]
+        near = did_you_mean(node.text, words) if isinstance(node, ScalarNode) else None
+        message = f"{label} must be {one_of(map(quote, words))}, not {describe(node)}"
+        self._error("PD204", message, node.span, hint=f"did you mean {quote(near)}?" if near else None)
+
+    def _union(self, node: Node, part: Schema, label: str) -> None:
+        branches = [_resolve(branch) for branch in part["anyOf"]]
+        fitting = [branch for branch in branches if _fits(node, branch)]
+        if isinstance(node, ScalarNode) and len(fitting) > 1:
+            fitting = [branch for branch in fitting if _holds(node, branch)] or fitting[:1]
+        if not fitting:
+            expected = one_of(dict.fromkeys(_expected(branch) for branch in branches))
+            self._error("PD203", f"{label} must be {expected}, not {describe(node)}", node.span)
+        elif fitting[0].get("x-perdure-planned"):
+            self._planned(f"this value of {label}", node.span)
+        else:
+            self._node(node, fitting[0], label)
+
+    # Mappings ---------------------------------------------------------------------------------
+
+    def _object(self, node: MapNode, part: Schema) -> None:
+        guessed = self._entries(node, part)
+        for key in part.get("required", ()):
+            if key not in node and key not in guessed:
+                self._missing(node, part, key)
+        if len(node.entries) < part.get("minProperties", 0):
+            self._error("PD202", f"a {part['title']} must not be empty", node.span)
+
+    def _entries(self, node: MapNode, part: Schema) -> set[str]:
+        """Checks every entry; the result are the keys that misspelt ones probably mean."""
+        guessed: set[str] = set()
+        for entry in node.entries:
+            found = part.get("properties", {}).get(entry.name)
+            if found is None:
+                found = self._other(entry, part)
+            if found is None:
+                guessed.add(self._unknown(node, entry, part))
+            elif _resolve(found).get("x-perdure-planned"):
+                self._planned(quote(entry.name), entry.key.span)
+            else:
+                self._node(entry.value, found, quote(entry.name))
+        return guessed
+
+    def _other(self, entry: Entry, part: Schema) -> Schema | None:
+        """The schema of a key of the author's choice, where there are such."""
+        for pattern, found in part.get("patternProperties", {}).items():
+            if re.search(pattern, entry.name):
+                return _schema(found)
+            expected = part.get("x-perdure-expected", "another name")
+            self._error("PD207", f"{quote(entry.name)} is not {expected}", entry.key.span)
+            return {"x-perdure-form": "value"}
+        free = part.get("additionalProperties", False)
+        return _schema(free) if isinstance(free, dict) else None
+
+    def _unknown(self, node: MapNode, entry: Entry, part: Schema) -> str:
+        allowed = part.get("properties", {})
+        missing = [key for key in allowed if key not in node]
+        near = did_you_mean(entry.name, missing) or ""
+        where = f"in {_article(part['title'])}"
+        known = any(entry.name in branch["properties"] for branch in _branches("task").values())
+        if known and "x-perdure-kind" in part and not near:
+            message = f"{quote(entry.name)} is not possible {where}"
+        else:
+            message = f"unknown key {quote(entry.name)} {where}"
+        message += f"; did you mean {quote(near)}?" if near else ""
+        hint = f"allowed here: {', '.join(allowed)}" if allowed else None
+        self._error("PD201", message, entry.key.span, hint=hint)
+        return near
+
+    def _missing(self, node: MapNode, part: Schema, key: str) -> None:
+        said = part.get("x-perdure-missing", {}).get(key)
+        kind = part.get("x-perdure-kind", "")
+        first = node.entry(kind) or (node.entries[0] if node.entries else None)
+        span = first.key.span if first else node.span
+        if said:
+            self._error(said["code"], said["message"], span, hint=said["hint"])
+            return
+        example = _resolve(part["properties"][key]).get("markdownDescription", "")
+        found = re.search(r"```yaml\n(.*?)\n```", example, re.DOTALL)
+        hint = f"for example '{found[1]}'" if found and "\n" not in found[1] else None
+        self._error("PD202", f"{_article(part['title'])} needs {quote(key)}", span, hint=hint)
+
+    def _planned(self, what: str, span: Span) -> None:
+        self._error("PD290", f"{what} is not supported yet", span)
+
+    # Steps ------------------------------------------------------------------------------------
+
+    def _item(self, node: Node) -> None:
+        """Checks an item of a block: a statement, or one named step."""
+        statements = _branches("item")
+        if isinstance(node, ScalarNode) and node.value in ("break", "continue"):
+            return
+        if not isinstance(node, MapNode) or not node.entries:
+            hint = "write '- name: {call: Activity}' or a statement such as '- return: value'"
+            message = f"an item of a block must be a named step or a statement, not {describe(node)}"
+            self._error("PD209", message, node.span, hint=hint)
+            return
+        found = [entry for entry in node.entries if entry.name in statements]
+        tasks = [entry for entry in node.entries if entry.name in _branches("task")]
+        if len(node.entries) == 1 and not found and not tasks:
+            self._named(node.entries[0])
+        elif tasks and not _is_statement(node, found):
+            self._nameless(node, tasks[0])
+        elif len(found) == 1 or (found and found[0].name == "if"):
+            self._statement(found[0], node)
+        elif found:
+            self._two_kinds(found, "statements", "write one '- ' for each")
+        else:
+            self._several(node)
+
+    def _statement(self, entry: Entry, node: MapNode) -> None:
+        part = _branches("item")[entry.name]
+        if part.get("x-perdure-planned"):
+            self._planned(quote(entry.name), entry.key.span)
+        else:
+            self._object(node, part)
+
+    def _nameless(self, node: MapNode, kind: Entry) -> None:
+        first = node.entries[0]
+        if (
+            first.name not in _branches("task")
+            and isinstance(first.value, ScalarNode)
+            and first.value.value is None
+        ):
+            message = f"{quote(kind.name)} stands beside the step's name {quote(first.name)}, not below it"
+            self._error("PD209", message, kind.key.span, hint="indent the step's keys by two more spaces")
+            return
+        hint = f"write '- name: {{{kind.name}: …}}'; the name is the name of the result"
+        self._error("PD209", f"a {kind.name} step needs a name", kind.key.span, hint=hint)
+
+    def _several(self, node: MapNode) -> None:
+        first, second = node.entries[:2]
+        hint = "write one '- ' for each step, and indent a step's keys below its name"
+        message = (
+            f"an item of a block is one named step; {quote(second.name)} stands beside {quote(first.name)}"
+        )
+        self._error("PD209", message, second.key.span, hint=hint)
+
+    def _named(self, entry: Entry) -> None:
+        if not re.search("^[a-z][a-z0-9_]*$", entry.name):
+            message = f"the name of a step is lower-case letters, digits and '_', not {quote(entry.name)}"
+            self._error("PD207", message, entry.key.span)
+        node = entry.value
+        if not isinstance(node, MapNode):
+            message = f"the step {quote(entry.name)} must be a mapping, not {describe(node)}"
+            near = did_you_mean(entry.name, kinds("item"))
+            hint = f"did you mean the statement {quote(near)}?" if near else "write its keys below its name"
+            self._error("PD203", message, entry.key.span, hint=hint)
+            return
+        self._task(node, entry)
+
+    def _task(self, node: MapNode, named: Entry) -> None:
+        branches = _branches("task")
+        found = [entry for entry in node.entries if entry.name in branches]
+        if not found:
+            self._no_kind(node, named)
+            return
+        ruling = [
+            entry
+            for entry in found
+            if all(other.name in branches[entry.name]["properties"] for other in found)
+        ]
+        if len(ruling) != 1:
+            self._two_kinds(found, f"kinds of step in {quote(named.name)}", "write two steps")
+        elif branches[ruling[0].name].get("x-perdure-planned"):
+            self._planned(quote(ruling[0].name), ruling[0].key.span)
+        else:
+            self._object(node, branches[ruling[0].name])
+
+    def _no_kind(self, node: MapNode, named: Entry) -> None:
+        guesses = ((entry, did_you_mean(entry.name, kinds("task"))) for entry in node.entries)
+        entry, near = next(((entry, near) for entry, near in guesses if near), (named, None))
+        message = f"the step {quote(named.name)} has no kind"
+        hint = f"a step has one of: {', '.join(kinds('task'))}"
+        if near:
+            where = f"in the step {quote(named.name)}"
+            message = f"unknown key {quote(entry.name)} {where}; did you mean {quote(near)}?"
+        self._error("PD205", message, entry.key.span, hint=hint)
+
+    def _two_kinds(self, found: list[Entry], what: str, hint: str) -> None:
+        first, second = found[:2]
+        related = [Related(span=first.key.span, message="the other one")]
+        message = f"two {what}: {quote(first.name)} and {quote(second.name)}"
+        self._error("PD206", message, second.key.span, hint=hint, related=related)
+
+
+def _is_statement(node: MapNode, found: list[Entry]) -> bool:
+    """Whether a mapping with keys of tasks is meant as the statement that its first key names."""
+    return bool(found) and found[0] is node.entries[0] and (found[0].name == "if" or len(node.entries) == 1)
+
+
+def _schema(part: Any) -> Schema:
+    return part if isinstance(part, dict) else {"x-perdure-form": "value"}
+
+
+def _types(part: Schema) -> tuple[str, ...]:
+    found = part.get("type", ())
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+def _fits(node: Node, part: Schema) -> bool:
+    """Whether a node has a type that the schema allows."""
+    allowed = _types(part)
+    if "const" in part:
+        return type_of(node) == ("string" if isinstance(part["const"], str) else "integer")
+    if "x-perdure-form" in part and isinstance(node, ScalarNode) and "array" not in allowed:
+        return not allowed or type_of(node) in allowed or "object" not in allowed
+    kind = type_of(node)
+    return not allowed or kind in allowed or (kind == "integer" and "number" in allowed)
+
+
+def _holds(node: ScalarNode, part: Schema) -> bool:
+    """Whether a scalar satisfies a branch in full."""
+    if "const" in part or "enum" in part:
+        return node.value in ([part["const"]] if "const" in part else part["enum"])
+    return "pattern" not in part or re.search(part["pattern"], node.text) is not None
+
+
+def _expected(part: Schema) -> str:
+    if "x-perdure-expected" in part:
+        return str(part["x-perdure-expected"])
+    if "const" in part:
+        return quote(str(part["const"]))
+    if "enum" in part:
+        return one_of(quote(str(each)) for each in part["enum"])
+    if _types(part) == ("object",) and "title" in part:
+        return _article(part["title"])
+    if "x-perdure-form" in part and part["title"] in ("duration", "expression", "count"):
+        return _article(part["title"])
+    return one_of(_TYPES[each] for each in _types(part))
+
+
+def _article(title: str) -> str:
+    return f"{'an' if title[0] in 'aeio' else 'a'} {title}"
