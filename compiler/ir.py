@@ -1,0 +1,400 @@
+"""The instructions that a workflow compiles to, and the machine that they are meant for.
+
+The machine runs *fibers*, first in, first out. A fiber has a program counter, a *frame* (named slots
+that hold JSON values) and a stack of *scopes*. It runs until it waits or ends; it never shares its
+frame: a branch starts with a copy of its parent's, and its parent waits until it has ended.
+
+``Fork`` instructions (``FanOut``, ``Parallel``, ``Race``) start branches at a body that ends with
+``EndBranch``, and go on at ``end`` when the group is decided and all its branches have ended.
+
+Scopes say what happens to a *completion* (an error, a jump out of a loop, a return) that leaves them:
+a ``Bound`` scope (time limits and retry) may start its body again, a ``Try`` scope hands it to its
+catch clauses and runs its ``finally``. How deep a fiber's stack is at each instruction is known when
+compiling; the verifier checks it.
+
+Every expression is a ``Code``: the syntax tree and the slot that each of its free names reads. An
+``Amount`` is a number of microseconds (durations) or of things (counts), or Code that yields one.
+
+``IR_VERSION`` changes with every change to the meaning of a stored Program. Positions (``line``,
+``column``, and those inside syntax trees) are for people and do not count for the digest.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from perdure.dsl.expr.ast import Value
+
+IR_VERSION = 1
+
+ENVIRONMENT = frozenset({"input", "vars", "workflow"})
+"""Names that expressions read from the instance, not from a slot."""
+
+
+class Code(msgspec.Struct, frozen=True, array_like=True):
+    """A value to compute, and the slots of its free names, as pairs of name and slot."""
+
+    value: Value
+    reads: tuple[tuple[str, str], ...] = ()
+
+
+Amount: TypeAlias = int | Code
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """When a failed body starts again. ``when`` reads the error from ``error_slot``."""
+
+    attempts: Amount
+    delay: Amount
+    backoff: float
+    max_delay: Amount
+    jitter: bool
+    on: tuple[str, ...]
+    except_: tuple[str, ...]
+    when: Code | None
+    error_slot: str
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of the document: what people and histories call it, and where it stands.
+
+    ``path`` alternates literal text and the slot whose value names the item or iteration there.
+    """
+
+    name: str | None
+    path: tuple[str, ...]
+    line: int = 0
+    column: int = 0
+
+    @property
+    def static_path(self) -> str:
+        """The path without item keys: ``do/0/mails[]/do/0/sent``."""
+        return "[]".join(self.path[::2])
+
+
+class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=True):
+    """``step`` is the index of the step that this belongs to."""
+
+    step: int
+
+
+class Jump(Instruction):
+    """Go on at ``to``."""
+
+    to: int
+
+
+class JumpUnless(Instruction):
+    """Go on at ``to`` unless the condition holds."""
+
+    condition: Code
+    to: int
+
+
+class Assign(Instruction):
+    """Compute a value into a slot."""
+
+    slot: str
+    value: Code
+
+
+class Move(Instruction):
+    """Copy a slot; null without a source."""
+
+    slot: str
+    source: str | None
+
+
+class SetVariables(Instruction):
+    """Compute all values, then assign the variables."""
+
+    values: tuple[tuple[str, Code], ...]
+
+
+class Call(Instruction):
+    """Schedule an activity and wait for it. The worker evaluates ``output`` over ``result``."""
+
+    slot: str
+    activity: str
+    arguments: Code | None
+    key: Code | None
+    output: Code | None
+
+
+class Wait(Instruction):
+    """Wait for a duration or until a time; what is not in the future waits for nothing."""
+
+    duration: Amount | None
+    until: Code | None
+
+
+class WaitEvent(Instruction):
+    """Wait for events of a name.
+
+    ``listed``: the value is a list of ``count`` payloads, or up to the one for which ``until`` holds.
+    When ``timeout`` passes: go on at ``on_timeout`` with the list so far in ``result_slot``, or raise.
+    """
+
+    slot: str
+    event: str
+    timeout: Amount | None
+    listed: bool
+    count: Amount | None
+    until: Code | None
+    event_slot: str
+    on_timeout: int | None
+    result_slot: str
+
+
+class EnterBound(Instruction):
+    """Open a scope with time limits and retry. ``timeout`` bounds each attempt, ``deadline`` all."""
+
+    timeout: Amount | None
+    deadline: Amount | None
+    retry: RetryPolicy | None
+
+
+class LeaveBound(Instruction):
+    """Close a ``Bound`` scope: its body has ended well."""
+
+
+class EnterTry(Instruction):
+    """Open a ``Try`` scope. Its body, and each clause, ends with ``LeaveTry``; then comes ``end``."""
+
+    catch: int | None
+    finally_: int | None
+    end: int
+
+
+class Catch(Instruction):
+    """A clause: take the scope's error if it matches, else go on at ``otherwise``."""
+
+    errors: tuple[str, ...]
+    when: Code | None
+    error_slot: str
+    otherwise: int
+
+
+class Rethrow(Instruction):
+    """No clause took the scope's error: it goes on unchanged."""
+
+
+class LeaveTry(Instruction):
+    """The body or a clause has ended well: run ``finally_``, then go on at ``end``."""
+
+
+class EndFinally(Instruction):
+    """Go on with what led into ``finally``."""
+
+
+class Unwind(Instruction):
+    """``break`` and ``continue``: leave scopes until ``depth`` of them are open, then go on at ``to``."""
+
+    to: int
+    depth: int
+
+
+class Return(Instruction):
+    """End the instance with an output."""
+
+    value: Code
+
+
+class Raise(Instruction):
+    """Raise a new error."""
+
+    error: str
+    message: Code | None
+    data: Code | None
+    cause: Code | None
+
+
+class RaiseValue(Instruction):
+    """Raise a kept error, unchanged."""
+
+    value: Code
+
+
+class StartItems(Instruction):
+    """Begin a ``for_each``: the list, and room for the values, in slot ``loop``."""
+
+    items: Code
+    limit: Amount | None
+    loop: str
+
+
+class NextItem(Instruction):
+    """The next item and its index into their slots, or go on at ``end``."""
+
+    loop: str
+    item_slot: str
+    index_slot: str
+    end: int
+
+
+class EndItem(Instruction):
+    """Keep the iteration's value (null without a source) and go on at ``to``."""
+
+    loop: str
+    source: str | None
+    to: int
+
+
+class CollectItems(Instruction):
+    """The values of the iterations into a slot; the loop's own slot is gone."""
+
+    loop: str
+    slot: str
+
+
+class StartRounds(Instruction):
+    """Begin a ``while`` or ``until``: the limit into slot ``loop``."""
+
+    limit: Amount
+    loop: str
+    index_slot: str
+
+
+class NextRound(Instruction):
+    """Count an iteration; raises ``perdure.LimitExceeded`` when there were ``limit`` already."""
+
+    loop: str
+    index_slot: str
+
+
+class FanOut(Instruction):
+    """Run the body (at ``body``) once an item, ``width`` at a time, inline in this instance.
+
+    ``policy`` is ``fail_fast``, ``collect`` or ``tolerate``; ``tolerate`` is a count, or a share.
+    """
+
+    slot: str
+    items: Code
+    item_slot: str
+    index_slot: str
+    key_slot: str
+    key: Code | None
+    width: Amount
+    policy: str
+    tolerate_count: int | None
+    tolerate_share: float | None
+    until: Code | None
+    until_slots: tuple[str, ...]
+    keep: str
+    inline: bool
+    body: int
+    end: int
+
+
+class Parallel(Instruction):
+    """Run all branches (name and start) side by side."""
+
+    slot: str
+    branches: tuple[tuple[str, int], ...]
+    collect: bool
+    end: int
+
+
+class Race(Instruction):
+    """Run all branches; the first that ends decides, the others are canceled."""
+
+    slot: str
+    branches: tuple[tuple[str, int], ...]
+    end: int
+
+
+class EndBranch(Instruction):
+    """A branch has ended with the value of a slot (null without a source)."""
+
+    source: str | None
+
+
+class ContinueAsNew(Instruction):
+    """End the generation; the next one starts with ``input``."""
+
+    input: Code
+    carry: bool
+
+
+class Log(Instruction):
+    """A line for the log, written once when the turn is committed."""
+
+    level: str
+    message: Code
+    fields: Code | None
+
+
+class SetCustomStatus(Instruction):
+    """Show a value as the instance's custom status."""
+
+    value: Code
+
+
+class End(Instruction):
+    """End the instance with null."""
+
+
+Op: TypeAlias = (
+    Jump
+    | JumpUnless
+    | Assign
+    | Move
+    | SetVariables
+    | Call
+    | Wait
+    | WaitEvent
+    | EnterBound
+    | LeaveBound
+    | EnterTry
+    | Catch
+    | Rethrow
+    | LeaveTry
+    | EndFinally
+    | Unwind
+    | Return
+    | Raise
+    | RaiseValue
+    | StartItems
+    | NextItem
+    | EndItem
+    | CollectItems
+    | StartRounds
+    | NextRound
+    | FanOut
+    | Parallel
+    | Race
+    | EndBranch
+    | ContinueAsNew
+    | Log
+    | SetCustomStatus
+    | End
+)
+
+
+class ErrorType(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared error: whether it may be retried, and its HTTP status where a client waits."""
+
+    retryable: bool
+    status: int | None
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """A compiled workflow: plain data, the same wherever it runs.
+
+    ``variables`` are initial values. ``file`` names the source for people.
+    """
+
+    ir: int
+    name: str
+    version: str
+    code: tuple[Op, ...]
+    steps: tuple[Step, ...]
+    variables: dict[str, Any]
+    events: dict[str, Any]
+    errors: dict[str, ErrorType]
+    input_schema: Any
+    output_schema: Any
+    tags: dict[str, str]
+    file: str = ""

@@ -1,0 +1,289 @@
+"""A checked document to instructions: blocks, values and the plain steps.
+
+Each construct has one method; those that repeat, branch or guard are in ``lower_flow``. A step's
+value goes into the slot of its name. A block's value is the slot that ``_block`` returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from perdure.compiler import ir
+from perdure.compiler.emitter import Emitter, Label
+from perdure.compiler.scope import Scope
+from perdure.dsl import model
+from perdure.dsl.expr.ast import Value
+
+
+class Lowering:
+    """The state of one compilation."""
+
+    def __init__(self, workflow: model.Workflow) -> None:
+        self._workflow = workflow
+        self._emitter = Emitter()
+        self._scope = Scope()
+        self._steps: list[ir.Step] = []
+        self._step = 0
+        self._repeats: list[tuple[str, str]] = []
+        """Path and key slot of each loop and fan-out around the present step."""
+        self._depth = 0
+        """How many scopes are open in the present fiber."""
+        self._loops: list[tuple[Label, Label, int]] = []
+        """Of each loop in the present fiber: where ``continue`` and ``break`` go, and its depth."""
+
+    def program(self) -> ir.Program:
+        """The whole workflow."""
+        workflow = self._workflow
+        self._enter_step(model.Step(path="do", span=workflow.span))
+        self._block(workflow.body)
+        self._enter_step(model.Step(path="do", span=workflow.span))
+        self._emit(ir.End)
+        return ir.Program(
+            ir=ir.IR_VERSION,
+            name=workflow.name,
+            version=workflow.version,
+            code=self._emitter.finish(),
+            steps=tuple(self._steps),
+            variables=_by_name({variable.name: variable.initial for variable in workflow.variables}),
+            events=_by_name({event.name: event.schema for event in workflow.events}),
+            errors=_by_name(
+                {
+                    error.name: ir.ErrorType(retryable=error.retryable, status=error.status)
+                    for error in workflow.errors
+                }
+            ),
+            input_schema=workflow.input_schema,
+            output_schema=workflow.output_schema,
+            tags=_by_name(dict(workflow.tags)),
+            file=workflow.file,
+        )
+
+    # -- helpers ----------------------------------------------------------------------------------
+
+    def _emit(self, op: type[ir.Op], **arguments: Any) -> None:
+        self._emitter.emit(op, step=self._step, **arguments)
+
+    def _code(self, value: Value, **names: str) -> ir.Code:
+        return self._scope.code(value, **names)
+
+    def _optional(self, value: Value | None, **names: str) -> ir.Code | None:
+        return None if value is None else self._code(value, **names)
+
+    def _amount(self, value: int | Value | None) -> Any:
+        return value if value is None or isinstance(value, int) else self._code(value)
+
+    def _enter_step(self, step: model.Step) -> None:
+        path, start = [], 0
+        for prefix, slot in self._repeats:
+            path += [step.path[start : len(prefix)], slot]
+            start = len(prefix)
+        path.append(step.path[start:])
+        line, column = step.span.start
+        self._step = len(self._steps)
+        self._steps.append(ir.Step(name=step.name, path=tuple(path), line=line, column=column))
+
+    @contextmanager
+    def _resuming(self) -> Iterator[None]:
+        """Instructions after the with block belong to the step that was entered before it."""
+        step = self._step
+        yield
+        self._step = step
+
+    # -- blocks and steps -------------------------------------------------------------------------
+
+    def _block(self, block: model.Block) -> str | None:
+        """Lower the items; returns the slot of the block's value, None when it is null."""
+        result = block.value_of
+        for step in block.steps:
+            with self._resuming():
+                self._enter_step(step)
+                if isinstance(step, model.Output):
+                    result = self._scope.fresh("output")
+                    self._emit(ir.Assign, slot=result, value=self._code(step.value))
+                elif step.name is None:
+                    self._statement(step)
+                else:
+                    self._task(step, step.name)
+        return result
+
+    def _body(self, block: model.Block, **names: str) -> str | None:
+        """A block with names of its own."""
+        with self._scope.nested(**names):
+            return self._block(block)
+
+    def _task(self, step: model.Step, name: str) -> None:
+        """A named step: its guard, its work, its ``output``."""
+        end = Label()
+        if step.guard is not None:
+            self._emit(ir.Move, slot=name, source=None)
+            self._emit(ir.JumpUnless, condition=self._code(step.guard), to=end)
+        with self._scope.nested():
+            replaced = step.output is not None and not isinstance(step, model.Call)
+            slot = self._scope.fresh("result") if replaced else name
+            self._work(step, slot)
+            if replaced and step.output is not None:
+                self._emit(ir.Assign, slot=name, value=self._code(step.output, result=slot))
+        self._emitter.place(end)
+        self._scope.declare(name)
+
+    def _work(self, step: model.Step, slot: str) -> None:
+        if isinstance(step, model.Call):
+            with self._bounds(step):
+                self._call(step, slot)
+        elif isinstance(step, model.Do):
+            with self._bounds(step):
+                self._emit(ir.Move, slot=slot, source=self._block(step.body))
+        elif isinstance(step, model.NameValue):
+            self._emit(ir.Assign, slot=slot, value=self._code(step.value))
+        elif isinstance(step, model.Wait):
+            self._emit(ir.Wait, duration=self._amount(step.duration), until=self._optional(step.until))
+            self._emit(ir.Move, slot=slot, source=None)
+        elif isinstance(step, model.WaitForEvent):
+            self._wait_for_event(step, slot)
+        else:
+            self._flow(step, slot)
+
+    def _flow(self, step: model.Step, slot: str) -> None:
+        raise AssertionError(f"{type(step).__name__} is not a task")
+
+    def _statement(self, step: model.Step) -> None:
+        match step:
+            case model.If():
+                self._if(step)
+            case model.Set():
+                values = tuple((name, self._code(value)) for name, value in step.values)
+                self._emit(ir.SetVariables, values=values)
+            case model.Return():
+                self._emit(ir.Return, value=self._code(step.value))
+            case model.Raise():
+                self._raise(step)
+            case model.Break():
+                _, target, depth = self._loops[-1]
+                self._emit(ir.Unwind, to=target, depth=depth)
+            case model.Continue():
+                target, _, depth = self._loops[-1]
+                self._emit(ir.Unwind, to=target, depth=depth)
+            case model.ContinueAsNew():
+                self._emit(ir.ContinueAsNew, input=self._code(step.input), carry=step.carry_events)
+            case model.Log():
+                message, fields = self._code(step.message), self._optional(step.fields)
+                self._emit(ir.Log, level=step.level, message=message, fields=fields)
+            case model.SetCustomStatus():
+                self._emit(ir.SetCustomStatus, value=self._code(step.value))
+            case _:
+                raise AssertionError(f"{type(step).__name__} is not a statement")
+
+    # -- plain steps ------------------------------------------------------------------------------
+
+    def _call(self, step: model.Call, slot: str) -> None:
+        result = self._scope.fresh("result")
+        output = self._optional(step.output, result=result)
+        if output is not None:
+            output = ir.Code(output.value, (("result", "result"),) if output.reads else ())
+        self._emit(
+            ir.Call,
+            slot=slot,
+            activity=step.activity,
+            arguments=self._optional(step.arguments),
+            key=self._optional(step.idempotency_key),
+            output=output,
+        )
+
+    def _wait_for_event(self, step: model.WaitForEvent, slot: str) -> None:
+        event, result = self._scope.fresh("event"), self._scope.fresh("result")
+        late, end = Label(), Label()
+        listed = step.count is not None or step.until is not None
+        self._emit(
+            ir.WaitEvent,
+            slot=slot,
+            event=step.event,
+            timeout=self._amount(step.timeout),
+            listed=listed,
+            count=self._amount(step.count),
+            until=self._optional(step.until, event=event),
+            event_slot=event,
+            on_timeout=None if step.on_timeout is None else late,
+            result_slot=result,
+        )
+        if step.on_timeout is None:
+            return
+        self._emit(ir.Jump, to=end)
+        self._emitter.place(late)
+        names = {"result": result} if listed else {}
+        self._emit(ir.Move, slot=slot, source=self._body(step.on_timeout, **names))
+        self._emitter.place(end)
+
+    def _if(self, step: model.If) -> None:
+        otherwise, end = Label(), Label()
+        self._emit(ir.JumpUnless, condition=self._code(step.condition), to=otherwise)
+        self._body(step.then)
+        if step.otherwise is not None:
+            self._emit(ir.Jump, to=end)
+        self._emitter.place(otherwise)
+        if step.otherwise is not None:
+            self._body(step.otherwise)
+        self._emitter.place(end)
+
+    def _raise(self, step: model.Raise) -> None:
+        if not isinstance(step.error, str):
+            self._emit(ir.RaiseValue, value=self._code(step.error))
+            return
+        self._emit(
+            ir.Raise,
+            error=step.error,
+            message=self._optional(step.message),
+            data=self._optional(step.data),
+            cause=self._optional(step.cause),
+        )
+
+    # -- time limits and retry --------------------------------------------------------------------
+
+    @contextmanager
+    def _bounds(self, step: model.Bounded) -> Iterator[None]:
+        """Wrap a body in a ``Bound`` scope, if the step has limits."""
+        if step.timeout is None and step.deadline is None and step.retry is None:
+            yield
+            return
+        self._emit(
+            ir.EnterBound,
+            timeout=self._amount(step.timeout),
+            deadline=self._amount(step.deadline),
+            retry=None if step.retry is None else self._retry(step.retry),
+        )
+        self._depth += 1
+        yield
+        self._depth -= 1
+        self._emit(ir.LeaveBound)
+
+    @contextmanager
+    def _time_limit(self, timeout: int | Value | None) -> Iterator[None]:
+        """Wrap a whole construct in a ``Bound`` scope with a timeout alone."""
+        if timeout is None:
+            yield
+            return
+        self._emit(ir.EnterBound, timeout=self._amount(timeout), deadline=None, retry=None)
+        self._depth += 1
+        yield
+        self._depth -= 1
+        self._emit(ir.LeaveBound)
+
+    def _retry(self, retry: model.Retry) -> ir.RetryPolicy:
+        error = self._scope.fresh("error")
+        return ir.RetryPolicy(
+            attempts=self._amount(retry.attempts),
+            delay=self._amount(retry.delay),
+            backoff=retry.backoff,
+            max_delay=self._amount(retry.max_delay),
+            jitter=retry.jitter == "full",
+            on=retry.on,
+            except_=retry.except_,
+            when=self._optional(retry.when, error=error),
+            error_slot=error,
+        )
+
+
+def _by_name(entries: dict[str, Any]) -> dict[str, Any]:
+    """In the order of names: the order of these maps means nothing, so it must not change a digest."""
+    return dict(sorted(entries.items()))

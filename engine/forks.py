@@ -1,0 +1,217 @@
+"""Branches side by side: starting them, counting them, deciding, and waiting for the last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perdure.compiler import ir
+from perdure.compiler.runtime import EvalError
+from perdure.engine.failure import CANCELED, EXPRESSION, SCHEMA, TOLERANCE, Failure
+from perdure.engine.state import Completion, Failed, Fiber, Group, JoinWait, Returned
+
+if TYPE_CHECKING:
+    from perdure.engine.machine import Machine
+
+
+class BadFanOut(Exception):
+    """A fan-out that cannot start; the arguments are the error's type and message."""
+
+
+def start_fan_out(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    """Start the first ``width`` items. Raises ``EvalError`` and ``BadFanOut``."""
+    items = op.items(fiber.frame, machine.env)
+    width = op.width if isinstance(op.width, int) else op.width(fiber.frame, machine.env)
+    if width < 1:
+        raise BadFanOut(EXPRESSION, f"width is {width}; it must be at least 1")
+    keys = _keys(machine, fiber, op, items)
+    group = _new_group(machine, fiber, items=items, keys=keys, width=width)
+    _start_items(machine, fiber, group, op)
+    return _finish_if_over(machine, group)
+
+
+def _keys(machine: Machine, fiber: Fiber, op: Any, items: list[Any]) -> list[str]:
+    if op.key is None:
+        return [str(index) for index in range(len(items))]
+    keys, frame = [], dict(fiber.frame)
+    for index, item in enumerate(items):
+        frame[op.item_slot], frame[op.index_slot] = item, index
+        key = op.key(frame, machine.env)
+        if isinstance(key, bool) or not isinstance(key, str | int):
+            raise BadFanOut(EXPRESSION, f"the key of item {index} is neither text nor an integer")
+        keys.append(str(key))
+    if len(set(keys)) < len(keys):
+        twice = next(key for index, key in enumerate(keys) if key in keys[:index])
+        raise BadFanOut(SCHEMA, f"two items have the key {twice!r}; keys must be unique")
+    return keys
+
+
+def _new_group(machine: Machine, fiber: Fiber, **fields: Any) -> Group:
+    state = machine.state
+    group = Group(id=state.next_group, fiber=fiber.id, pc=fiber.pc - 1, **fields)
+    state.next_group += 1
+    state.groups[group.id] = group
+    fiber.wait = JoinWait(group=group.id)
+    return group
+
+
+def _start_items(machine: Machine, fiber: Fiber, group: Group, op: Any) -> None:
+    while group.decided is None and group.next < len(group.items) and len(group.active) < group.width:
+        index = group.next
+        frame = dict(fiber.frame)
+        frame[op.item_slot], frame[op.index_slot] = group.items[index], index
+        frame[op.key_slot] = group.keys[index]
+        group.active[index] = machine.start_fiber(op.body, frame, group.id, index).id
+        group.next += 1
+
+
+def start_branches(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    """Start every branch of a ``Parallel`` or ``Race``."""
+    group = _new_group(machine, fiber)
+    for branch, (_, start) in enumerate(op.branches):
+        group.active[branch] = machine.start_fiber(start, dict(fiber.frame), group.id, branch).id
+    return True
+
+
+def branch_ended(machine: Machine, fiber: Fiber, completion: Completion) -> None:
+    """Count a branch's end; decide, start the next item or go on, as its group says."""
+    state = machine.state
+    del state.fibers[fiber.id]
+    assert fiber.group is not None, "a branch has a group"
+    group = state.groups[fiber.group]
+    del group.active[fiber.branch]
+    if group.decided not in {"failure", "until", "winner", "canceled"}:
+        assert isinstance(completion, Returned | Failed), "no jump leaves a branch"
+        _count(machine, group, fiber.branch, completion)
+    _finish_if_over(machine, group)
+
+
+def _count(machine: Machine, group: Group, branch: int, completion: Returned | Failed) -> None:
+    op = machine.program.ops[group.pc]
+    if isinstance(completion, Failed):
+        group.failed += 1
+        group.errors[branch] = completion.failure.to_json()
+    else:
+        group.succeeded += 1
+        group.values[branch] = completion.value
+    if op.kind is ir.Race:
+        group.winner = branch
+        _decide(machine, group, "winner", _failure_of(completion))
+    elif op.kind is ir.Parallel:
+        if isinstance(completion, Failed) and not op.collect:
+            _decide(machine, group, "failure", completion.failure)
+    else:
+        _count_item(machine, group, op, completion)
+
+
+def _failure_of(completion: Completion) -> Failure | None:
+    return completion.failure if isinstance(completion, Failed) else None
+
+
+def _count_item(machine: Machine, group: Group, op: Any, completion: Returned | Failed) -> None:
+    if op.keep != "results":
+        group.values.clear()
+    if op.keep == "counts":
+        group.errors.clear()
+    if isinstance(completion, Failed):
+        if op.policy == "fail_fast":
+            _decide(machine, group, "failure", completion.failure)
+            return
+        if op.policy == "tolerate" and group.failed > _tolerated(op, group):
+            group.decided = "tolerance"
+            return
+    parent = machine.state.fibers[group.fiber]
+    try:
+        if op.until is not None and _enough(machine, parent, group, op):
+            _decide(machine, group, "until", None)
+            return
+    except EvalError as error:
+        _decide(machine, group, "failure", machine.expression_failure(parent, error))
+        return
+    _start_items(machine, parent, group, op)
+
+
+def _tolerated(op: Any, group: Group) -> float:
+    if op.tolerate_count is not None:
+        return float(op.tolerate_count)
+    return float(op.tolerate_share * len(group.items))
+
+
+def _enough(machine: Machine, parent: Fiber, group: Group, op: Any) -> bool:
+    machine.focus(parent)
+    value = _fan_out_value(group, op)
+    names = ("results", "errors", "succeeded", "failed", "total")
+    frame = {**parent.frame, **dict(zip(op.until_slots, (value[name] for name in names), strict=True))}
+    return bool(op.until(frame, machine.env))
+
+
+def _decide(machine: Machine, group: Group, why: Any, failure: Failure | None) -> None:
+    """The outcome stands: start no more branches and cancel those that run."""
+    group.decided, group.failure = why, failure
+    for fiber_id in list(group.active.values()):
+        machine.cancel(machine.state.fibers[fiber_id], -1)
+
+
+def cancel_branches(machine: Machine, fiber: Fiber) -> bool:
+    """Cancel the branches that a fiber waits for; False when it waits for none."""
+    if not isinstance(fiber.wait, JoinWait):
+        return False
+    group = machine.state.groups[fiber.wait.group]
+    _decide(machine, group, "canceled", None)
+    _finish_if_over(machine, group)
+    return True
+
+
+def _finish_if_over(machine: Machine, group: Group) -> bool:
+    """Let the parent go on when no branch runs and none will; returns whether the parent still waits."""
+    if group.active or (group.decided is None and group.next < len(group.items)):
+        return True
+    state = machine.state
+    parent = state.fibers[group.fiber]
+    del state.groups[group.id]
+    op = machine.program.ops[group.pc]
+    failure = _outcome(machine, parent, group)
+    if failure is None:
+        parent.frame[op.slot] = _value(group, op)
+    parent.pc = op.end
+    machine.resume(parent, failure)
+    return True
+
+
+def _outcome(machine: Machine, parent: Fiber, group: Group) -> Failure | None:
+    """The error that the group ends with, if any."""
+    if group.decided == "canceled":
+        return machine.failure(parent, CANCELED, "canceled")
+    if group.decided == "tolerance":
+        counts = {"succeeded": group.succeeded, "failed": group.failed, "total": len(group.items)}
+        message = f"{group.failed} of {len(group.items)} items failed"
+        return machine.failure(parent, TOLERANCE, message, counts)
+    return group.failure
+
+
+def _value(group: Group, op: Any) -> Any:
+    if op.kind is ir.FanOut:
+        return _fan_out_value(group, op)
+    if op.kind is ir.Race:
+        assert group.winner is not None, "a race that ends well has a winner"
+        return {"winner": op.branches[group.winner][0], "value": group.values[group.winner]}
+    if not op.collect:
+        return {name: group.values[branch] for branch, (name, _) in enumerate(op.branches)}
+    return {
+        name: {"value": group.values.get(branch), "error": group.errors.get(branch)}
+        for branch, (name, _) in enumerate(op.branches)
+    }
+
+
+def _fan_out_value(group: Group, op: Any) -> dict[str, Any]:
+    indexes = range(len(group.items))
+    errors = [
+        {"index": index, "key": group.keys[index], "error": group.errors[index]}
+        for index in sorted(group.errors)
+    ]
+    return {
+        "results": [group.values.get(index) for index in indexes] if op.keep == "results" else [],
+        "errors": errors,
+        "succeeded": group.succeeded,
+        "failed": group.failed,
+        "total": len(group.items),
+    }

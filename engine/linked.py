@@ -1,0 +1,131 @@
+"""A Program made ready to run: expressions compiled, schemas built, one record an instruction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+
+from perdure.compiler import ir
+from perdure.compiler.codegen import compile_value
+from perdure.compiler.encode import decode, digest
+
+_ITEM_KEYS = re.compile(r"\[[^\]]*\]")
+
+_DURATIONS = {"timeout", "deadline", "delay", "max_delay", "duration"}
+_COUNTS = {"width", "limit", "count", "attempts"}
+_RESULTS = {
+    "condition": "bool",
+    "when": "bool",
+    "message": "text",
+    "items": "list",
+    **dict.fromkeys(_DURATIONS, "duration"),
+    **dict.fromkeys(_COUNTS, "int"),
+}
+
+
+class LinkedProgram:
+    """What the machine runs. ``ops`` has, for each instruction, its fields with code as functions."""
+
+    def __init__(self, program: ir.Program, program_digest: str) -> None:
+        self.program = program
+        self.digest = program_digest
+        self.ops = [_linked(op) for op in program.code]
+        self.outputs = {
+            program.steps[op.step].static_path: linked.output
+            for op, linked in zip(program.code, self.ops, strict=True)
+            if isinstance(op, ir.Call) and op.output is not None
+        }
+        self.steps = {step.static_path: step for step in program.steps}
+        self._input = _validator(program.input_schema)
+        self._output = _validator(program.output_schema)
+        self._events = {name: _validator(schema) for name, schema in program.events.items()}
+
+    def output_of(self, path: str) -> Callable[[dict[str, Any], Any], Any] | None:
+        """The ``output`` of the call at a path (item keys and all), for the worker to apply."""
+        return self.outputs.get(_ITEM_KEYS.sub("[]", path))
+
+    def step_at(self, path: str) -> ir.Step | None:
+        """The step at a path (item keys and all)."""
+        return self.steps.get(_ITEM_KEYS.sub("[]", path))
+
+    def input_problem(self, value: Any) -> str | None:
+        """Why the value is not an input of this workflow; None if it is one."""
+        return self._input(value)
+
+    def output_problem(self, value: Any) -> str | None:
+        """Why the value is not an output of this workflow; None if it is one."""
+        return self._output(value)
+
+    def event_problem(self, name: str, value: Any) -> str | None:
+        """Why the value is not a payload of this event; None if it is one, or nothing is declared."""
+        check = self._events.get(name)
+        return None if check is None else check(value)
+
+
+def link(program: ir.Program) -> LinkedProgram:
+    """Compile a Program's expressions. Raises ``EvalError`` for one that cannot be compiled."""
+    return LinkedProgram(program, digest(program))
+
+
+@lru_cache(maxsize=256)
+def link_stored(program_digest: str, text: str) -> LinkedProgram:
+    """Decode and link a stored Program. Raises ``encode.UnknownProgram``."""
+    return LinkedProgram(decode(text), program_digest)
+
+
+def _linked(op: ir.Op) -> SimpleNamespace:
+    """The instruction's fields, with each ``Code`` replaced by its function of frame and environment."""
+    fields = {name: _field(op, name, getattr(op, name)) for name in op.__struct_fields__}
+    return SimpleNamespace(kind=type(op), **fields)
+
+
+def _field(op: Any, name: str, value: Any) -> Any:
+    if isinstance(value, ir.Code):
+        return _function(value, _result(op, name))
+    if isinstance(value, ir.RetryPolicy):
+        return SimpleNamespace(**{n: _field(value, n, getattr(value, n)) for n in value.__struct_fields__})
+    if name == "values":
+        return tuple((variable, _function(code, "json")) for variable, code in value)
+    return value
+
+
+def _result(op: Any, name: str) -> str:
+    if name == "until":
+        return "timestamp" if isinstance(op, ir.Wait) else "bool"
+    if name == "key":
+        return "text" if isinstance(op, ir.Call) else "json"
+    return _RESULTS.get(name, "json")
+
+
+def _function(code: ir.Code, result: Any) -> Callable[[dict[str, Any], Any], Any]:
+    roots = {name: f"f[{slot!r}]" for name, slot in code.reads}
+    roots |= {name: f"e.{name}" for name in ir.ENVIRONMENT}
+    return compile_value(code.value, roots, result=result)
+
+
+def _validator(schema: Any) -> Callable[[Any], str | None]:
+    if schema is None or schema is True:
+        return lambda _value: None
+    # Only workflows that declare a schema pay for the import.
+    from jsonschema import Draft7Validator
+
+    validator = Draft7Validator(schema)
+
+    def problem(value: Any) -> str | None:
+        error = min(validator.iter_errors(value), key=lambda found: list(map(str, found.path)), default=None)
+        if error is None:
+            return None
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)
+        return f"{where.lstrip('.') or 'the value'}: {error.message}"
+
+    return problem
+
+
+def encode_json(value: Any) -> str:
+    """A JSON value as text."""
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,312 @@
+"""The machine: what an orchestration does when it hears of something.
+
+``Machine.step`` takes one received event, with its ``seq`` and the time of its turn, and returns what
+the machine decides on hearing it. It is pure: it reads no clock, draws no random number and does no
+I/O, so the same events always give the same decisions. ``compiler.ir`` describes fibers and scopes;
+the instructions are in ``ops``, leaving a scope in ``scopes``, branches in ``forks``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from perdure.compiler.runtime import EvalError
+from perdure.dsl.expr.times import Timestamp
+from perdure.engine import forks, keys, ops, scopes, waits
+from perdure.engine.events import (
+    ContinueAsNew,
+    Decided,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    Received,
+    TaskCompleted,
+    TaskFailed,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+)
+from perdure.engine.failure import CANCELED, EXPRESSION, LIMIT, SCHEMA, Failure
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.state import Completion, Failed, Fiber, Renewed, Returned, State, TimerUse
+
+MAX_INSTRUCTIONS = 1_000_000
+"""Instructions between two events; more is an endless computation."""
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ``log`` statement says, for whoever writes the log once the turn is committed."""
+
+    level: str
+    message: str
+    fields: Any
+    path: str
+
+
+class Environment:
+    """What expressions read besides slots: ``input``, ``vars``, ``workflow``, the time and ids."""
+
+    __slots__ = ("_machine", "input", "now_us", "vars", "workflow")
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.input: Any = None
+        self.vars: dict[str, Any] = {}
+        self.workflow: dict[str, Any] = {}
+        self.now_us = 0
+
+    def uuid(self, label: str) -> str:
+        """The UUID of this label at the step that is being evaluated."""
+        return keys.uuid5(self._machine.started.key_seed, self._machine.current_path(), label)
+
+
+class Machine:
+    """One generation of one instance, in memory."""
+
+    def __init__(self, program: LinkedProgram, instance_id: str) -> None:
+        self.program = program
+        self.instance_id = instance_id
+        self.state = State()
+        self.env = Environment(self)
+        self.logs: list[LogLine] = []
+        """Lines that the last step wrote."""
+        self.started: ExecutionStarted
+        self._decided: list[Decided] = []
+        self._seq = 0
+        self._budget = 0
+        self._current: Fiber
+
+    def step(self, event: Received, seq: int, at: int) -> list[Decided]:
+        """Hear of one event; returns the decisions, which have the ``seq`` that follow the event's.
+
+        ``at`` is the turn's time in microseconds since 1970 UTC. An event that nothing waits for (a
+        second result, the firing of a canceled timer) changes nothing; ``expects`` tells beforehand.
+        """
+        self.env.now_us = at
+        self._decided, self.logs, self._seq, self._budget = [], [], seq, MAX_INSTRUCTIONS
+        if not self.state.ended:
+            self._receive(event)
+        return self._decided
+
+    def expects(self, event: Received) -> bool:
+        """Whether an answer is the first one to a decision that is still open."""
+        if not isinstance(event, TaskCompleted | TaskFailed | TimerFired):
+            return not self.state.ended
+        open_ = self.state.timers if isinstance(event, TimerFired) else self.state.tasks
+        return event.scheduled_seq in open_ and not any(
+            isinstance(held, TaskCompleted | TaskFailed | TimerFired)
+            and held.scheduled_seq == event.scheduled_seq
+            for held in self.state.held
+        )
+
+    # -- what instructions call -------------------------------------------------------------------
+
+    def decide(self, decision: Decided) -> int:
+        """Add a decision; returns its ``seq``."""
+        self._decided.append(decision)
+        return self._seq + len(self._decided)
+
+    def start_timer(self, delay: int, use: TimerUse, path: str) -> int:
+        """Wake ``use.fiber`` after ``delay`` microseconds; returns the timer's ``seq``."""
+        fire_at = self.env.now_us + max(delay, 0)
+        purpose = "timeout" if use.purpose == "event" else use.purpose
+        seq = self.decide(TimerCreated(fire_at=fire_at, purpose=purpose, path=path))
+        self.state.timers[seq] = use
+        return seq
+
+    def cancel_timer(self, seq: int | None) -> None:
+        """Forget a timer that still runs; None is no timer."""
+        if seq is not None:
+            del self.state.timers[seq]
+            self.decide(TimerCanceled(scheduled_seq=seq))
+
+    def start_fiber(self, pc: int, frame: dict[str, Any], group: int | None, branch: int) -> Fiber:
+        """A new fiber, last in the queue."""
+        fiber = Fiber(id=self.state.next_fiber, pc=pc, frame=frame, group=group, branch=branch)
+        self.state.next_fiber += 1
+        self.state.fibers[fiber.id] = fiber
+        self.state.ready.append(fiber.id)
+        return fiber
+
+    def resume(self, fiber: Fiber, failure: Failure | None = None) -> None:
+        """The fiber waits no more; it runs in its turn, and raises ``failure`` then."""
+        fiber.wait = None
+        fiber.failure = failure
+        self.state.ready.append(fiber.id)
+
+    def cancel(self, fiber: Fiber, depth: int) -> None:
+        """Raise ``perdure.Canceled`` where the fiber is, on behalf of its scope at ``depth``.
+
+        -1 is the whole fiber. It waits while a ``finally`` above that scope runs.
+        """
+        if any(scopes.shields(scope) for scope in fiber.scopes[depth + 1 :]):
+            fiber.cancel = depth if fiber.cancel is None else min(fiber.cancel, depth)
+        elif forks.cancel_branches(self, fiber):
+            return
+        elif fiber.wait is None:
+            fiber.failure = self.failure(fiber, CANCELED, "canceled")
+        else:
+            waits.withdraw(self, fiber)
+            self.resume(fiber, self.failure(fiber, CANCELED, "canceled"))
+
+    def path(self, fiber: Fiber, step: int) -> str:
+        """A step's path with the keys of the items and iterations that the fiber is in."""
+        parts = self.program.program.steps[step].path
+        if len(parts) == 1:
+            return parts[0]
+        frame = fiber.frame
+        return "".join(
+            f"[{keys.path_segment(str(frame.get(part)))}]" if index % 2 else part
+            for index, part in enumerate(parts)
+        )
+
+    def focus(self, fiber: Fiber) -> None:
+        """Expressions are evaluated for this fiber from here on."""
+        self._current = fiber
+
+    def current_path(self) -> str:
+        """The path of the step whose expression is evaluated."""
+        return self.path(self._current, self.op(self._current).step)
+
+    def op(self, fiber: Fiber) -> Any:
+        """The instruction that the fiber runs, waits in or was stopped at."""
+        return self.program.ops[fiber.pc - 1]
+
+    def failure(self, fiber: Fiber, kind: str, message: str, data: Any = None) -> Failure:
+        """An error of the engine's own, at the step where the fiber is. Expressions are not retried."""
+        step = self.op(fiber).step
+        return Failure(
+            type=kind,
+            message=message,
+            data=data,
+            step=self.program.program.steps[step].name,
+            path=self.path(fiber, step),
+            retryable=kind != EXPRESSION,
+        )
+
+    def expression_failure(self, fiber: Fiber, error: EvalError) -> Failure:
+        """An expression that could not be evaluated, with its place in the file."""
+        program = self.program.program
+        step = program.steps[self.op(fiber).step]
+        line, column = error.position or (step.line, step.column)
+        return self.failure(fiber, EXPRESSION, f"{program.file}:{line}:{column}: {error.message}")
+
+    def log(self, level: str, message: str, fields: Any) -> None:
+        """Write a line to the log once the turn is committed."""
+        self.logs.append(LogLine(level=level, message=message, fields=fields, path=self.current_path()))
+
+    def set_variables(self, values: dict[str, Any]) -> None:
+        """Replace the values of some variables."""
+        self.state.variables = self.env.vars = {**self.state.variables, **values}
+
+    def end(self, fiber: Fiber, completion: Completion) -> None:
+        """A fiber's last scope is left: its branch has ended, or the instance has."""
+        if fiber.group is not None:
+            forks.branch_ended(self, fiber, completion)
+            return
+        self.state.ended = True
+        self.state.fibers.clear()
+        match completion:
+            case Renewed(input=value, carry=carry):
+                if not carry:
+                    self.state.buffer.clear()
+                self.decide(ContinueAsNew(input=value, carried=len(self.state.buffer)))
+            case Returned(value=value):
+                self._complete(value, self.program.output_problem(value))
+            case Failed(failure=failure):
+                self.decide(ExecutionCompleted(status="Failed", error=failure.to_json()))
+            case _:
+                raise AssertionError("a jump leaves no fiber")
+
+    def _complete(self, output: Any, problem: str | None) -> None:
+        if problem is None:
+            self.decide(ExecutionCompleted(status="Completed", output=output))
+            return
+        failure = Failure(type=SCHEMA, message=f"the output does not fit output.schema: {problem}")
+        self.decide(ExecutionCompleted(status="Failed", error=failure.to_json()))
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def _receive(self, event: Received) -> None:
+        state = self.state
+        match event:
+            case ExecutionSuspended():
+                state.suspended = True
+            case ExecutionResumed():
+                state.suspended = False
+                held, state.held = state.held, []
+                for each in held:
+                    self._receive(each)
+            case _ if state.suspended:
+                state.held.append(event)
+            case _:
+                self._act(event)
+                self._run()
+
+    def _act(self, event: Received) -> None:
+        match event:
+            case ExecutionStarted():
+                self._start(event)
+            case TaskCompleted() | TaskFailed():
+                waits.task_answered(self, event)
+            case TimerFired():
+                waits.timer_fired(self, event.scheduled_seq)
+            case EventRaised():
+                waits.event_raised(self, event)
+            case _:
+                raise AssertionError(f"{type(event).__name__} is not for the machine")
+
+    def _start(self, event: ExecutionStarted) -> None:
+        self.started = event
+        env, program = self.env, self.program.program
+        env.input = event.input
+        env.workflow = {
+            "instance_id": self.instance_id,
+            "name": event.name,
+            "version": event.version,
+            "digest": event.digest,
+            "generation": event.generation,
+            "parent_id": event.parent_id,
+            "started_at": Timestamp(env.now_us * 1000),
+            "tags": event.tags,
+        }
+        self.set_variables(program.variables)
+        self.state.buffer = list(event.carried)
+        self.start_fiber(0, {}, None, 0)
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        state = self.state
+        while state.ready and not state.ended:
+            ready, state.ready = state.ready, []
+            for fiber_id in ready:
+                fiber = state.fibers.get(fiber_id)
+                if fiber is not None:
+                    self._advance(fiber)
+
+    def _exhausted(self, fiber: Fiber) -> bool:
+        message = f"more than {MAX_INSTRUCTIONS} instructions without waiting for anything"
+        return scopes.unwind(self, fiber, Failed(failure=self.failure(fiber, LIMIT, message)))
+
+    def _advance(self, fiber: Fiber) -> None:
+        """Run a fiber until it waits or ends."""
+        self.focus(fiber)
+        code, handlers = self.program.ops, ops.HANDLERS
+        stopped = False
+        failure, fiber.failure = fiber.failure, None
+        if failure is not None:
+            stopped = scopes.unwind(self, fiber, Failed(failure=failure))
+        while not stopped:
+            op = code[fiber.pc]
+            fiber.pc += 1
+            self._budget -= 1
+            try:
+                stopped = handlers[op.kind](self, fiber, op) if self._budget >= 0 else self._exhausted(fiber)
+            except EvalError as error:
+                failure = self.expression_failure(fiber, error)
+                stopped = scopes.unwind(self, fiber, Failed(failure=failure))

@@ -1,0 +1,362 @@
+"""What each instruction does. A handler returns whether its fiber stopped: waits, or has ended.
+
+``op`` is the linked instruction: its expressions are functions of the frame and the environment, and
+raise ``EvalError``, which the machine turns into an error of the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from perdure.compiler import ir
+from perdure.engine import forks, keys, scopes, waits
+from perdure.engine.events import TaskScheduled
+from perdure.engine.failure import EXPRESSION, LIMIT, SCHEMA, Failure, matches
+from perdure.engine.state import (
+    Bound,
+    EventWait,
+    Failed,
+    Fiber,
+    Left,
+    Renewed,
+    Returned,
+    TaskWait,
+    TimerUse,
+    TimerWait,
+    Try,
+)
+
+if TYPE_CHECKING:
+    from perdure.engine.machine import Machine
+
+
+def _amount(machine: Machine, fiber: Fiber, value: Any) -> int:
+    """A count or a number of microseconds, constant or computed."""
+    return value if isinstance(value, int) else value(fiber.frame, machine.env)
+
+
+def _optional(machine: Machine, fiber: Fiber, code: Any) -> Any:
+    return None if code is None else code(fiber.frame, machine.env)
+
+
+def _fail(machine: Machine, fiber: Fiber, kind: str, message: str, data: Any = None) -> bool:
+    return scopes.unwind(machine, fiber, Failed(failure=machine.failure(fiber, kind, message, data)))
+
+
+# -- moving about ------------------------------------------------------------------------------------
+
+
+def _jump(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    fiber.pc = op.to
+    return False
+
+
+def _jump_unless(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    if not op.condition(fiber.frame, machine.env):
+        fiber.pc = op.to
+    return False
+
+
+def _assign(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    fiber.frame[op.slot] = op.value(fiber.frame, machine.env)
+    return False
+
+
+def _move(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    fiber.frame[op.slot] = None if op.source is None else fiber.frame.get(op.source)
+    return False
+
+
+def _set_variables(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    machine.set_variables({name: code(fiber.frame, machine.env) for name, code in op.values})
+    return False
+
+
+# -- asking and waiting ------------------------------------------------------------------------------
+
+
+def _call(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    path = machine.path(fiber, op.step)
+    key = _optional(machine, fiber, op.key) or keys.idempotency_key(machine.started.key_seed, path)
+    seq = machine.decide(
+        TaskScheduled(
+            name=op.activity,
+            key=key,
+            path=path,
+            attempt=waits.attempt(fiber),
+            has_input=op.arguments is not None,
+            input=_optional(machine, fiber, op.arguments),
+        )
+    )
+    machine.state.tasks[seq] = fiber.id
+    fiber.wait = TaskWait(seq=seq)
+    return True
+
+
+def _wait(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    if op.duration is not None:
+        delay = _amount(machine, fiber, op.duration)
+    else:
+        delay = op.until(fiber.frame, machine.env) - machine.env.now_us
+    if delay <= 0:
+        return False
+    seq = machine.start_timer(delay, TimerUse(fiber.id, "wait"), machine.path(fiber, op.step))
+    fiber.wait = TimerWait(seq=seq)
+    return True
+
+
+def _wait_event(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    timeout = None if op.timeout is None else _amount(machine, fiber, op.timeout)
+    needed = None if op.count is None else _amount(machine, fiber, op.count)
+    wait = EventWait(event=op.event, timer=None, received=[], needed=needed)
+    if needed is not None and needed < 1:
+        fiber.frame[op.slot] = []
+        return False
+    if _take_buffered(machine, fiber, wait):
+        return False
+    if timeout is not None:
+        use = TimerUse(fiber.id, "event")
+        wait.timer = machine.start_timer(timeout, use, machine.path(fiber, op.step))
+    fiber.wait = wait
+    machine.state.waiting.setdefault(op.event, []).append(fiber.id)
+    return True
+
+
+def _take_buffered(machine: Machine, fiber: Fiber, wait: EventWait) -> bool:
+    """Give the wait what came early, oldest first; returns whether it has all it waits for."""
+    buffer, kept = machine.state.buffer, []
+    complete = False
+    machine.state.buffer = kept
+    try:
+        for event in buffer:
+            if complete or event.name != wait.event:
+                kept.append(event)
+            else:
+                complete = waits.take(machine, fiber, wait, event.input)
+    except BaseException:
+        kept.extend(buffer[len(kept) + len(wait.received) :])
+        raise
+    return complete
+
+
+# -- scopes ------------------------------------------------------------------------------------------
+
+
+def _enter_bound(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    scope = Bound(pc=fiber.pc - 1)
+    if op.timeout is not None:
+        scope.limit = _amount(machine, fiber, op.timeout)
+    if op.retry is not None:
+        attempts = _amount(machine, fiber, op.retry.attempts)
+        delay = _amount(machine, fiber, op.retry.delay)
+        scope.policy = (attempts, delay, _amount(machine, fiber, op.retry.max_delay))
+    deadline = None if op.deadline is None else _amount(machine, fiber, op.deadline)
+    fiber.scopes.append(scope)
+    if deadline is not None:
+        use = TimerUse(fiber.id, "deadline", len(fiber.scopes) - 1)
+        scope.deadline = machine.start_timer(deadline, use, machine.path(fiber, op.step))
+    scopes.start_attempt(machine, fiber)
+    return False
+
+
+def _leave_bound(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    scopes.close_bound(machine, fiber)
+    return False
+
+
+def _enter_try(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    fiber.scopes.append(Try(pc=fiber.pc - 1))
+    return False
+
+
+def _caught(fiber: Fiber) -> Failure:
+    scope = fiber.scopes[-1]
+    assert isinstance(scope, Try), "clauses belong to a Try"
+    assert scope.failure is not None, "clauses look at an error"
+    return scope.failure
+
+
+def _catch(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    failure = _caught(fiber)
+    if not matches(op.errors, failure):
+        fiber.pc = op.otherwise
+        return False
+    fiber.frame[op.error_slot] = failure.to_json()
+    if op.when is not None and not op.when(fiber.frame, machine.env):
+        fiber.pc = op.otherwise
+    return False
+
+
+def _rethrow(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    return scopes.unwind(machine, fiber, Failed(failure=_caught(fiber)))
+
+
+def _leave_try(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    return scopes.leave_try(machine, fiber)
+
+
+def _end_finally(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    return scopes.end_finally(machine, fiber)
+
+
+def _unwind(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    return scopes.unwind(machine, fiber, Left(to=op.to, depth=op.depth))
+
+
+# -- leaving -----------------------------------------------------------------------------------------
+
+
+def _return(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    value = op.value(fiber.frame, machine.env)
+    return scopes.unwind(machine, fiber, Returned(value=value))
+
+
+def _raise(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    message = _optional(machine, fiber, op.message) or op.error
+    failure = machine.failure(fiber, op.error, message, _optional(machine, fiber, op.data))
+    failure.cause = _optional(machine, fiber, op.cause)
+    declared = machine.program.program.errors.get(op.error)
+    failure.retryable = declared is None or declared.retryable
+    return scopes.unwind(machine, fiber, Failed(failure=failure))
+
+
+def _raise_value(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    failure = Failure.from_json(op.value(fiber.frame, machine.env))
+    if failure is None:
+        return _fail(machine, fiber, EXPRESSION, "raise: the value is not an error")
+    declared = machine.program.program.errors.get(failure.type)
+    failure.retryable = declared is None or declared.retryable
+    return scopes.unwind(machine, fiber, Failed(failure=failure))
+
+
+def _continue_as_new(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    value = op.input(fiber.frame, machine.env)
+    problem = machine.program.input_problem(value)
+    if problem is not None:
+        return _fail(machine, fiber, SCHEMA, f"the new input does not fit input.schema: {problem}")
+    return scopes.unwind(machine, fiber, Renewed(input=value, carry=op.carry))
+
+
+def _end(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    return scopes.unwind(machine, fiber, Returned(value=None))
+
+
+def _end_branch(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    value = None if op.source is None else fiber.frame.get(op.source)
+    return scopes.unwind(machine, fiber, Returned(value=value))
+
+
+# -- loops -------------------------------------------------------------------------------------------
+
+
+def _start_items(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    items = op.items(fiber.frame, machine.env)
+    limit = None if op.limit is None else _amount(machine, fiber, op.limit)
+    if limit is not None and len(items) > limit:
+        return _fail(machine, fiber, LIMIT, f"the list has {len(items)} items, the limit is {limit}")
+    fiber.frame[op.loop] = {"items": items, "next": 0, "values": []}
+    return False
+
+
+def _next_item(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    loop = fiber.frame[op.loop]
+    index = loop["next"]
+    if index >= len(loop["items"]):
+        fiber.pc = op.end
+        return False
+    loop["next"] = index + 1
+    fiber.frame[op.item_slot] = loop["items"][index]
+    fiber.frame[op.index_slot] = index
+    return False
+
+
+def _end_item(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    fiber.frame[op.loop]["values"].append(None if op.source is None else fiber.frame.get(op.source))
+    fiber.pc = op.to
+    return False
+
+
+def _collect_items(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    fiber.frame[op.slot] = fiber.frame.pop(op.loop)["values"]
+    return False
+
+
+def _start_rounds(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    fiber.frame[op.loop] = _amount(machine, fiber, op.limit)
+    fiber.frame[op.index_slot] = -1
+    return False
+
+
+def _next_round(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    index, limit = fiber.frame[op.index_slot] + 1, fiber.frame[op.loop]
+    if index >= limit:
+        return _fail(machine, fiber, LIMIT, f"more than {limit} iterations")
+    fiber.frame[op.index_slot] = index
+    return False
+
+
+# -- side by side ------------------------------------------------------------------------------------
+
+
+def _fan_out(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    try:
+        return forks.start_fan_out(machine, fiber, op)
+    except forks.BadFanOut as bad:
+        kind, message = bad.args
+        return _fail(machine, fiber, kind, message)
+
+
+def _branches(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    return forks.start_branches(machine, fiber, op)
+
+
+# -- to be seen --------------------------------------------------------------------------------------
+
+
+def _log(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    message = op.message(fiber.frame, machine.env)
+    machine.log(op.level, message, _optional(machine, fiber, op.fields))
+    return False
+
+
+def _set_custom_status(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    machine.state.custom_status = op.value(fiber.frame, machine.env)
+    return False
+
+
+HANDLERS: dict[type[ir.Op], Callable[[Machine, Fiber, Any], bool]] = {
+    ir.Jump: _jump,
+    ir.JumpUnless: _jump_unless,
+    ir.Assign: _assign,
+    ir.Move: _move,
+    ir.SetVariables: _set_variables,
+    ir.Call: _call,
+    ir.Wait: _wait,
+    ir.WaitEvent: _wait_event,
+    ir.EnterBound: _enter_bound,
+    ir.LeaveBound: _leave_bound,
+    ir.EnterTry: _enter_try,
+    ir.Catch: _catch,
+    ir.Rethrow: _rethrow,
+    ir.LeaveTry: _leave_try,
+    ir.EndFinally: _end_finally,
+    ir.Unwind: _unwind,
+    ir.Return: _return,
+    ir.Raise: _raise,
+    ir.RaiseValue: _raise_value,
+    ir.StartItems: _start_items,
+    ir.NextItem: _next_item,
+    ir.EndItem: _end_item,
+    ir.CollectItems: _collect_items,
+    ir.StartRounds: _start_rounds,
+    ir.NextRound: _next_round,
+    ir.FanOut: _fan_out,
+    ir.Parallel: _branches,
+    ir.Race: _branches,
+    ir.EndBranch: _end_branch,
+    ir.ContinueAsNew: _continue_as_new,
+    ir.Log: _log,
+    ir.SetCustomStatus: _set_custom_status,
+    ir.End: _end,
+}

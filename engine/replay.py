@@ -1,0 +1,118 @@
+"""A history folded through the machine that is to continue it, and the proof that the two agree.
+
+Every event that was received is given to the machine again; every decision it makes is compared with
+the one recorded there. The first difference raises ``NonDeterminismError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from perdure.engine.codec import decode_events
+from perdure.engine.errors import NonDeterminismError
+from perdure.engine.events import (
+    DECIDED,
+    ContinueAsNew,
+    Decided,
+    Event,
+    ExecutionCompleted,
+    ExecutionTerminated,
+    TaskCanceled,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    kind,
+)
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.machine import Machine
+from perdure.engine.store.rows import HistoryRow
+
+
+def replay(program: LinkedProgram, instance_id: str, rows: Iterable[HistoryRow]) -> Machine:
+    """The machine as the history leaves it.
+
+    Raises ``NonDeterminismError`` when the Program does not decide what the history says, and for a
+    history with a gap (which only a fault of ours or another hand in the database can make).
+    """
+    machine = Machine(program, instance_id)
+    next_seq = 0
+    for row in rows:
+        if row.first_seq != next_seq:
+            raise NonDeterminismError(f"the history has no event {next_seq}: it goes on at {row.first_seq}")
+        _replay_turn(machine, row, _events(row))
+        next_seq = row.next_seq
+    return machine
+
+
+def _events(row: HistoryRow) -> list[Event]:
+    try:
+        return decode_events(row.events)
+    except msgspec.MsgspecError as error:
+        raise NonDeterminismError(f"event {row.first_seq} and after cannot be read: {error}") from error
+
+
+def _replay_turn(machine: Machine, row: HistoryRow, events: list[Event]) -> None:
+    decided: list[Decided] = []
+    for seq, event in enumerate(events, row.first_seq):
+        if isinstance(event, DECIDED):
+            actual = decided.pop(0) if decided else None
+            if actual != event:
+                raise _divergence(machine, seq, event, actual)
+        elif decided:
+            raise _divergence(machine, seq, None, decided[0])
+        elif not isinstance(event, ExecutionTerminated):
+            decided = list(_step(machine, event, seq, row.at))
+    if decided:
+        raise _divergence(machine, row.next_seq, None, decided[0])
+
+
+def _step(machine: Machine, event: Event, seq: int, at: int) -> list[Decided]:
+    try:
+        return machine.step(event, seq, at)  # type: ignore[arg-type]
+    except Exception as error:
+        # A foreign Program may not even have the instruction that a fiber is said to wait in.
+        raise NonDeterminismError(f"event {seq} ({kind(event)}): the program cannot take it") from error
+
+
+def _divergence(
+    machine: Machine, seq: int, expected: Decided | None, actual: Decided | None
+) -> NonDeterminismError:
+    shown = expected if expected is not None else actual
+    assert shown is not None, "a difference has two sides"
+    where = _place(machine, actual if _path(actual) else expected)
+    return NonDeterminismError(
+        f"non_determinism: event {seq}{where}: "
+        f"expected {_described(expected)}, program decides {_described(actual)}"
+    )
+
+
+def _path(decision: Decided | None) -> str | None:
+    return decision.path if isinstance(decision, TaskScheduled | TimerCreated) else None
+
+
+def _place(machine: Machine, decision: Decided | None) -> str:
+    """`` step 'charge' (order.yaml:9:5)``, as far as it is known."""
+    path = _path(decision)
+    step = None if path is None else machine.program.step_at(path)
+    if step is None:
+        return "" if path is None else f" at {path}"
+    name = step.name or step.static_path
+    return f" step '{name}' ({machine.program.program.file}:{step.line}:{step.column})"
+
+
+def _described(decision: Decided | None) -> str:
+    match decision:
+        case None:
+            return "nothing"
+        case TaskScheduled(name=name, attempt=attempt):
+            return f"call {name}" if attempt == 1 else f"call {name} (attempt {attempt})"
+        case TimerCreated(purpose=purpose, fire_at=fire_at):
+            return f"timer for {purpose} at {fire_at}"
+        case TaskCanceled(scheduled_seq=seq) | TimerCanceled(scheduled_seq=seq):
+            return f"{kind(decision)} of {seq}"
+        case ContinueAsNew():
+            return "continue_as_new"
+        case ExecutionCompleted(status=status):
+            return f"end {status}"

@@ -1,0 +1,187 @@
+"""The state of a running orchestration: plain data, JSON-serialisable with msgspec.
+
+The machine alone changes it, in place. ``ir`` describes fibers, frames and scopes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from perdure.engine.events import EventRaised, Received
+from perdure.engine.failure import Failure
+
+
+class _Part(msgspec.Struct, kw_only=True, tag_field="kind", tag=True):
+    """The common shape of what may stand in one place."""
+
+
+# -- completions: why a body is left -----------------------------------------------------------------
+
+
+class Failed(_Part):
+    """By an error."""
+
+    failure: Failure
+
+
+class Left(_Part):
+    """By ``break`` or ``continue``: go on at ``to`` when ``depth`` scopes are left."""
+
+    to: int
+    depth: int
+
+
+class Returned(_Part):
+    """By ``return``."""
+
+    value: Any
+
+
+class Renewed(_Part):
+    """By ``continue_as_new``."""
+
+    input: Any
+    carry: bool
+
+
+Completion: TypeAlias = Failed | Left | Returned | Renewed
+
+
+# -- scopes ------------------------------------------------------------------------------------------
+
+
+class Bound(_Part):
+    """An open ``EnterBound`` at ``pc``. ``timeout`` and ``deadline`` are ``seq`` of running timers.
+
+    ``limit`` is an attempt's time in microseconds; ``policy`` is attempts, delay and longest delay.
+    """
+
+    pc: int
+    attempt: int = 1
+    limit: int | None = None
+    policy: tuple[int, int, int] | None = None
+    timeout: int | None = None
+    deadline: int | None = None
+    expired: Literal["timeout", "deadline"] | None = None
+
+
+class Try(_Part):
+    """An open ``EnterTry`` at ``pc``. ``completion`` is what goes on after ``finally``."""
+
+    pc: int
+    phase: Literal["body", "catch", "finally"] = "body"
+    failure: Failure | None = None
+    completion: Completion | None = None
+
+    @property
+    def shields(self) -> bool:
+        """Whether a cancellation waits until this part has ended: it is what cancellation runs."""
+        canceled = self.failure is not None and self.failure.type == "perdure.Canceled"
+        return self.phase == "finally" or (self.phase == "catch" and canceled)
+
+
+Scope: TypeAlias = Bound | Try
+
+
+# -- waits -------------------------------------------------------------------------------------------
+
+
+class TaskWait(_Part):
+    """For an activity's result."""
+
+    seq: int
+
+
+class TimerWait(_Part):
+    """For a timer: a ``wait``, or the back-off before the next attempt."""
+
+    seq: int
+
+
+class EventWait(_Part):
+    """For events. ``received`` is the list so far; ``needed`` its bound, None without one."""
+
+    event: str
+    timer: int | None
+    received: list[Any]
+    needed: int | None
+
+
+class JoinWait(_Part):
+    """For the branches of a group."""
+
+    group: int
+
+
+Wait: TypeAlias = TaskWait | TimerWait | EventWait | JoinWait
+
+
+class Fiber(msgspec.Struct, kw_only=True):
+    """A thread of control. ``group`` and ``branch`` say whose branch it is; None for the first one.
+
+    ``failure`` is raised when it runs next. ``cancel`` is the depth of the scope that a deferred
+    cancellation is for (-1: the whole fiber).
+    """
+
+    id: int
+    pc: int
+    frame: dict[str, Any]
+    scopes: list[Scope] = []
+    wait: Wait | None = None
+    group: int | None = None
+    branch: int = 0
+    failure: Failure | None = None
+    cancel: int | None = None
+
+
+class Group(msgspec.Struct, kw_only=True):
+    """The branches that a ``FanOut``, ``Parallel`` or ``Race`` at ``pc`` has started.
+
+    ``active`` maps branch numbers to fibers, in order of start. ``decided`` says why no more are
+    started: the outcome stands and the group ends when ``active`` is empty.
+    """
+
+    id: int
+    fiber: int
+    pc: int
+    items: list[Any] = []
+    keys: list[str] = []
+    width: int = 0
+    next: int = 0
+    active: dict[int, int] = {}
+    values: dict[int, Any] = {}
+    errors: dict[int, Any] = {}
+    succeeded: int = 0
+    failed: int = 0
+    decided: Literal["failure", "until", "tolerance", "winner", "canceled"] | None = None
+    failure: Failure | None = None
+    winner: int | None = None
+
+
+class TimerUse(msgspec.Struct, frozen=True):
+    """What a timer is for: which fiber, and at which depth the scope that it bounds stands."""
+
+    fiber: int
+    purpose: Literal["wait", "event", "timeout", "deadline", "retry"]
+    depth: int = 0
+
+
+class State(msgspec.Struct, kw_only=True):
+    """Everything that a history adds up to."""
+
+    fibers: dict[int, Fiber] = {}
+    groups: dict[int, Group] = {}
+    ready: list[int] = []
+    tasks: dict[int, int] = {}
+    timers: dict[int, TimerUse] = {}
+    waiting: dict[str, list[int]] = {}
+    buffer: list[EventRaised] = []
+    variables: dict[str, Any] = {}
+    custom_status: Any = None
+    suspended: bool = False
+    held: list[Received] = []
+    ended: bool = False
+    next_fiber: int = 0
+    next_group: int = 0

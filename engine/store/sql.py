@@ -1,0 +1,408 @@
+"""What the SQL stores share: every promise of ``protocol`` as Core statements in a transaction.
+
+A dialect adds how a transaction begins and ends, what time it is, and how one knows that another worker's
+process is over.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+import msgspec
+
+from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound
+from perdure.engine.instance import Instance
+from perdure.engine.store import commit
+from perdure.engine.store import statements as s
+from perdure.engine.store.poison import dead_letter, failure, result_key
+from perdure.engine.store.records import (
+    from_instance,
+    from_tags,
+    from_worker,
+    to_dead_letter,
+    to_definition,
+    to_history,
+    to_instance,
+    to_message,
+    to_request,
+    to_task,
+    to_timer,
+    to_worker,
+)
+from perdure.engine.store.rows import (
+    Batch,
+    DeadLetter,
+    Definition,
+    HistoryRow,
+    InstanceQuery,
+    Loaded,
+    LookUp,
+    Message,
+    PayloadRow,
+    Request,
+    Takeover,
+    TaskRow,
+    TimerRow,
+    Worker,
+)
+from perdure.engine.store.transaction import Transaction
+
+FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
+"""Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
+
+
+class SqlStore(ABC):
+    """A hub in an SQL database."""
+
+    # -- what a dialect adds ----------------------------------------------------------------------
+
+    @abstractmethod
+    def time(self) -> int:
+        """The store's time."""
+
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[Transaction]:
+        """A transaction that reads one snapshot."""
+
+    @abstractmethod
+    def _write(self) -> AbstractContextManager[Transaction]:
+        """A transaction that is committed at the end of the block and undone by an exception."""
+
+    @abstractmethod
+    def _enter(self, worker: str) -> None:
+        """Make it visible that the worker's process lives; before its row is written."""
+
+    @abstractmethod
+    def _exit(self, worker: str) -> None:
+        """Remove what ``_enter`` left, of a worker that is not live any more."""
+
+    @abstractmethod
+    def _surely_over(self, worker: str) -> bool:
+        """Whether the worker's process is certainly over."""
+
+    # -- membership -------------------------------------------------------------------------------
+
+    @contextmanager
+    def _fenced(self, worker: str, lease: int | None = None) -> Iterator[Transaction]:
+        with self._write() as tx:
+            row = tx.row(s.FENCE, the_id=worker)
+            if row is None:
+                raise FenceLost(f"The worker {worker!r} is not a live member of the hub.")
+            tx.now = self._not_before(int(row[0]))
+            if lease is not None:
+                tx.run(s.RENEW, the_id=worker, lease_until=tx.now + lease)
+                tx.run(s.SET_TIME, value=str(tx.now))
+            yield tx
+
+    @abstractmethod
+    def _not_before(self, time: int) -> int:
+        """The store's time, which is not before a time that it said to somebody."""
+
+    def join(self, worker: Worker, lease: int) -> None:
+        with self._entering(worker.id), self._write() as tx:
+            self._insert_worker(tx, worker, lease)
+
+    def rejoin(self, old: Sequence[str], worker: Worker, lease: int) -> frozenset[int]:
+        with self._entering(worker.id), self._write() as tx:
+            self._insert_worker(tx, worker, lease)
+            for id_ in old:
+                tx.run(s.WORKER_STATE, the_id=id_, state="dead")
+                tx.run(s.SLOTS_PASS, the_owner=id_, owner=worker.id)
+                tx.run(s.TASKS_PASS, the_worker=id_, worker=worker.id)
+            slots = _slots_of(tx, worker.id)
+        for id_ in old:
+            self._exit(id_)
+        return slots
+
+    @contextmanager
+    def _entering(self, worker: str) -> Iterator[None]:
+        self._enter(worker)
+        try:
+            yield
+        except BaseException:
+            self._exit(worker)
+            raise
+
+    def _insert_worker(self, tx: Transaction, worker: Worker, lease: int) -> None:
+        stored = tx.row(s.META, the_key="time")
+        now = self._not_before(int(stored[0]) if stored else 0)
+        row = msgspec.structs.replace(worker, state="live", lease_until=now + lease, joined_at=now)
+        tx.run(s.WORKER_FORGET, before=now - FORGET_WORKERS_AFTER)
+        tx.mappings(s.WORKER_INSERT, [from_worker(row)])
+        tx.run(s.SET_TIME, value=str(now))
+
+    def leave(self, worker: str) -> None:
+        with self._write() as tx:
+            if tx.run(s.WORKER_STATE, the_id=worker, state="left"):
+                tx.run(s.SLOTS_FREE, the_owner=worker)
+                tx.run(s.TASKS_FREE, the_worker=worker)
+        self._exit(worker)
+
+    def workers(self) -> list[Worker]:
+        with self._read() as tx:
+            return [to_worker(row) for row in tx.rows(s.WORKERS)]
+
+    def gone(self, worker: str) -> list[str]:
+        return [
+            other.id for other in self.workers() if other.id != worker and self._surely_over(other.id)
+        ]
+
+    def take_over(self, worker: str, victim: str, seen_lease: int | None) -> bool:
+        with self._fenced(worker) as tx:
+            row = tx.row(s.LEASE, the_id=victim)
+            if row is None or victim == worker:
+                return False
+            expired = row[0] == seen_lease and row[0] < tx.now
+            if not (self._surely_over(victim) if seen_lease is None else expired):
+                return False
+            tx.run(s.WORKER_STATE, the_id=victim, state="dead")
+            tx.run(s.SLOTS_CRASHED, the_owner=victim)
+            tx.run(s.TASKS_FREE, the_worker=victim)
+        self._exit(victim)
+        return True
+
+    def take_slots(self, worker: str) -> frozenset[int]:
+        with self._fenced(worker) as tx:
+            tx.run(s.SLOTS_TAKE_ALL, owner=worker)
+            return _slots_of(tx, worker)
+
+    def owned_slots(self) -> dict[str, int]:
+        with self._read() as tx:
+            return dict(tx.rows(s.SLOTS_OWNED))
+
+    # -- turns ------------------------------------------------------------------------------------
+
+    def commit(self, batch: Batch) -> int:
+        with self._fenced(batch.worker, batch.lease) as tx:
+            commit.write(tx, batch)
+            return tx.now
+
+    def load(self, ids: Sequence[str]) -> list[Loaded]:
+        with self._read() as tx:
+            found = [tx.row(s.INSTANCE, the_id=id_) for id_ in dict.fromkeys(ids)]
+            return [_loaded(tx, to_instance(row)) for row in found if row is not None]
+
+    def load_open(self, slots: Iterable[int]) -> Takeover:
+        with self._read() as tx:
+            rows = tx.rows_of_slots(s.INSTANCES_OPEN, frozenset(slots))
+            loaded = tuple(_loaded(tx, to_instance(row)) for row in rows)
+            executions = [one.instance.execution for one in loaded]
+            return Takeover(
+                loaded=loaded,
+                tasks=frozenset(key for execution in executions for key in _task_keys(tx, execution)),
+                results=frozenset(key for execution in executions for key in _result_keys(tx, execution)),
+            )
+
+    def inbox(self, slots: Iterable[int], limit: int) -> list[Message]:
+        with self._read() as tx:
+            mine = frozenset(slots)
+            rows = tx.rows_of_slots(s.INBOX_READY, mine, limit=limit)
+            timed = tx.rows_of_slots(s.INBOX_TIMED, mine, limit=limit, now=tx.now)
+            if timed:
+                rows = sorted(rows + timed)[:limit]
+            return [to_message(row[1:]) for row in rows]
+
+    def timers(self, slots: Iterable[int], until: int, limit: int) -> list[TimerRow]:
+        with self._read() as tx:
+            rows = tx.rows_of_slots(s.TIMERS_DUE, frozenset(slots), until=until, limit=limit)
+            return [to_timer(row) for row in rows]
+
+    def next_timer(self, slots: Iterable[int]) -> int | None:
+        with self._read() as tx:
+            mine = frozenset(slots)
+            rows = tx.rows_of_slots(s.NEXT_TIMER, mine) + tx.rows_of_slots(s.NEXT_MESSAGE, mine)
+            return min((due for (due,) in rows), default=None)
+
+    def look_up(
+        self,
+        ids: Sequence[str],
+        definitions: Sequence[tuple[str, str | None]],
+        requests: Sequence[tuple[str, str, str]],
+    ) -> LookUp:
+        with self._read() as tx:
+            instances = {id_: tx.row(s.INSTANCE, the_id=id_) for id_ in ids}
+            versions = {key: _definition(tx, *key) for key in definitions}
+            answers = {key: _request(tx, key) for key in requests}
+        return LookUp(
+            instances={id_: to_instance(row) for id_, row in instances.items() if row is not None},
+            definitions={key: found for key, found in versions.items() if found is not None},
+            requests={key: found for key, found in answers.items() if found is not None},
+        )
+
+    # -- tasks ------------------------------------------------------------------------------------
+
+    def claim(
+        self, worker: str, names: Sequence[str], queues: Sequence[str], limit: int, max_deliveries: int
+    ) -> list[TaskRow]:
+        claimed: list[TaskRow] = []
+        with self._fenced(worker) as tx:
+            while wanted := max(limit - len(claimed), 0):
+                page = _due(tx, names, queues, wanted)
+                _poison(tx, [task for task in page if task.deliveries >= max_deliveries])
+                taken = [task for task in page if task.deliveries < max_deliveries]
+                tx.tuples(s.TASK_CLAIM, [(worker, task.execution, task.seq) for task in taken])
+                claimed += taken
+                if len(page) < wanted:
+                    break
+        return [
+            msgspec.structs.replace(task, worker=worker, deliveries=task.deliveries + 1) for task in claimed
+        ]
+
+    def record(self, results: Sequence[Message], tasks: Sequence[tuple[str, int]]) -> None:
+        with self._write() as tx:
+            tx.tuples(s.TASK_DELETE, sorted(tasks))
+            tx.structs(s.INBOX_INSERT_NEW, results)
+
+    def claimed(self, worker: str) -> frozenset[tuple[str, int]]:
+        with self._read() as tx:
+            return frozenset((execution, seq) for execution, seq in tx.rows(s.TASKS_CLAIMED, the_worker=worker))
+
+    def waiting_tasks(self, instance: str) -> list[TaskRow]:
+        with self._read() as tx:
+            return [to_task(row) for row in tx.rows(s.TASKS_WAITING, the_instance=instance)]
+
+    # -- clients ----------------------------------------------------------------------------------
+
+    def deploy(self, definition: Definition, program: str) -> Definition | None:
+        with self._write() as tx:
+            present = _definition(tx, definition.name, definition.version)
+            if present is not None and present.digest != definition.digest:
+                return present
+            if present is None:
+                tx.structs(s.DEFINITION_INSERT, [definition])
+                tx.run(s.PROGRAM_PUT, digest=definition.program, program=program)
+            tx.run(s.DEFINITION_ACTIVATE, the_name=definition.name, version=definition.version)
+            return None if present is None else _definition(tx, definition.name, definition.version)
+
+    def pin(self, digest: str, program: str) -> None:
+        with self._write() as tx:
+            tx.run(s.PROGRAM_PUT, digest=digest, program=program)
+
+    def program(self, digest: str) -> str | None:
+        with self._read() as tx:
+            row = tx.row(s.PROGRAM, the_digest=digest)
+        return None if row is None else str(row[0])
+
+    def definitions(self, name: str | None = None) -> list[Definition]:
+        with self._read() as tx:
+            rows = tx.rows(s.DEFINITIONS) if name is None else tx.rows(s.DEFINITIONS_NAMED, the_name=name)
+            return [to_definition(row) for row in rows]
+
+    def start(
+        self, instance: Instance, payload: PayloadRow, message: Message, request: Request | None
+    ) -> Request | None:
+        with self._write() as tx:
+            if before := _carried_out(tx, request):
+                return before
+            if tx.row(s.INSTANCE, the_id=instance.id) is not None:
+                raise Conflict(f"The instance {instance.id!r} exists already.")
+            tx.mappings(s.INSTANCE_INSERT, [from_instance(instance)])
+            tx.mappings(s.TAGS_INSERT, from_tags([instance]))
+            tx.structs(s.PAYLOAD_PUT, [payload])
+            tx.structs(s.INBOX_INSERT, [message])
+            return None
+
+    def send(self, message: Message, request: Request | None) -> Request | None:
+        with self._write() as tx:
+            if before := _carried_out(tx, request):
+                return before
+            row = tx.row(s.INSTANCE, the_id=message.instance)
+            if row is None:
+                raise NotFound(f"There is no instance {message.instance!r}.")
+            if (status := to_instance(row).status).ended:
+                raise Ended(f"The instance {message.instance!r} has ended ({status}).")
+            tx.structs(s.INBOX_INSERT, [message])
+            return None
+
+    def instance(self, instance_id: str) -> Instance | None:
+        with self._read() as tx:
+            row = tx.row(s.INSTANCE, the_id=instance_id)
+        return None if row is None else to_instance(row)
+
+    def payloads(self, instance_id: str) -> dict[str, str]:
+        with self._read() as tx:
+            return dict(tx.rows(s.PAYLOADS, the_instance=instance_id))
+
+    def instances(self, query: InstanceQuery) -> list[Instance]:
+        with self._read() as tx:
+            return [to_instance(row) for row in tx.rows_once(s.instances(query))]
+
+    def history(self, instance_id: str, generation: int, after: int, limit: int) -> list[HistoryRow]:
+        with self._read() as tx:
+            rows = tx.rows(
+                s.HISTORY, the_instance=instance_id, the_generation=generation, after=after, limit=limit
+            )
+            return [to_history(row) for row in rows]
+
+    def dead_letters(self, instance_id: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        with self._read() as tx:
+            if instance_id is None:
+                rows = tx.rows(s.DEAD_LETTERS, limit=limit)
+            else:
+                rows = tx.rows(s.DEAD_LETTERS_OF, the_instance=instance_id, limit=limit)
+            return [to_dead_letter(row) for row in rows]
+
+
+def _slots_of(tx: Transaction, worker: str) -> frozenset[int]:
+    return frozenset(slot for (slot,) in tx.rows(s.SLOTS_OF, the_owner=worker))
+
+
+def _loaded(tx: Transaction, instance: Instance) -> Loaded:
+    rows = tx.rows(s.HISTORY_ALL, the_instance=instance.id, the_generation=instance.generation)
+    held = tx.row(s.HELD_COUNT, the_instance=instance.id)
+    return Loaded(instance=instance, history=tuple(map(to_history, rows)), held=held[0] if held else 0)
+
+
+def _task_keys(tx: Transaction, execution: str) -> list[tuple[str, int]]:
+    return [(execution, seq) for (seq,) in tx.rows(s.TASKS_OF_EXECUTION, the_execution=execution)]
+
+
+def _result_keys(tx: Transaction, execution: str) -> list[tuple[str, int]]:
+    """Ids that begin with the execution and a slash: ``0`` is the character after the slash."""
+    rows = tx.rows(s.RESULTS_IN_INBOX, first=f"{execution}/", end=f"{execution}0")
+    keys = (result_key(id_) for (id_,) in rows)
+    return [key for key in keys if key is not None and key[0] == execution]
+
+
+def _definition(tx: Transaction, name: str, version: str | None) -> Definition | None:
+    if version is None:
+        row = tx.row(s.DEFINITION_ACTIVE, the_name=name)
+    else:
+        row = tx.row(s.DEFINITION, the_name=name, the_version=version)
+    return None if row is None else to_definition(row)
+
+
+def _request(tx: Transaction, key: tuple[str, str, str]) -> Request | None:
+    row = tx.row(s.REQUEST, the_route=key[0], the_target=key[1], the_key=key[2])
+    return None if row is None else to_request(row)
+
+
+def _carried_out(tx: Transaction, request: Request | None) -> Request | None:
+    """The request under this key, if there is one; else the given one is written."""
+    if request is None:
+        return None
+    before = _request(tx, (request.route, request.target, request.key))
+    if before is None:
+        tx.structs(s.REQUEST_INSERT, [request])
+    return before
+
+
+def _due(tx: Transaction, names: Sequence[str], queues: Sequence[str], limit: int) -> list[TaskRow]:
+    """The first due tasks of any of these names or queues: one range of an index each, then merged."""
+    rows = []
+    for name in dict.fromkeys(names):
+        rows += tx.rows(s.TASKS_DUE_BY_NAME, the_queue="", the_name=name, now=tx.now, limit=limit)
+    for queue in dict.fromkeys(queues):
+        rows += tx.rows(s.TASKS_DUE_IN_QUEUE, the_queue=queue, now=tx.now, limit=limit)
+    tasks = sorted(map(to_task, rows), key=lambda task: (task.due, task.execution, task.seq))
+    return tasks[:limit]
+
+
+def _poison(tx: Transaction, tasks: Sequence[TaskRow]) -> None:
+    tx.tuples(s.TASK_DELETE, [(task.execution, task.seq) for task in tasks])
+    tx.structs(s.INBOX_INSERT_NEW, [failure(task) for task in tasks])
+    tx.structs(s.DEAD_LETTER_INSERT, [dead_letter(task, tx.now) for task in tasks])
+
+

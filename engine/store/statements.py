@@ -1,0 +1,279 @@
+"""The statements, as SQLAlchemy Core builds them once at import; ``transaction`` turns them into text.
+
+A statement's parameters are the names in it. Those of a plain ``insert`` are its columns; a key in a
+WHERE clause is spelled ``the_<column>``, so that an UPDATE can set a column and look at what it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.sql.dml import Insert
+
+from perdure.engine.instance import Status
+from perdure.engine.store import tables as t
+from perdure.engine.store.rows import InstanceQuery
+
+
+def _is(column: Column[Any]) -> ColumnElement[bool]:
+    return column == bindparam(f"the_{column.name}")
+
+
+def _insert_or_ignore(table: Table) -> Insert:
+    return upsert(table).on_conflict_do_nothing(index_elements=list(table.primary_key))
+
+
+def _columns(table: Table, *without: str) -> list[Column[Any]]:
+    return [column for column in table.columns if column.name not in without]
+
+
+# -- membership -----------------------------------------------------------------------------------
+
+# The stored time comes with the fence, so that no commit is dated before what another process said.
+_STORED_TIME = select(t.meta.c.value).where(t.meta.c.key == "time").scalar_subquery()
+FENCE = select(_STORED_TIME).where(_is(t.workers.c.id), t.workers.c.state == "live")
+RENEW = (
+    update(t.workers)
+    .where(_is(t.workers.c.id), t.workers.c.state == "live")
+    .values(lease_until=bindparam("lease_until"))
+)
+META = select(t.meta.c.value).where(_is(t.meta.c.key))
+SET_TIME = update(t.meta).where(t.meta.c.key == "time").values(value=bindparam("value"))
+
+WORKER_INSERT = insert(t.workers)
+WORKER_FORGET = delete(t.workers).where(
+    t.workers.c.state != "live", t.workers.c.lease_until < bindparam("before")
+)
+WORKER_STATE = (
+    update(t.workers)
+    .where(_is(t.workers.c.id), t.workers.c.state == "live")
+    .values(state=bindparam("state"))
+)
+WORKERS = select(t.workers).where(t.workers.c.state == "live").order_by(t.workers.c.joined_at, t.workers.c.id)
+LEASE = select(t.workers.c.lease_until).where(_is(t.workers.c.id), t.workers.c.state == "live")
+
+SLOTS_FREE = update(t.slots).where(_is(t.slots.c.owner)).values(owner=null())
+SLOTS_CRASHED = (
+    update(t.slots).where(_is(t.slots.c.owner)).values(owner=null(), crashes=t.slots.c.crashes + 1)
+)
+SLOTS_PASS = update(t.slots).where(_is(t.slots.c.owner)).values(owner=bindparam("owner"))
+_OTHERS = t.slots.alias("others")
+SLOTS_TAKE_ALL = (
+    update(t.slots)
+    .where(
+        t.slots.c.owner.is_(None),
+        ~exists(select(_OTHERS.c.id).where(_OTHERS.c.owner != bindparam("owner"))),
+    )
+    .values(owner=bindparam("owner"))
+)
+SLOTS_OF = select(t.slots.c.id).where(_is(t.slots.c.owner))
+SLOTS_OWNED = (
+    select(t.slots.c.owner, func.count()).where(t.slots.c.owner.is_not(None)).group_by(t.slots.c.owner)
+)
+
+TASKS_FREE = update(t.tasks).where(_is(t.tasks.c.worker)).values(worker=null())
+TASKS_PASS = update(t.tasks).where(_is(t.tasks.c.worker)).values(worker=bindparam("worker"))
+
+# -- a batch --------------------------------------------------------------------------------------
+
+REQUEST_INSERT = insert(t.requests)
+INSTANCE_INSERT = insert(t.instances)
+INSTANCE_UPDATE = (
+    update(t.instances)
+    .where(_is(t.instances.c.id), _is(t.instances.c.execution), _is(t.instances.c.status))
+    .values(
+        {
+            column.name: bindparam(column.name)
+            for column in _columns(t.instances, "id", "slot", "name", "created_at", "parent_id")
+        }
+    )
+)
+TAGS_DELETE = delete(t.instance_tags).where(_is(t.instance_tags.c.instance))
+TAGS_INSERT = insert(t.instance_tags)
+_PAYLOAD = upsert(t.payloads)
+PAYLOAD_PUT = _PAYLOAD.on_conflict_do_update(
+    index_elements=list(t.payloads.primary_key), set_={"value": _PAYLOAD.excluded.value}
+)
+HISTORY_FORGET = delete(t.history).where(
+    _is(t.history.c.instance), t.history.c.generation < bindparam("generation")
+)
+HISTORY_INSERT = insert(t.history)
+INBOX_DELETE = delete(t.inbox).where(_is(t.inbox.c.id))
+INBOX_INSERT = insert(t.inbox).values(
+    {column.name: bindparam(column.name) for column in _columns(t.inbox, "ord")}
+)
+INBOX_INSERT_NEW = upsert(t.inbox).values(
+    {column.name: bindparam(column.name) for column in _columns(t.inbox, "ord")}
+).on_conflict_do_nothing(index_elements=["id"])
+INBOX_HOLD = update(t.inbox).where(_is(t.inbox.c.id)).values(held=true())
+_FIRST_HELD = (
+    select(t.inbox.c.ord)
+    .where(_is(t.inbox.c.instance), t.inbox.c.held)
+    .order_by(t.inbox.c.ord)
+    .limit(bindparam("count"))
+    .offset(literal_column("0"))
+)
+INBOX_UNHOLD = update(t.inbox).where(t.inbox.c.ord.in_(_FIRST_HELD)).values(held=false())
+HELD_COUNT = select(func.count()).where(_is(t.inbox.c.instance), t.inbox.c.held)
+TIMER_DELETE = delete(t.timers).where(_is(t.timers.c.execution), _is(t.timers.c.seq))
+TIMER_INSERT = insert(t.timers)
+TASK_DELETE = delete(t.tasks).where(_is(t.tasks.c.execution), _is(t.tasks.c.seq))
+TASK_INSERT = insert(t.tasks)
+DEAD_LETTER_INSERT = insert(t.dead_letters).values(
+    {column.name: bindparam(column.name) for column in _columns(t.dead_letters, "ord")}
+)
+
+# -- the owner's reads ----------------------------------------------------------------------------
+
+INSTANCE = select(t.instances).where(_is(t.instances.c.id))
+HISTORY_ALL = (
+    select(t.history)
+    .where(_is(t.history.c.instance), _is(t.history.c.generation))
+    .order_by(t.history.c.first_seq)
+)
+_LAST_OPEN = (
+    select(t.history.c.open)
+    .where(t.history.c.instance == t.instances.c.id, t.history.c.generation == t.instances.c.generation)
+    .order_by(t.history.c.first_seq.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+
+
+class BySlot(NamedTuple):
+    """A SELECT over all slots, and the same over those in the parameter ``slots``."""
+
+    all: Select[Any]
+    some: Select[Any]
+
+
+def _by_slot(query: Select[Any], column: Column[Any]) -> BySlot:
+    return BySlot(query, query.where(column.in_(bindparam("slots", expanding=True))))
+
+
+_OPEN = or_(*(t.instances.c.status == literal_column(f"'{status}'") for status in Status if not status.ended))
+INSTANCES_OPEN = _by_slot(
+    select(t.instances).where(_OPEN, _LAST_OPEN > 0).order_by(t.instances.c.id), t.instances.c.slot
+)
+TASKS_OF_EXECUTION = select(t.tasks.c.seq).where(_is(t.tasks.c.execution))
+RESULTS_IN_INBOX = select(t.inbox.c.id).where(
+    t.inbox.c.id >= bindparam("first"),
+    t.inbox.c.id < bindparam("end"),
+    or_(t.inbox.c.kind == "TaskCompleted", t.inbox.c.kind == "TaskFailed"),
+)
+
+_MESSAGE = [column for column in _columns(t.inbox) if column.name != "held"]
+# Most messages are due at once and have due = 0: one range of the index, in order, without sorting. Those
+# with a time are few when their time has come.
+INBOX_READY = _by_slot(
+    select(*_MESSAGE).where(~t.inbox.c.held, t.inbox.c.due == literal_column("0"))
+    .order_by(t.inbox.c.ord).limit(bindparam("limit")),
+    t.inbox.c.slot,
+)
+INBOX_TIMED = _by_slot(
+    select(*_MESSAGE)
+    .where(~t.inbox.c.held, t.inbox.c.due > literal_column("0"), t.inbox.c.due <= bindparam("now"))
+    .order_by(t.inbox.c.ord).limit(bindparam("limit")),
+    t.inbox.c.slot,
+)
+TIMERS_DUE = _by_slot(
+    select(t.timers)
+    .where(t.timers.c.due <= bindparam("until"))
+    .order_by(t.timers.c.due, t.timers.c.execution, t.timers.c.seq)
+    .limit(bindparam("limit")),
+    t.timers.c.slot,
+)
+NEXT_TIMER = _by_slot(select(t.timers.c.due).order_by(t.timers.c.due).limit(1), t.timers.c.slot)
+NEXT_MESSAGE = _by_slot(
+    select(t.inbox.c.due)
+    .where(~t.inbox.c.held, t.inbox.c.due > literal_column("0"))
+    .order_by(t.inbox.c.due)
+    .limit(1),
+    t.inbox.c.slot,
+)
+
+REQUEST = select(t.requests).where(
+    _is(t.requests.c.route), _is(t.requests.c.target), _is(t.requests.c.key)
+)
+DEFINITION = select(t.definitions).where(_is(t.definitions.c.name), _is(t.definitions.c.version))
+DEFINITION_ACTIVE = select(t.definitions).where(_is(t.definitions.c.name), t.definitions.c.active)
+
+# -- tasks ----------------------------------------------------------------------------------------
+
+_WAITING = select(t.tasks).where(t.tasks.c.worker.is_(None))
+_DUE = (
+    _WAITING.where(_is(t.tasks.c.queue), t.tasks.c.due <= bindparam("now"))
+    .order_by(t.tasks.c.due, t.tasks.c.execution, t.tasks.c.seq)
+    .limit(bindparam("limit"))
+)
+TASKS_DUE_IN_QUEUE = _DUE
+TASKS_DUE_BY_NAME = _DUE.where(_is(t.tasks.c.name))
+TASK_CLAIM = (
+    update(t.tasks)
+    .where(_is(t.tasks.c.execution), _is(t.tasks.c.seq))
+    .values(worker=bindparam("worker"), deliveries=t.tasks.c.deliveries + literal_column("1"))
+)
+TASKS_CLAIMED = select(t.tasks.c.execution, t.tasks.c.seq).where(_is(t.tasks.c.worker))
+TASKS_WAITING = _WAITING.where(_is(t.tasks.c.instance)).order_by(t.tasks.c.execution, t.tasks.c.seq)
+
+# -- clients --------------------------------------------------------------------------------------
+
+DEFINITION_INSERT = insert(t.definitions)
+DEFINITION_ACTIVATE = (
+    update(t.definitions)
+    .where(_is(t.definitions.c.name))
+    .values(active=(t.definitions.c.version == bindparam("version")))
+)
+DEFINITIONS = select(t.definitions).order_by(
+    t.definitions.c.name, t.definitions.c.created_at.desc(), t.definitions.c.version.desc()
+)
+DEFINITIONS_NAMED = DEFINITIONS.where(_is(t.definitions.c.name))
+PROGRAM_PUT = upsert(t.programs).on_conflict_do_nothing(index_elements=["digest"])
+PROGRAM = select(t.programs.c.program).where(_is(t.programs.c.digest))
+PAYLOADS = select(t.payloads.c.key, t.payloads.c.value).where(_is(t.payloads.c.instance))
+HISTORY = (
+    HISTORY_ALL.where(t.history.c.first_seq >= bindparam("after")).limit(bindparam("limit"))
+)
+_LETTERS = select(*_columns(t.dead_letters, "ord")).order_by(t.dead_letters.c.ord.desc()).limit(bindparam("limit"))
+DEAD_LETTERS = _LETTERS
+DEAD_LETTERS_OF = _LETTERS.where(_is(t.dead_letters.c.instance))
+
+
+def instances(query: InstanceQuery) -> Select[Any]:
+    """The page of instances that a query asks for. Its values stand in the statement."""
+    c = t.instances.c
+    found = select(t.instances).order_by(c.created_at.desc(), c.id.desc()).limit(query.limit)
+    if query.statuses:
+        found = found.where(c.status.in_([str(status) for status in query.statuses]))
+    if query.name is not None:
+        found = found.where(c.name == query.name)
+    if query.created_from is not None:
+        found = found.where(c.created_at >= query.created_from)
+    if query.created_to is not None:
+        found = found.where(c.created_at <= query.created_to)
+    if query.after is not None:
+        found = found.where(tuple_(c.created_at, c.id) < tuple_(*query.after))
+    for tag, value in query.tags:
+        tags = t.instance_tags.c
+        found = found.where(c.id.in_(select(tags.instance).where(tags.tag == tag, tags.value == value)))
+    return found

@@ -1,0 +1,179 @@
+"""The tables of a hub, for both dialects.
+
+The migrations create them; a test compares the two. No foreign keys: a message may be older than its
+instance. Text columns hold JSON as written. Times are microseconds since 1970 UTC.
+
+``history`` and ``payloads`` keep a row id on SQLite: their rows are long, and appending them to one end
+of a file dirties a tenth of the pages that sorting them by key would. The short rows need no second tree.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy.types import TypeEngine
+
+METADATA = MetaData()
+
+Long = BigInteger().with_variant(Integer(), "sqlite")
+"""A 64-bit integer. On SQLite every integer is one, and a STRICT table takes no other word for it."""
+
+Flag = Boolean().with_variant(Integer(), "sqlite")
+
+
+def _key(name: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
+    return Column(name, type_ or Text(), primary_key=True, autoincrement=False)
+
+
+def _some(name: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
+    return Column(name, type_ or Text(), nullable=False)
+
+
+def _maybe(name: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
+    return Column(name, type_ or Text(), nullable=True)
+
+
+def _short(name: str, *columns: Column[Any] | Index) -> Table:
+    return Table(name, METADATA, *columns, sqlite_strict=True, sqlite_with_rowid=False)
+
+
+def _long(name: str, *columns: Column[Any] | Index) -> Table:
+    return Table(name, METADATA, *columns, sqlite_strict=True)
+
+
+def _ordered(name: str, *columns: Column[Any] | Index) -> Table:
+    """A table whose rows are numbered as they come; a number is never used twice."""
+    ord_ = Column("ord", Long, primary_key=True, autoincrement=True)
+    return Table(name, METADATA, ord_, *columns, sqlite_strict=True, sqlite_autoincrement=True)
+
+
+meta = _short("meta", _key("key"), _some("value"))
+
+workers = _short(
+    "workers",
+    _key("id"),
+    _some("host"),
+    _some("ir", Integer()),
+    _some("turns", Flag),
+    _some("reserve", Flag),
+    _some("activities"),
+    _some("state"),
+    _some("lease_until", Long),
+    _some("joined_at", Long),
+)
+
+slots = _short("slots", _key("id", Integer()), _maybe("owner"), _some("crashes", Integer()))
+
+definitions = _long(
+    "definitions",
+    _key("name"),
+    _key("version"),
+    _some("digest"),
+    _some("program"),
+    _some("created_at", Long),
+    _some("active", Flag),
+    _some("source"),
+)
+
+programs = _long("programs", _key("digest"), _some("program"))
+
+instances = _long(
+    "instances",
+    _key("id"),
+    _some("slot", Integer()),
+    _some("name"),
+    _some("version"),
+    _some("digest"),
+    _some("status"),
+    _some("execution"),
+    _some("generation", Integer()),
+    _some("created_at", Long),
+    _maybe("started_at", Long),
+    _some("updated_at", Long),
+    _maybe("ended_at", Long),
+    _maybe("reason"),
+    _maybe("custom_status"),
+    _some("tags"),
+    _maybe("parent_id"),
+)
+Index("instances_by_time", instances.c.created_at, instances.c.id)
+Index("instances_by_name", instances.c.name, instances.c.created_at, instances.c.id)
+Index("instances_by_status", instances.c.status, instances.c.created_at, instances.c.id)
+
+instance_tags = _short("instance_tags", _key("instance"), _key("tag"), _some("value"))
+Index("instance_tags_by_value", instance_tags.c.tag, instance_tags.c.value, instance_tags.c.instance)
+
+requests = _short(
+    "requests", _key("route"), _key("target"), _key("key"), _some("fingerprint"), _some("answer")
+)
+
+payloads = _long("payloads", _key("instance"), _key("key"), _some("value"))
+
+history = _long(
+    "history",
+    _key("instance"),
+    _key("generation", Integer()),
+    _key("first_seq", Integer()),
+    _some("next_seq", Integer()),
+    _some("open", Integer()),
+    _some("at", Long),
+    _some("events"),
+)
+
+inbox = _ordered(
+    "inbox",
+    Column("id", Text(), nullable=False, unique=True),
+    _some("instance"),
+    _some("slot", Integer()),
+    _some("kind"),
+    _some("due", Long),
+    _some("held", Flag),
+    _maybe("execution"),
+    _some("event"),
+)
+_HELD = {"sqlite_where": text("held = 1"), "postgresql_where": text("held")}
+_READY = {"sqlite_where": text("held = 0"), "postgresql_where": text("NOT held")}
+Index("inbox_ready", inbox.c.due, inbox.c.ord, **_READY)
+Index("inbox_held", inbox.c.instance, inbox.c.ord, **_HELD)
+
+timers = _short(
+    "timers",
+    _key("execution"),
+    _key("seq", Integer()),
+    _some("instance"),
+    _some("slot", Integer()),
+    _some("due", Long),
+)
+Index("timers_by_time", timers.c.due, timers.c.execution, timers.c.seq)
+
+tasks = _long(
+    "tasks",
+    _key("execution"),
+    _key("seq", Integer()),
+    _some("instance"),
+    _some("slot", Integer()),
+    _some("queue"),
+    _some("name"),
+    _some("due", Long),
+    _maybe("worker"),
+    _some("deliveries", Integer()),
+    _some("body"),
+)
+_WAITING = {"sqlite_where": text("worker IS NULL"), "postgresql_where": text("worker IS NULL")}
+_TAKEN = {"sqlite_where": text("worker IS NOT NULL"), "postgresql_where": text("worker IS NOT NULL")}
+_ORDER = (tasks.c.due, tasks.c.execution, tasks.c.seq)
+Index("tasks_by_name", tasks.c.queue, tasks.c.name, *_ORDER, **_WAITING)
+Index("tasks_by_instance", tasks.c.instance, **_WAITING)
+Index("tasks_by_worker", tasks.c.worker, **_TAKEN)
+
+dead_letters = _ordered(
+    "dead_letters",
+    _some("id"),
+    _some("instance"),
+    _some("reason"),
+    _some("kind"),
+    _some("event"),
+    _some("at", Long),
+)
+Index("dead_letters_by_instance", dead_letters.c.instance, dead_letters.c.ord)

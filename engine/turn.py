@@ -1,0 +1,307 @@
+"""One turn: what an instance has received, given to its machine, and everything to be written of it.
+
+Pure. A turn changes ``Running`` in memory and says in ``Turn`` what the database must do; nothing of
+it may be shown or acted on before that is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from perdure.engine import keys
+from perdure.engine.codec import decode_events, encode_events
+from perdure.engine.events import (
+    ContinueAsNew,
+    Decided,
+    Event,
+    ExecutionCompleted,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Received,
+    TaskCanceled,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+)
+from perdure.engine.instance import LEGAL, Instance, Status
+from perdure.engine.linked import LinkedProgram, encode_json
+from perdure.engine.machine import LogLine, Machine
+from perdure.engine.replay import replay
+from perdure.engine.store.rows import HistoryRow, Loaded, Message, PayloadRow
+
+GENERATIONS_A_TURN = 16
+"""A generation that waits for nothing is followed at once; after so many in one turn, others go first."""
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """Something for an instance. ``message`` is the inbox row that says it too, if there is one.
+
+    ``stored``: that row is in the database; else it is to be written unless a turn of the same batch
+    takes the input. An input without a message (a timer, a local result) is known otherwise.
+    """
+
+    event: Received
+    execution: str | None = None
+    message: Message | None = None
+    stored: bool = False
+
+
+class Turn(msgspec.Struct, kw_only=True):
+    """What came of one turn, in terms of rows that are to be written.
+
+    ``tasks`` were scheduled; ``tasks_closed`` and ``timers_closed`` are keys that are open no more.
+    ``taken`` inputs are in the history, ``refused`` ones went nowhere, with the reason. ``start`` is
+    the next generation's first event, when it was left to a turn of its own, and ``left`` are the
+    inputs that come after it.
+    """
+
+    before: Status
+    found: str
+    instance: Instance
+    history: list[HistoryRow] = []
+    taken: list[Input] = []
+    left: list[Input] = []
+    refused: list[tuple[Input, str]] = []
+    tasks: list[tuple[str, int, TaskScheduled]] = []
+    tasks_closed: list[tuple[str, int]] = []
+    timers: list[tuple[str, int, int]] = []
+    timers_closed: list[tuple[str, int]] = []
+    payloads: list[PayloadRow] = []
+    logs: list[LogLine] = []
+    start: ExecutionStarted | None = None
+
+
+class Running:
+    """An instance in its owner's memory. ``tasks`` are the keys of its open tasks, ``at`` its last time."""
+
+    def __init__(self, instance: Instance, program: LinkedProgram) -> None:
+        self.instance = instance
+        self.program = program
+        self.machine = Machine(program, instance.id)
+        self.next_seq = 0
+        self.at = 0
+        self.size = 0
+        """Bytes of history of this generation: what it costs to keep, or to load again."""
+
+    @classmethod
+    def load(cls, loaded: Loaded, program: LinkedProgram) -> Running:
+        """From the database. Raises ``NonDeterminismError``."""
+        running = cls(loaded.instance, program)
+        running.machine = replay(program, loaded.instance.id, loaded.history)
+        if loaded.history:
+            last = loaded.history[-1]
+            running.next_seq, running.at = last.next_seq, last.at
+            running.size = sum(len(row.events) for row in loaded.history)
+        return running
+
+    @property
+    def open_tasks(self) -> set[int]:
+        """``seq`` of each task that the instance waits for."""
+        return set(self.machine.state.tasks)
+
+
+def take_turn(running: Running, inputs: Sequence[Input], now: int) -> Turn:
+    """Give the inputs to the machine, in order. ``now`` is the store's time in microseconds."""
+    return _Turning(running, max(now, running.at)).take(inputs)
+
+
+class _Turning:
+    """The state of one turn while it is taken."""
+
+    def __init__(self, running: Running, at: int) -> None:
+        self.running = running
+        self.at = at
+        self.events: list[Event] = []
+        self.first_seq = running.next_seq
+        self.generations = 0
+        before = running.instance
+        self.turn = Turn(before=before.status, found=before.execution, instance=before)
+
+    def take(self, inputs: Sequence[Input]) -> Turn:
+        turn, running = self.turn, self.running
+        for each in inputs:
+            if turn.start is not None:
+                turn.left.append(each)
+            elif (problem := self._problem(each)) is not None:
+                turn.refused.append((each, problem))
+            else:
+                turn.taken.append(each)
+                self._feed(each.event)
+        if self.events:
+            self._close_row()
+        running.at = self.at
+        running.instance = turn.instance = self._instance()
+        return turn
+
+    def _problem(self, each: Input) -> str | None:
+        """Why an input goes nowhere; None if it does not."""
+        instance = self.running.instance
+        if instance.status.ended:
+            return "ended"
+        if each.execution is not None and each.execution != instance.execution:
+            return "superseded"
+        return None if self.running.machine.expects(each.event) else "superseded"
+
+    def _feed(self, event: Received) -> None:
+        """One event, and whatever follows from it."""
+        running = self.running
+        seq = running.next_seq
+        if isinstance(event, ExecutionTerminated):
+            self._record(event, [])
+            self._terminate(event)
+            return
+        if isinstance(event, TaskCompleted | TaskFailed):
+            self.turn.tasks_closed.append((running.instance.execution, event.scheduled_seq))
+        elif isinstance(event, TimerFired):
+            self.turn.timers_closed.append((running.instance.execution, event.scheduled_seq))
+        decisions = running.machine.step(event, seq, self.at)
+        self._record(event, decisions)
+        self.turn.logs += running.machine.logs
+        for number, decision in enumerate(decisions, seq + 1):
+            self._act(number, decision)
+        if isinstance(event, ExecutionSuspended):
+            running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
+        elif isinstance(event, ExecutionResumed) and not running.instance.status.ended:
+            running.instance = msgspec.structs.replace(running.instance, reason=None)
+
+    def _record(self, event: Received, decisions: list[Decided]) -> None:
+        self.events += [event, *decisions]
+        self.running.next_seq += 1 + len(decisions)
+
+    def _act(self, seq: int, decision: Decided) -> None:
+        turn, execution = self.turn, self.running.instance.execution
+        match decision:
+            case TaskScheduled():
+                turn.tasks.append((execution, seq, decision))
+            case TaskCanceled(scheduled_seq=closed):
+                turn.tasks_closed.append((execution, closed))
+            case TimerCreated(fire_at=fire_at):
+                turn.timers.append((execution, seq, fire_at))
+            case TimerCanceled(scheduled_seq=closed):
+                turn.timers_closed.append((execution, closed))
+            case ExecutionCompleted():
+                self._complete(decision)
+            case ContinueAsNew(input=value):
+                self._renew(value)
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    def _end(self, status: Status, **changes: Any) -> None:
+        instance = self.running.instance
+        assert status in LEGAL[instance.status], f"{instance.status} is not followed by {status}"
+        self.running.instance = msgspec.structs.replace(
+            instance, status=status, ended_at=self.at, updated_at=self.at, **changes
+        )
+
+    def _complete(self, event: ExecutionCompleted) -> None:
+        instance_id = self.running.instance.id
+        if event.error is None:
+            value = PayloadRow(instance=instance_id, key="output", value=encode_json(event.output))
+        else:
+            value = PayloadRow(instance=instance_id, key="error", value=encode_json(event.error))
+        self.turn.payloads.append(value)
+        self._end(Status(event.status), reason=None)
+
+    def _terminate(self, event: ExecutionTerminated) -> None:
+        """End at once: nothing that is open is waited for, and no ``finally`` runs."""
+        execution, state = self.running.instance.execution, self.running.machine.state
+        self.turn.tasks_closed += [(execution, seq) for seq in state.tasks]
+        self.turn.timers_closed += [(execution, seq) for seq in state.timers]
+        self._end(Status.TERMINATED, reason=event.reason)
+
+    def _renew(self, value: Any) -> None:
+        """Close this generation's row and begin the next one, at once unless it is one too many."""
+        running, machine = self.running, self.running.machine
+        old = machine.started
+        self._close_row()
+        execution = keys.next_execution(old.execution)
+        start = msgspec.structs.replace(
+            old,
+            execution=execution,
+            key_seed=execution,
+            generation=old.generation + 1,
+            input=value,
+            carried=tuple(machine.state.buffer),
+        )
+        self.generations += 1
+        self.first_seq = running.next_seq = 0
+        running.size = 0
+        running.machine = Machine(running.program, running.instance.id)
+        running.instance = msgspec.structs.replace(
+            running.instance,
+            execution=execution,
+            generation=start.generation,
+            started_at=self.at,
+            updated_at=self.at,
+        )
+        if self.generations >= GENERATIONS_A_TURN:
+            self.turn.start = start
+        else:
+            self._feed(start)
+
+    # -- rows ------------------------------------------------------------------------------------
+
+    def _close_row(self) -> None:
+        instance, text = self.running.instance, encode_events(self.events)
+        self.turn.history.append(
+            HistoryRow(
+                instance=instance.id,
+                generation=instance.generation,
+                first_seq=self.first_seq,
+                next_seq=self.running.next_seq,
+                open=0,
+                at=self.at,
+                events=text,
+            )
+        )
+        self.running.size += len(text)
+        self.first_seq = self.running.next_seq
+        self.events = []
+
+    def _instance(self) -> Instance:
+        """The narrow row as it is after this turn."""
+        instance, state = self.running.instance, self.running.machine.state
+        if instance.status.ended:
+            return self._with_custom_status(instance)
+        status = Status.SUSPENDED if state.suspended else Status.RUNNING
+        if status is not instance.status:
+            assert status in LEGAL[instance.status], f"{instance.status} is not followed by {status}"
+            started_at = instance.started_at or self.at
+            instance = msgspec.structs.replace(
+                instance, status=status, updated_at=self.at, started_at=started_at
+            )
+        return self._with_custom_status(instance)
+
+    def _with_custom_status(self, instance: Instance) -> Instance:
+        value = self.running.machine.state.custom_status
+        text = instance.custom_status if value is None else encode_json(value)
+        if text == instance.custom_status:
+            return instance
+        return msgspec.structs.replace(instance, custom_status=text, updated_at=self.at)
+
+
+def open_work(rows: Sequence[HistoryRow]) -> tuple[set[int], set[int]]:
+    """``seq`` of the open tasks and timers of a generation, read off its history alone."""
+    tasks, timers = set[int](), set[int]()
+    for row in rows:
+        for seq, event in enumerate(decode_events(row.events), row.first_seq):
+            match event:
+                case TaskScheduled():
+                    tasks.add(seq)
+                case TimerCreated():
+                    timers.add(seq)
+                case TaskCompleted() | TaskFailed() | TaskCanceled():
+                    tasks.discard(event.scheduled_seq)
+                case TimerFired() | TimerCanceled():
+                    timers.discard(event.scheduled_seq)
+                case _:
+                    pass
+    return tasks, timers

@@ -1,0 +1,140 @@
+"""How waits end: by a result, a timer, an event, or because nobody waits any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perdure.compiler.runtime import EvalError
+from perdure.engine import scopes
+from perdure.engine.events import EventRaised, TaskCanceled, TaskCompleted, TaskFailed
+from perdure.engine.failure import TIMEOUT, Failure
+from perdure.engine.state import Bound, EventWait, Fiber, TaskWait, TimerWait
+
+if TYPE_CHECKING:
+    from perdure.engine.machine import Machine
+
+
+def task_answered(machine: Machine, event: TaskCompleted | TaskFailed) -> None:
+    """The first answer to an open task; a later one changes nothing."""
+    fiber_id = machine.state.tasks.pop(event.scheduled_seq, None)
+    if fiber_id is None:
+        return
+    fiber = machine.state.fibers[fiber_id]
+    if isinstance(event, TaskCompleted):
+        fiber.frame[machine.op(fiber).slot] = event.result
+        machine.resume(fiber)
+        return
+    op = machine.op(fiber)
+    failure = machine.failure(fiber, event.error, event.message, event.data)
+    declared = machine.program.program.errors.get(event.error)
+    failure.retryable = event.retryable and (declared is None or declared.retryable)
+    failure.retry_after = event.retry_after
+    failure.activity = op.activity
+    failure.attempt = attempt(fiber)
+    machine.resume(fiber, failure)
+
+
+def attempt(fiber: Fiber) -> int:
+    """Which try of its step an instruction belongs to: that of the scope right around it."""
+    scope = fiber.scopes[-1] if fiber.scopes else None
+    return scope.attempt if isinstance(scope, Bound) else 1
+
+
+def timer_fired(machine: Machine, seq: int) -> None:
+    """A timer that still runs is due; a canceled one changes nothing."""
+    use = machine.state.timers.pop(seq, None)
+    if use is None:
+        return
+    fiber = machine.state.fibers[use.fiber]
+    match use.purpose:
+        case "wait":
+            machine.resume(fiber)
+        case "retry":
+            scopes.start_attempt(machine, fiber)
+            machine.resume(fiber)
+        case "event":
+            _event_timed_out(machine, fiber)
+        case "timeout" | "deadline":
+            scope = fiber.scopes[use.depth]
+            assert isinstance(scope, Bound), "only Bound scopes have time limits"
+            scope.expired = use.purpose
+            setattr(scope, use.purpose, None)
+            machine.cancel(fiber, use.depth)
+
+
+def _event_timed_out(machine: Machine, fiber: Fiber) -> None:
+    op, wait = machine.op(fiber), fiber.wait
+    assert isinstance(wait, EventWait), "an event timer belongs to an event wait"
+    machine.state.waiting[wait.event].remove(fiber.id)
+    if op.on_timeout is not None:
+        fiber.frame[op.result_slot] = wait.received
+        fiber.pc = op.on_timeout
+        machine.resume(fiber)
+        return
+    data = wait.received if op.listed else None
+    message = f"no event {wait.event} arrived in time"
+    machine.resume(fiber, machine.failure(fiber, TIMEOUT, message, data))
+
+
+def event_raised(machine: Machine, event: EventRaised) -> None:
+    """The wait that was reached first gets the event; without one it is kept."""
+    waiting = machine.state.waiting.get(event.name)
+    if not waiting:
+        machine.state.buffer.append(event)
+        return
+    fiber = machine.state.fibers[waiting[0]]
+    wait = fiber.wait
+    assert isinstance(wait, EventWait), "who is in the queue of an event waits for it"
+    machine.focus(fiber)
+    try:
+        complete, failure = take(machine, fiber, wait, event.input), None
+    except EvalError as error:
+        complete, failure = True, machine.expression_failure(fiber, error)
+    if complete:
+        waiting.remove(fiber.id)
+        machine.cancel_timer(wait.timer)
+        machine.resume(fiber, failure)
+
+
+def take(machine: Machine, fiber: Fiber, wait: EventWait, payload: Any) -> bool:
+    """Give a payload to a wait; returns whether it has all it waits for, with the value assigned."""
+    op = machine.op(fiber)
+    if not op.listed:
+        fiber.frame[op.slot] = payload
+        return True
+    wait.received.append(payload)
+    fiber.frame[op.event_slot] = payload
+    complete = len(wait.received) == wait.needed
+    if op.until is not None:
+        complete = op.until(fiber.frame, machine.env) or complete
+    if complete:
+        fiber.frame[op.slot] = wait.received
+    return complete
+
+
+def withdraw(machine: Machine, fiber: Fiber) -> None:
+    """Nobody waits any more: tell whoever works for it, and leave no trace."""
+    match fiber.wait:
+        case TaskWait(seq=seq):
+            del machine.state.tasks[seq]
+            machine.decide(TaskCanceled(scheduled_seq=seq))
+        case TimerWait(seq=seq):
+            machine.cancel_timer(seq)
+        case EventWait(event=event, timer=timer):
+            machine.state.waiting[event].remove(fiber.id)
+            machine.cancel_timer(timer)
+        case _:
+            raise AssertionError("branches are canceled one by one")
+
+
+def timed_out(machine: Machine, fiber: Fiber, pc: int, what: str, attempts: int) -> Failure:
+    """The error of a step whose scope was opened at ``pc`` and whose time has passed."""
+    info = machine.program.ops[pc].step
+    step = machine.program.program.steps[info]
+    return Failure(
+        type=TIMEOUT,
+        message=f"{step.name or step.static_path} passed its {what}",
+        step=step.name,
+        path=machine.path(fiber, info),
+        attempt=attempts,
+    )
