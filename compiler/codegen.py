@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from perdure.compiler.codegen_expr import Atom, Generator
-from perdure.compiler.runtime import results
+from perdure.compiler.codegen_expr import Generator
+from perdure.compiler.codegen_source import Atom, Writer
+from perdure.compiler.runtime import results, tables
+from perdure.compiler.runtime.failures import FILE_NAME, Line
 from perdure.dsl.expr import ast
 
 Result = Literal["json", "bool", "raw", "list", "int", "text", "duration", "timestamp"]
@@ -21,7 +23,9 @@ _SCALAR_KINDS = frozenset({"bool", "int", "string"})
 _SIMPLE = (str, bool, int, type(None))
 
 
-def compile_value(value: ast.Value, roots: Mapping[str, str], *, result: Result = "json", what: str = "") -> Evaluator:
+def compile_value(
+    value: ast.Value, roots: Mapping[str, str], *, result: Result = "json", what: str = ""
+) -> Evaluator:
     """A function of ``(f, e)`` that evaluates ``value`` and raises nothing but EvalError.
 
     ``roots`` gives for each root name the Python source of its value over ``f`` and ``e``; ``now()`` reads
@@ -32,12 +36,12 @@ def compile_value(value: ast.Value, roots: Mapping[str, str], *, result: Result 
     """
     if isinstance(value, ast.Const):
         return _constant(value, result, what)
-    writer = _Writer(roots, result)
+    writer = _Structure(roots, result)
     atom = writer.whole(value)
     if result not in ("json", "raw"):
         atom = writer.checked(value, atom, what)
     writer.main.emit(f"return {atom.text}")
-    return writer.build()
+    return _build(writer)
 
 
 def _constant(value: ast.Const, result: Result, what: str) -> Evaluator:
@@ -49,7 +53,7 @@ def _constant(value: ast.Const, result: Result, what: str) -> Evaluator:
     return lambda f, e: check(constant, what)
 
 
-class _Writer(Generator):
+class _Structure(Generator):
     """Writes the YAML structure around expressions."""
 
     def __init__(self, roots: Mapping[str, str], result: Result) -> None:
@@ -80,10 +84,11 @@ class _Writer(Generator):
         return self.assign(source, value.expr, kind)
 
     def structure(self, value: ast.Value, depth: int) -> Atom:
-        """A part of the structure, converted if the result is JSON; may be ``OMIT``, of kind ``omissible``."""
+        """A part of the structure, as JSON if that is asked for; ``omissible`` when it may be ``OMIT``."""
         match value:
             case ast.Const(constant):
-                return Atom(repr(constant) if isinstance(constant, _SIMPLE) else self.constant(constant), "const")
+                simple = isinstance(constant, _SIMPLE)
+                return Atom(repr(constant) if simple else self.constant(constant), "const")
             case ast.Embedded():
                 return self.leaf(value, depth)
             case ast.Text(parts):
@@ -112,7 +117,9 @@ class _Writer(Generator):
                 sources.append(repr(part))
                 continue
             atom = self.embedded(part)
-            sources.append(atom.text if atom.kind == "string" else self.call(part, f"interpolated({atom.text})").text)
+            sources.append(
+                atom.text if atom.kind == "string" else self.call(part, f"interpolated({atom.text})").text
+            )
         return self.assign(f"joined(({', '.join(sources)},))", None, "string")
 
     def items(self, atoms: list[Atom]) -> Atom:
@@ -120,12 +127,18 @@ class _Writer(Generator):
             return self.assign(f"[{', '.join(atom.text for atom in atoms)}]", None, "list")
         result = self.assign("[]", None, "list")
         for atom in atoms:
-            self.function.emit(f"if {atom.text} is not OMIT: {result.text}.append({atom.text})" if atom.kind == "omissible" else f"{result.text}.append({atom.text})")
+            self.function.emit(
+                f"if {atom.text} is not OMIT: {result.text}.append({atom.text})"
+                if atom.kind == "omissible"
+                else f"{result.text}.append({atom.text})"
+            )
         return result
 
     def entries(self, entries: list[tuple[str, Atom]]) -> Atom:
         if not any(atom.kind == "omissible" for _, atom in entries):
-            return self.assign("{" + ", ".join(f"{key!r}: {atom.text}" for key, atom in entries) + "}", None, "map")
+            return self.assign(
+                "{" + ", ".join(f"{key!r}: {atom.text}" for key, atom in entries) + "}", None, "map"
+            )
         result = self.assign("{}", None, "map")
         for key, atom in entries:
             test = f"if {atom.text} is not OMIT: " if atom.kind == "omissible" else ""
@@ -138,3 +151,28 @@ class _Writer(Generator):
         if first is None:
             return self.assign(f"as_{self.result}({atom.text}, {what!r})", None)
         return self.call(first, f"as_{self.result}({atom.text}, {what!r})")
+
+
+def _build(writer: Writer) -> Evaluator:
+    """Put the functions together and compile them; the outermost is the evaluator."""
+    lines: list[str] = []
+    table: list[Line | None] = [None]
+    for function in writer.functions:
+        outermost = function is writer.main
+        head = [f"def {function.name}({', '.join(function.parameters)}):"]
+        if outermost:
+            head += ["    try:", *("        " + line for line in function.prologue)]
+            if writer.budgeted:
+                head.append("        s = [BUDGET]")
+        lines += head
+        table += [None] * len(head)
+        for source, line in function.lines:
+            lines.append(("        " if outermost else "    ") + source)
+            table.append(line)
+        if outermost:
+            lines += ["    except Exception as error:", "        raise located(error) from None"]
+            table += [None, None]
+    names: dict[str, Any] = {"__builtins__": {}, **tables.HELPERS, **writer.constants, "LINES": table}
+    exec(compile("\n".join(lines), FILE_NAME, "exec"), names)
+    evaluator: Evaluator = names["main"]
+    return evaluator

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from perdure.compiler.codegen_source import Atom, Function, Scope, Writer
 from perdure.compiler.runtime import tables
-from perdure.compiler.runtime.failures import FILE_NAME, Line
 from perdure.compiler.runtime.values import TypeValue, Uint
 from perdure.dsl.expr import ast
 from perdure.dsl.expr.functions import FUNCTIONS, METHODS, TYPE_NAMES, takes
@@ -28,103 +27,8 @@ _COMPARE = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equa
 _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 
 
-class Atom(NamedTuple):
-    """A generated name or a literal's repr, and what is known of its value: a type, ``json`` or nothing."""
-
-    text: str
-    kind: str | None = None
-    is_literal: bool = False
-
-
-Scope = dict[str, Atom]
-
-
-class Function:
-    """The lines of one generated function, before they are put together."""
-
-    def __init__(self, name: str, parameters: tuple[str, ...]) -> None:
-        self.name = name
-        self.parameters = parameters
-        self.prologue: list[str] = []
-        self.lines: list[tuple[str, Line | None]] = []
-        self.indent = 0
-        self.blocks = 0
-
-    def emit(self, source: str, line: Line | None = None) -> None:
-        """Add a statement; ``line`` says what a failure in it means."""
-        self.lines.append(("    " * self.indent + source, line))
-
-    @contextmanager
-    def block(self, head: str, line: Line | None = None, *, counts: bool = False) -> Iterator[None]:
-        """Add a compound statement around what is emitted inside; ``counts`` for ``for`` and ``try``."""
-        self.emit(head, line)
-        self.indent += 1
-        self.blocks += counts
-        yield
-        self.indent -= 1
-        self.blocks -= counts
-
-
-class Generator:
+class Generator(Writer):
     """Turns nodes into statements of the current function and returns where their value is."""
-
-    def __init__(self, roots: Mapping[str, str]) -> None:
-        self.roots = roots
-        self.marks: tuple[tuple[int, int, int], ...] = ()
-        self.constants: dict[str, Any] = {}
-        self.names = 0
-        self.main = Function("main", ("f", "e"))
-        self.functions = [self.main]
-        self.function = self.main
-        self.budgeted = False
-
-    # Small things -----------------------------------------------------------------------------
-
-    def line(self, node: ast.Node | None, **more: Any) -> Line | None:
-        """What the line table keeps for a statement made for ``node``."""
-        if node is None:
-            return None
-        return Line(more.pop("at", node.at), self.marks, **more)
-
-    def fresh(self, letter: str = "t") -> str:
-        self.names += 1
-        return f"{letter}{self.names}"
-
-    def assign(self, source: str, node: ast.Node | None, kind: str | None = None, **more: Any) -> Atom:
-        """A new name for the value of ``source``."""
-        name = self.fresh()
-        self.function.emit(f"{name} = {source}", self.line(node, **more))
-        return Atom(name, kind)
-
-    def constant(self, value: Any) -> str:
-        """A global that holds ``value``."""
-        name = f"k{len(self.constants)}"
-        self.constants[name] = value
-        return name
-
-    def budget(self) -> str:
-        self.budgeted = True
-        return "s"
-
-    def helper(self, source: str, node: ast.Node, kind: str | None = None, *, at: int | None = None) -> Atom:
-        """A call of a helper that may charge the budget, written ``name(...)`` without the budget."""
-        name, _, rest = source.partition("(")
-        comma = "" if rest == ")" else ", "
-        return self.assign(f"{name}({self.budget()}{comma}{rest}", node, kind, **({} if at is None else {"at": at}))
-
-    def variable(self, atom: Atom) -> str:
-        """The atom as a name: literals in some places are a warning of Python's compiler."""
-        return self.assign(atom.text, None, atom.kind).text if atom.is_literal else atom.text
-
-    def truth(self, atom: Atom, node: ast.Node, what: str) -> str:
-        """The atom's value as a Python bool; other types fail."""
-        if atom.kind == "bool":
-            return atom.text
-        name = self.variable(atom)
-        self.function.emit(f"if {name} is not True and {name} is not False: not_bool({name}, {what!r})", self.line(node))
-        return name
-
-    # Expressions ------------------------------------------------------------------------------
 
     def expression(self, node: ast.Node, scope: Scope) -> Atom:
         """The value of ``node`` with the names bound in ``scope``."""
@@ -220,7 +124,9 @@ class Generator:
         path = "".join(f"[{field!r}]" for field, _ in chain)
         kind = "json" if operand.kind == "json" else None
         # "input" in a message is what the author wrote; the generated name means nothing.
-        return self.assign(f"{name}{path}", node, kind, base=name, chain=tuple(chain), of=dotted_name(base) or "")
+        return self.assign(
+            f"{name}{path}", node, kind, base=name, chain=tuple(chain), of=dotted_name(base) or ""
+        )
 
     def index(self, node: ast.Index, scope: Scope) -> Atom:
         if _plain_selection(node) is not None:
@@ -236,7 +142,9 @@ class Generator:
         if optional:
             return self.assign(f"has_optional({operand.text}, {field!r})", node, "bool")
         name = self.variable(operand)
-        return self.assign(f"{field!r} in {name} if type({name}) is dict else has({name}, {field!r})", node, "bool")
+        return self.assign(
+            f"{field!r} in {name} if type({name}) is dict else has({name}, {field!r})", node, "bool"
+        )
 
     def call_function(self, node: ast.Call, scope: Scope) -> Atom:
         arguments = [self.expression(argument, scope).text for argument in node.arguments]
@@ -300,12 +208,8 @@ class Generator:
 
     def right(self, operation: ast.Operation, scope: Scope) -> Atom:
         """The right operand; a list of text literals after ``in`` stays a Python tuple."""
-        operand = operation.operand
-        if operation.operator == "in" and isinstance(operand, ast.List) and operand.elements:
-            if all(isinstance(element.value, ast.String) and not element.optional for element in operand.elements):
-                texts = tuple(element.value.value for element in operand.elements)  # type: ignore[union-attr]
-                return Atom(repr(texts), "texts", True)
-        return self.expression(operand, scope)
+        texts = _texts(operation.operand) if operation.operator == "in" else ()
+        return Atom(repr(texts), "texts", True) if texts else self.expression(operation.operand, scope)
 
     def operation(self, operation: ast.Operation, a: Atom, b: Atom, operand: ast.Node) -> Atom:
         """One binary operator, in plain Python where types or a cheap test allow."""
@@ -330,13 +234,13 @@ class Generator:
         left, right = self.variable(a), self.variable(b)
         for atom, other in ((a, right), (b, left)):
             if atom.kind == "null" or (atom.kind == "bool" and atom.is_literal):
-                return self.assign(f"{other} {'is' if operator == '==' else 'is not'} {atom.text}", place, "bool")
+                word = "is" if operator == "==" else "is not"
+                return self.assign(f"{other} {word} {atom.text}", place, "bool")
         slow = f"{'equal' if operator == '==' else 'not_equal'}({self.budget()}, {left}, {right})"
-        fast = f"{a.text} {operator} {b.text}"
-        if a.kind == "int":
-            return self.assign(f"{fast} if type({right}) is int else {slow}", place, "bool")
-        test = f"type({left}) is int" if b.kind == "int" else f"type({left}) is str"
-        return self.assign(f"{fast} if {test} else {slow}", place, "bool")
+        if "int" not in (a.kind, b.kind):
+            return self.assign(slow, place, "bool")
+        test = f"type({right if a.kind == 'int' else left}) is int"
+        return self.assign(f"{a.text} {operator} {b.text} if {test} else {slow}", place, "bool")
 
     # Literals ---------------------------------------------------------------------------------
 
@@ -347,15 +251,25 @@ class Generator:
         result = self.assign("[]", node, "list")
         for element in node.elements:
             value = self.expression(element.value, scope).text
-            source = f"append_optional({result.text}, {value})" if element.optional else f"{result.text}.append({value})"
+            source = (
+                f"append_optional({result.text}, {value})"
+                if element.optional
+                else f"{result.text}.append({value})"
+            )
             self.function.emit(source, self.line(element.value))
         return result
 
     def map(self, node: ast.Map, scope: Scope) -> Atom:
-        keys = [entry.key.value for entry in node.entries if isinstance(entry.key, ast.String) and not entry.optional]
+        keys = [
+            entry.key.value
+            for entry in node.entries
+            if isinstance(entry.key, ast.String) and not entry.optional
+        ]
         if len(set(keys)) == len(node.entries):
             items = [(entry.key.value, self.expression(entry.value, scope).text) for entry in node.entries]  # type: ignore[union-attr]
-            return self.assign("{" + ", ".join(f"{key!r}: {value}" for key, value in items) + "}", node, "map")
+            return self.assign(
+                "{" + ", ".join(f"{key!r}: {value}" for key, value in items) + "}", node, "map"
+            )
         result = self.assign("{}", node, "map")
         for entry in node.entries:
             key, value = self.expression(entry.key, scope).text, self.expression(entry.value, scope).text
@@ -388,19 +302,26 @@ class Generator:
         return result
 
     @contextmanager
-    def loop(self, node: ast.Macro, target: Atom, scope: Scope) -> Iterator[tuple[Scope, tuple[str, ...], str]]:
-        """The loop over a list, or the sorted keys of a map: the inner scope, its variables, what is walked."""
+    def loop(
+        self, node: ast.Macro, target: Atom, scope: Scope
+    ) -> Iterator[tuple[Scope, tuple[str, ...], str]]:
+        """The loop over a list or the sorted keys of a map: inner scope, variables, what is walked."""
         function, variables = self.function, tuple(self.fresh("v") for _ in node.variables)
         source = self.variable(target)
         if len(variables) == 1:
-            walked = self.assign(f"{source} if type({source}) is list else walk({source}, {node.name!r})", node.target)
+            walked = self.assign(
+                f"{source} if type({source}) is list else walk({source}, {node.name!r})", node.target
+            )
         else:
             walked = self.assign(f"pairs({source}, {node.name!r})", node.target)
         function.emit(f"charge({self.budget()}, len({walked.text}))", self.line(node))
         element = "json" if target.kind == "json" and len(variables) == 1 else None
-        inner = {**scope, **{name: Atom(variable, element) for name, variable in zip(node.variables, variables, strict=True)}}
+        bound = zip(node.variables, variables, strict=True)
+        inner = {**scope, **{name: Atom(variable, element) for name, variable in bound}}
         units = sum(_size(body) for body in node.bodies) // 10
-        with function.block(f"for {', '.join(variables)} in {walked.text}:", self.line(node.target), counts=True):
+        with function.block(
+            f"for {', '.join(variables)} in {walked.text}:", self.line(node.target), counts=True
+        ):
             if units:
                 function.emit(f"s[0] -= {units}")
                 function.emit("if s[0] < 0: charge(s, 0)", self.line(node))
@@ -459,33 +380,8 @@ class Generator:
                 emit(f"put_entries({result}, {self.expression(body, inner).text})", self.line(body))
             case "groupBy":
                 emit(f"group({result}, {self.expression(body, inner).text}, {variables[0]})", self.line(body))
-
-    # Putting it together ----------------------------------------------------------------------
-
-    def build(self) -> Callable[[Any, Any], Any]:
-        """Compile the functions; ``main`` is the outermost."""
-        lines: list[str] = []
-        table: list[Line | None] = [None]
-        for function in self.functions:
-            main = function is self.main
-            head = [f"def {function.name}({', '.join(function.parameters)}):"]
-            if main:
-                head += ["    try:", *("        " + line for line in function.prologue)]
-                if self.budgeted:
-                    head.append("        s = [BUDGET]")
-            lines += head
-            table += [None] * len(head)
-            for source, line in function.lines:
-                lines.append(("        " if main else "    ") + source)
-                table.append(line)
-            if main:
-                tail = ["    except Exception as error:", "        raise located(error) from None"]
-                lines += tail
-                table += [None] * len(tail)
-        names: dict[str, Any] = {"__builtins__": {}, **tables.HELPERS, **self.constants, "LINES": table}
-        exec(compile("\n".join(lines), FILE_NAME, "exec"), names)  # noqa: S102
-        main_function: Callable[[Any, Any], Any] = names["main"]
-        return main_function
+            case _:
+                raise AssertionError(node.name)
 
 
 def _order_tests(a: Atom, b: Atom) -> list[str]:
@@ -494,9 +390,22 @@ def _order_tests(a: Atom, b: Atom) -> list[str]:
     Against a small number literal any int or double will do; else both must be ints.
     """
     for atom, other in ((a, b), (b, a)):
-        if atom.is_literal and atom.kind in ("int", "double") and abs(float(atom.text)) < 2**53 and not other.is_literal:
+        if (
+            atom.is_literal
+            and atom.kind in ("int", "double")
+            and abs(float(atom.text)) < 2**53
+            and not other.is_literal
+        ):
             return [f"type({other.text}) in REALS"]
     return [] if a.is_literal or b.is_literal else [f"type({a.text}) is int", f"type({b.text}) is int"]
+
+
+def _texts(node: ast.Node) -> tuple[str, ...]:
+    """The items of a list that has nothing but text literals."""
+    items = [element.value for element in node.elements] if isinstance(node, ast.List) else []
+    texts = tuple(item.value for item in items if isinstance(item, ast.String))
+    plain = isinstance(node, ast.List) and not any(element.optional for element in node.elements)
+    return texts if plain and len(texts) == len(items) else ()
 
 
 def _plain_selection(node: ast.Node) -> tuple[ast.Node, str, int] | None:

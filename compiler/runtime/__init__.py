@@ -3,6 +3,8 @@
 Nothing here parses expressions; Programs are loaded from stored trees.
 """
 
+from __future__ import annotations
+
 from perdure.compiler.runtime.errors import EvalError, LimitError
 from perdure.dsl.expr.times import Duration, Timestamp
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +29,7 @@ _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
 def _cannot(value: Any, to: str, why: str = "") -> EvalError:
-    return EvalError("cel.convert", f"this {describe(value)} cannot become a {to}{': ' + why if why else ''}")
+    return EvalError("cel.convert", f"this {describe(value)} cannot become {to}{': ' + why if why else ''}")
 
 
 def to_int(budget: Budget, value: Any) -> int:
@@ -40,16 +41,18 @@ def to_int(budget: Budget, value: Any) -> int:
             return checked_int(int(value))
         case float():
             if not -(2.0**63) < value < 2.0**63:
-                overflow(f"the double as an int")
+                overflow("the double as an int")
             return int(value)
         case str():
             if not _INT.fullmatch(value):
-                raise _cannot(value, "int")
+                raise _cannot(value, "an int")
             return checked_int(int(value))
         case Timestamp():
             return value.ns // SECOND
         case Duration():
             no_overload("int", value, hint="write d.getSeconds() or d.getMilliseconds()")
+        case _:
+            pass
     no_overload("int", value)
 
 
@@ -66,8 +69,10 @@ def to_uint(budget: Budget, value: Any) -> Uint:
             return Uint(value)
         case str():
             if not _INT.fullmatch(value) or value[0] == "-":
-                raise _cannot(value, "uint")
+                raise _cannot(value, "a uint")
             return checked_uint(int(value))
+        case _:
+            pass
     no_overload("uint", value)
 
 
@@ -86,11 +91,13 @@ def to_double(budget: Budget, value: Any) -> float:
             if value in _SPECIAL:
                 return _SPECIAL[value]
             if len(value) > 400 or not _DOUBLE.fullmatch(value):
-                raise _cannot(value, "double")
+                raise _cannot(value, "a double")
             number = float(value)
             if math.isinf(number):
                 overflow("the text as a double")
             return number
+        case _:
+            pass
     no_overload("double", value)
 
 
@@ -129,7 +136,9 @@ def to_string(budget: Budget, value: Any) -> str:
             try:
                 return value.decode()
             except UnicodeDecodeError:
-                raise _cannot(value, "string", "not UTF-8") from None
+                raise _cannot(value, "a string", "not UTF-8") from None
+        case _:
+            pass
     no_overload("string", value, hint="write json.marshal(...) for its JSON text")
 
 
@@ -165,7 +174,7 @@ def to_bool(budget: Budget, value: Any) -> bool:
     if type(value) is str:
         if value in _TRUE or value in _FALSE:
             return value in _TRUE
-        raise _cannot(value, "bool")
+        raise _cannot(value, "a bool")
     no_overload("bool", value)
 
 
@@ -179,10 +188,12 @@ def to_timestamp(budget: Budget, value: Any) -> Timestamp:
                 return parse_timestamp(value)
             case int() if type(value) is int:
                 return Timestamp(value * SECOND)
+            case _:
+                pass
     except OverflowError as error:
         raise EvalError("cel.overflow", str(error)) from None
     except ValueError as error:
-        raise _cannot(value, "timestamp", str(error)) from None
+        raise _cannot(value, "a timestamp", str(error)) from None
     no_overload("timestamp", value)
 
 
@@ -194,11 +205,15 @@ def to_duration(budget: Budget, value: Any) -> Duration:
                 return value
             case str():
                 return parse_duration(value)
+            case _:
+                pass
     except OverflowError as error:
         raise EvalError("cel.overflow", str(error)) from None
     except ValueError as error:
-        raise _cannot(value, "duration", str(error)) from None
-    no_overload("duration", value, hint="write seconds(n) for a number" if type(value) in (int, float) else None)
+        raise _cannot(value, "a duration", str(error)) from None
+    no_overload(
+        "duration", value, hint="write seconds(n) for a number" if type(value) in (int, float) else None
+    )
 
 
 def seconds(budget: Budget, value: Any) -> Duration:
@@ -220,7 +235,7 @@ def type_of(budget: Budget, value: Any) -> TypeValue:
     return TypeValue(type_name(value))
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "bool": to_bool,
     "bytes": to_bytes,
     "double": to_double,

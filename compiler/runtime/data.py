@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -145,7 +146,7 @@ def or_value(budget: Budget, value: Any, other: Any) -> Any:
     return value.value if optional_of(value, "orValue").present else other
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "base64.decode": base64_decode,
     "base64.encode": base64_encode,
     "hash.sha256": sha256,
@@ -158,4 +159,10 @@ FUNCTIONS = {
     "optional.ofNonZeroValue": some_non_zero,
     "optional.unwrap": unwrap,
 }
-METHODS = {"hasValue": has_value, "or": or_, "orValue": or_value, "unwrapOpt": unwrap, "value": value_of}
+METHODS: dict[str, Callable[..., Any]] = {
+    "hasValue": has_value,
+    "or": or_,
+    "orValue": or_value,
+    "unwrapOpt": unwrap,
+    "value": value_of,
+}

@@ -40,7 +40,9 @@ def charge(budget: Budget, units: int) -> None:
     """Take ``units`` off; raises LimitError when nothing is left."""
     budget[0] -= units
     if budget[0] < 0:
-        raise LimitError(f"the evaluation takes more than {BUDGET} steps", "work on smaller lists, or in an activity")
+        raise LimitError(
+            f"the evaluation takes more than {BUDGET} steps", "work on smaller lists, or in an activity"
+        )
 
 
 def made_text(budget: Budget, length: int) -> None:

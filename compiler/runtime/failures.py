@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
 from perdure.compiler.runtime.errors import EvalError, LimitError
-from perdure.compiler.runtime.values import describe
+from perdure.compiler.runtime.values import a_type
 from perdure.dsl.expr.suggest import did_you_mean
 from perdure.dsl.source import Mark, TextMap
 
@@ -35,10 +35,10 @@ def located(error: Exception) -> EvalError:
     if isinstance(error, EvalError) and error.position is not None:
         return error
     frame, line = _statement(error)
-    found = _explain(error, frame, line)
-    result, at = found
+    result, at = _explain(error, frame, line)
     if line is not None and line.marks:
-        result.position = tuple(TextMap(Mark(*mark) for mark in line.marks).position(at))
+        line_number, column = TextMap(Mark(*mark) for mark in line.marks).position(at)
+        result.position = (line_number, column)
     return result
 
 
@@ -74,7 +74,9 @@ def _explain(error: Exception, frame: FrameType | None, line: Line | None) -> tu
         return _failed_selection(frame.f_locals[line.base], line)
     if line is not None and line.root:
         return EvalError("cel.unknown_name", f"{line.root} has no value here"), at
-    return EvalError("cel.internal", f"the evaluation failed with {type(error).__name__}; this is a defect"), at
+    return EvalError(
+        "cel.internal", f"the evaluation failed with {type(error).__name__}; this is a defect"
+    ), at
 
 
 def _failed_selection(value: Any, line: Line) -> tuple[EvalError, int]:
@@ -95,7 +97,7 @@ def _no_field(value: Any, field: str, path: str) -> EvalError:
     owner = f" in {path}" if path else ""
     if not isinstance(value, dict):
         hint = "test for null first, or write .?name" if value is None else None
-        return EvalError("cel.no_overload", f"cannot select '{field}'{owner}: it is a {describe(value)}", hint)
+        return EvalError("cel.no_overload", f"cannot select '{field}'{owner}: it is {a_type(value)}", hint)
     names = sorted(key for key in value if isinstance(key, str))
     near = did_you_mean(field, names[:_MOST_CANDIDATES])
     start = f"did you mean '{near}'? otherwise " if near else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from perdure.compiler.runtime.convert import double_text, encoded, int_text
 from perdure.compiler.runtime.errors import MAX_TEXT, Budget, EvalError, charge, made_text
-from perdure.compiler.runtime.values import TypeValue, Uint, describe, no_overload, sorted_items
+from perdure.compiler.runtime.values import TypeValue, Uint, a_type, no_overload, sorted_items
 from perdure.dsl.expr.formats import clauses
 from perdure.dsl.expr.times import Duration, Timestamp
 
@@ -26,7 +26,9 @@ def format_text(budget: Budget, template: Any, arguments: Any) -> str:
         text = plain
         if verb:
             if taken >= len(arguments):
-                raise EvalError("cel.index", f"the format asks for more than the {len(arguments)} arguments given")
+                raise EvalError(
+                    "cel.index", f"the format asks for more than the {len(arguments)} arguments given"
+                )
             text += _formatted(budget, verb, precision, arguments[taken])
             taken += 1
         total += len(text)
@@ -54,7 +56,7 @@ def _formatted(budget: Budget, verb: str, precision: int | None, value: Any) -> 
 
 
 def _refuse(verb: str, value: Any) -> EvalError:
-    return EvalError("cel.no_overload", f"%{verb} does not take a {describe(value)}")
+    return EvalError("cel.no_overload", f"%{verb} does not take {a_type(value)}")
 
 
 def _decimal(value: Any) -> str:
@@ -126,7 +128,8 @@ class _Words:
                 return str(value.name)
             case bytes():
                 return value.decode("utf-8", "replace")
-        raise _refuse("s", value)
+            case _:
+                raise _refuse("s", value)
 
     def counted(self, text: str) -> str:
         self.length += len(text)

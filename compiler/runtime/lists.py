@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import math
+from collections.abc import Callable
 from typing import Any
 
 from perdure.compiler.runtime.errors import Budget, EvalError, charge, check_items
@@ -43,14 +46,16 @@ def put(target: dict[Any, Any], key: Any, value: Any) -> None:
     """One entry of a map being made; a key cannot come twice."""
     known = map_key(key)
     if known in target:
-        raise EvalError("cel.no_such_key", "the map has a key twice")
+        raise EvalError("cel.duplicate_key", "the map has a key twice")
     target[known] = value
 
 
 def put_optional(target: dict[Any, Any], key: Any, value: Any) -> None:
     """An entry written ``?key: value``."""
     if type(value) is not Optional:
-        no_overload("?key: value", value, hint="the value of an optional entry is an optional, as in ?a: x.?a")
+        no_overload(
+            "?key: value", value, hint="the value of an optional entry is an optional, as in ?a: x.?a"
+        )
     if value.present:
         put(target, key, value.value)
 
@@ -69,7 +74,7 @@ def put_entries(target: dict[Any, Any], entries: Any) -> None:
         no_overload("transformMapEntry", entries, hint="the body is a map, as in {e.key: e.value}")
     for key, value in entries.items():
         if key in target:
-            raise EvalError("cel.no_such_key", "the map has a key twice")
+            raise EvalError("cel.duplicate_key", "the map has a key twice")
         target[key] = value
 
 
@@ -110,6 +115,10 @@ def _flatten(budget: Budget, items: list[Any], depth: int, result: list[Any]) ->
     check_items(len(result))
 
 
+def _is_nan(value: Any) -> bool:
+    return type(value) is float and math.isnan(value)
+
+
 def distinct(budget: Budget, items: Any) -> list[Any]:
     """``list.distinct()``: the first of equal elements."""
     result: list[Any] = []
@@ -119,7 +128,7 @@ def distinct(budget: Budget, items: Any) -> list[Any]:
         charge(budget, 1)
         kind = type(item)
         if kind in NUMBERS or kind is str:
-            if item == item and item in scalars:
+            if item in scalars and not _is_nan(item):
                 continue
             scalars.add(item)
         elif contains(budget, item, others):
@@ -157,7 +166,7 @@ def sort_by(budget: Budget, items: list[Any], keys: list[Any]) -> list[Any]:
     """The items in the order of their keys; equal keys keep their order."""
     charge(budget, _sort_units(len(items)))
     values = _sort_values("sort", keys)
-    if any(value != value for value in values):
+    if any(_is_nan(value) for value in values):
         raise EvalError("cel.no_overload", "sort cannot order NaN")
     return [items[position] for position in sorted(range(len(items)), key=values.__getitem__)]
 
@@ -238,7 +247,7 @@ def is_sorted(budget: Budget, items: Any) -> bool:
     """``list.isSorted()``, ascending."""
     charge(budget, len(_need_list("isSorted", items)))
     values = _sort_values("isSorted", items)
-    return all(a <= b for a, b in zip(values, values[1:], strict=False))
+    return all(a <= b for a, b in itertools.pairwise(values))
 
 
 def range_(budget: Budget, count: Any) -> list[int]:
@@ -294,14 +303,14 @@ def deep_merge(budget: Budget, a: Any, b: Any) -> dict[Any, Any]:
     return result
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "lists.range": range_,
     "lists.zip": zip_,
     "sets.contains": sets_contains,
     "sets.equivalent": sets_equivalent,
     "sets.intersects": sets_intersects,
 }
-METHODS = {
+METHODS: dict[str, Callable[..., Any]] = {
     "avg": avg,
     "deepMerge": deep_merge,
     "distinct": distinct,

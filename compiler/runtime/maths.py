@@ -117,10 +117,9 @@ def _shift(name: str, value: Any, places: Any, left: bool) -> Any:
     if places < 0:
         raise EvalError("cel.index", f"{name} takes no negative number of places")
     bits = (int(value) if type(value) is Uint else checked_int(value)) & UINT_MAX
-    if places > 63:
-        bits = 0
-    else:
-        bits = bits << places & UINT_MAX if left else bits >> places
+    # Python shifts by any number of places; 64 or more leave nothing here.
+    places = min(places, 64)
+    bits = bits << places & UINT_MAX if left else bits >> places
     if type(value) is Uint:
         return Uint(bits)
     return bits - (1 << 64) if bits >> 63 else bits
@@ -136,7 +135,7 @@ def shift_right(budget: Budget, value: Any, places: Any) -> Any:
     return _shift("math.bitShiftRight", value, places, False)
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "math.abs": absolute,
     "math.bitAnd": _bitwise("math.bitAnd", lambda a, b: a & b),
     "math.bitNot": bit_not,

@@ -49,7 +49,7 @@ def _accessor(name: str, read: _Reader, unit: int = 0, modulus: int = 0) -> Call
     return accessor
 
 
-METHODS = {
+METHODS: dict[str, Callable[..., Any]] = {
     "getFullYear": _accessor("getFullYear", lambda t: t.year),
     "getMonth": _accessor("getMonth", lambda t: t.month - 1),
     "getDate": _accessor("getDate", lambda t: t.day),

@@ -15,6 +15,7 @@ from perdure.compiler.runtime.values import (
     Optional,
     TypeValue,
     Uint,
+    a_type,
     describe,
     lookup_key,
     no_overload,
@@ -48,7 +49,7 @@ def real(value: int | float) -> float:
     return value if type(value) is float else float(checked_int(value))  # type: ignore[arg-type]
 
 
-def _moment(kind: type[Timestamp] | type[Duration], ns: int) -> Any:
+def _moment(kind: type[Timestamp | Duration], ns: int) -> Any:
     try:
         return kind(ns)
     except OverflowError as error:
@@ -154,10 +155,12 @@ def negate(budget: Budget, a: Any) -> Any:
     no_overload("-", a)
 
 
-def _operands(symbol: str, a: Any, b: Any) -> tuple[Any, Any]:
+def _operands(budget: Budget, symbol: str, a: Any, b: Any) -> tuple[Any, Any]:
     """Two Python values that order as ``a`` and ``b`` do."""
     left, right = type(a), type(b)
     if left is right and left in _ORDERED:
+        if left is str or left is bytes:
+            charge(budget, min(len(a), len(b)) // 64)
         return a, b
     if left in NUMBERS and right in NUMBERS:
         return _lossy(a), _lossy(b)
@@ -173,25 +176,25 @@ def _lossy(value: Any) -> Any:
 
 def less(budget: Budget, a: Any, b: Any) -> bool:
     """``a < b``."""
-    x, y = _operands("<", a, b)
+    x, y = _operands(budget, "<", a, b)
     return bool(x < y)
 
 
 def less_equal(budget: Budget, a: Any, b: Any) -> bool:
     """``a <= b``."""
-    x, y = _operands("<=", a, b)
+    x, y = _operands(budget, "<=", a, b)
     return bool(x <= y)
 
 
 def greater(budget: Budget, a: Any, b: Any) -> bool:
     """``a > b``."""
-    x, y = _operands(">", a, b)
+    x, y = _operands(budget, ">", a, b)
     return bool(x > y)
 
 
 def greater_equal(budget: Budget, a: Any, b: Any) -> bool:
     """``a >= b``."""
-    x, y = _operands(">=", a, b)
+    x, y = _operands(budget, ">=", a, b)
     return bool(x >= y)
 
 
@@ -205,6 +208,9 @@ def equal(budget: Budget, a: Any, b: Any) -> bool:
         if left is dict:
             charge(budget, len(a))
             return len(a) == len(b) and all(key in b and equal(budget, a[key], b[key]) for key in a)
+        if left is str or left is bytes:
+            charge(budget, len(a) // 64)
+            return bool(a == b)
         if left is Optional:
             return a.present is b.present and (not a.present or equal(budget, a.value, b.value))
         if left is TypeValue:
@@ -236,7 +242,7 @@ def _position(size: int, index: Any) -> int | None:
     if kind is float and index.is_integer():
         index = int(index)
     elif kind is not int and kind is not Uint:
-        raise EvalError("cel.no_overload", f"a list is indexed by an int, not by a {describe(index)}")
+        raise EvalError("cel.no_overload", f"a list is indexed by an int, not by {a_type(index)}")
     return int(index) if 0 <= index < size else None
 
 
@@ -246,12 +252,20 @@ def index(budget: Budget, a: Any, b: Any) -> Any:
     if kind is list:
         position = _position(len(a), b)
         if position is None:
-            raise EvalError("cel.index", f"index out of range: the list has {len(a)} items", "write xs[?i] for an optional")
+            raise EvalError(
+                "cel.index",
+                f"index out of range: the list has {len(a)} items",
+                "write xs[?i] for an optional",
+            )
         return a[position]
     if kind is dict:
         key = lookup_key(b)
         if key is None or key not in a:
-            raise EvalError("cel.no_such_key", f"no such key, of type {describe(b)}, in a map of {len(a)}", "write m[?k] for an optional")
+            raise EvalError(
+                "cel.no_such_key",
+                f"no such key, of type {describe(b)}, in a map of {len(a)}",
+                "write m[?k] for an optional",
+            )
         return a[key]
     if kind is Optional:
         return optional_index(budget, a, b)

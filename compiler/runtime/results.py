@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from perdure.compiler.runtime.convert import double_text, int_text, to_string
 from perdure.compiler.runtime.errors import MAX_TEXT, Budget, EvalError, LimitError, charge
-from perdure.compiler.runtime.values import Optional, Uint, describe, no_overload
+from perdure.compiler.runtime.values import Optional, Uint, a_type, no_overload
+from perdure.dsl.duration import parse_duration
 from perdure.dsl.expr.literals import INT_MAX, INT_MIN
 from perdure.dsl.expr.times import Duration, Timestamp, parse_timestamp
 
@@ -43,7 +44,9 @@ def _text_size(text: str) -> int:
 def _path(path: tuple[Any, ...]) -> str:
     if not path:
         return ""
-    return " at " + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return " at " + "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" for step in path
+    ).removeprefix(".")
 
 
 def to_json(meter: Meter, value: Any, path: tuple[Any, ...] = (), depth: int = 0) -> Any:
@@ -97,7 +100,9 @@ def _json_other(meter: Meter, value: Any, path: tuple[Any, ...]) -> Any:
     match value:
         case float():
             if not math.isfinite(value):
-                raise EvalError("cel.result", f"the value{_path(path)} is {double_text(value)}, which JSON does not have")
+                raise EvalError(
+                    "cel.result", f"the value{_path(path)} is {double_text(value)}, which JSON does not have"
+                )
             _spend(meter, 20)
             return value
         case Uint():
@@ -111,8 +116,12 @@ def _json_other(meter: Meter, value: Any, path: tuple[Any, ...]) -> Any:
             _spend(meter, len(value) * 4 // 3 + 6)
             return base64.b64encode(value).decode()
         case Optional():
-            raise EvalError("cel.result", f"the value{_path(path)} is an optional", "write .orValue(...), or ?key: value")
-    raise EvalError("cel.result", f"the value{_path(path)} is a {describe(value)}, which JSON does not have")
+            raise EvalError(
+                "cel.result", f"the value{_path(path)} is an optional", "write .orValue(...), or ?key: value"
+            )
+        case _:
+            pass
+    raise EvalError("cel.result", f"the value{_path(path)} is {a_type(value)}, which JSON does not have")
 
 
 def json_leaf(meter: Meter, value: Any, depth: int) -> Any:
@@ -151,27 +160,38 @@ def marshalled(budget: Budget, value: Any) -> str:
     return "".join(_pieces(budget, plain))
 
 
-def _pieces(budget: Budget, value: Any) -> list[str]:
+def _pieces(budget: Budget, value: Any) -> Iterator[str]:
     charge(budget, 1)
-    match value:
-        case dict():
-            inner = [
-                ",", *(piece for key in sorted(value) for piece in (",", json.dumps(key, ensure_ascii=False), ":", *_pieces(budget, value[key])))
-            ][2:]  # fmt: skip
-            return ["{", *inner, "}"]
-        case list():
-            inner = [",", *(piece for item in value for piece in (",", *_pieces(budget, item)))][2:]
-            return ["[", *inner, "]"]
-        case str():
-            return [json.dumps(value, ensure_ascii=False)]
-        case bool():
-            return ["true" if value else "false"]
-        case None:
-            return ["null"]
-        case int():
-            return [int_text(value)]
-        case _:
-            return [repr(value)]
+    if type(value) is dict:
+        separator = "{"
+        for key in sorted(value):
+            yield f"{separator}{_quoted(key)}:"
+            yield from _pieces(budget, value[key])
+            separator = ","
+        yield "}" if value else "{}"
+    elif type(value) is list:
+        separator = "["
+        for item in value:
+            yield separator
+            yield from _pieces(budget, item)
+            separator = ","
+        yield "]" if value else "[]"
+    else:
+        yield _scalar(value)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _scalar(value: Any) -> str:
+    if value is None:
+        return "null"
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) is str:
+        return _quoted(value)
+    return int_text(value) if type(value) is int else repr(value)
 
 
 def interpolated(value: Any) -> str:
@@ -180,8 +200,12 @@ def interpolated(value: Any) -> str:
         return value
     value = _present(value)
     if value is None or type(value) in (list, dict, bytes):
-        hint = "write .orValue(...) or a ? b : c for what may be null" if value is None else "write json.marshal(...)"
-        raise EvalError("cel.result", f"a {describe(value)} cannot stand inside of text", hint)
+        hint = (
+            "write .orValue(...) or a ? b : c for what may be null"
+            if value is None
+            else "write json.marshal(...)"
+        )
+        raise EvalError("cel.result", f"{a_type(value)} cannot stand inside of text", hint)
     return to_string([0], value)
 
 
@@ -194,7 +218,9 @@ def joined(parts: tuple[str, ...]) -> str:
 
 
 def _wrong(what: str, needed: str, value: Any, hint: str | None = None) -> EvalError:
-    return EvalError("cel.result", f"{what or 'the expression'} must give {needed}, not a {describe(value)}", hint)
+    return EvalError(
+        "cel.result", f"{what or 'the expression'} must give {needed}, not {a_type(value)}", hint
+    )
 
 
 def as_bool(value: Any, what: str) -> bool:
@@ -218,7 +244,9 @@ def as_int(value: Any, what: str) -> int:
     if type(value) is int or type(value) is Uint:
         if INT_MIN <= value <= INT_MAX:
             return int(value)
-        raise EvalError("cel.overflow", f"{what or 'the expression'} gives an integer that does not fit in 64 bits")
+        raise EvalError(
+            "cel.overflow", f"{what or 'the expression'} gives an integer that does not fit in 64 bits"
+        )
     raise _wrong(what, "an int", value, "write int(...) around it" if type(value) is float else None)
 
 
@@ -236,13 +264,17 @@ def as_duration(value: Any, what: str) -> int:
     if type(value) is Duration:
         return -(-value.ns // 1000)
     if type(value) is str:
-        from perdure.dsl.duration import parse_duration
-
         try:
             return parse_duration(value)
         except ValueError as error:
-            raise EvalError("cel.result", f"{what or 'the expression'} must give a duration: {error}") from None
-    hint = "seconds or milliseconds? write seconds(n), or text such as 5s" if type(value) in (int, float) else None
+            raise EvalError(
+                "cel.result", f"{what or 'the expression'} must give a duration: {error}"
+            ) from None
+    hint = (
+        "seconds or milliseconds? write seconds(n), or text such as 5s"
+        if type(value) in (int, float)
+        else None
+    )
     raise _wrong(what, "a duration", value, hint)
 
 
@@ -253,10 +285,17 @@ def as_timestamp(value: Any, what: str) -> int:
         try:
             value = parse_timestamp(value)
         except (ValueError, OverflowError) as error:
-            raise EvalError("cel.result", f"{what or 'the expression'} must give a timestamp: {error}") from None
+            raise EvalError(
+                "cel.result", f"{what or 'the expression'} must give a timestamp: {error}"
+            ) from None
     if type(value) is Timestamp:
         return value.ns // 1000
-    raise _wrong(what, "a timestamp", value, "write timestamp(n) for seconds since the epoch" if type(value) is int else None)
+    raise _wrong(
+        what,
+        "a timestamp",
+        value,
+        "write timestamp(n) for seconds since the epoch" if type(value) is int else None,
+    )
 
 
 def not_bool(value: Any, operator: str) -> None:

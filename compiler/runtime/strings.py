@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from perdure.compiler.runtime import lists
@@ -11,7 +12,9 @@ from perdure.compiler.runtime.values import NONE, Optional, no_overload
 from perdure.dsl.expr.regexes import compile_pattern
 
 # The characters that Go's unicode.IsSpace knows; Python's strip() takes four more.
-_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+)
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _UPPER = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
 _QUOTED = str.maketrans(
@@ -44,18 +47,21 @@ def size(budget: Budget, value: Any) -> int:
 def contains(budget: Budget, text: Any, part: Any) -> bool:
     """``text.contains(part)``."""
     _need("contains", (str, str), text, part)
+    charge(budget, len(text) // 64)
     return part in text
 
 
 def starts_with(budget: Budget, text: Any, part: Any) -> bool:
     """``text.startsWith(part)``."""
     _need("startsWith", (str, str), text, part)
+    charge(budget, len(part) // 64)
     return bool(text.startswith(part))
 
 
 def ends_with(budget: Budget, text: Any, part: Any) -> bool:
     """``text.endsWith(part)``."""
     _need("endsWith", (str, str), text, part)
+    charge(budget, len(part) // 64)
     return bool(text.endswith(part))
 
 
@@ -113,7 +119,7 @@ def replace(budget: Budget, text: Any, old: Any, new: Any, count: Any = -1) -> s
 
 
 def split(budget: Budget, text: Any, separator: Any, limit: Any = -1) -> list[str]:
-    """``text.split(separator)``, into at most ``limit`` parts if that is not negative; by character if empty."""
+    """``text.split(separator)``: at most ``limit`` parts if not negative; by character if it is empty."""
     _need("split", (str, str, int), text, separator, limit)
     charge(budget, len(text) // 64 + 1)
     if limit == 0:
@@ -196,7 +202,9 @@ def _group(match: Any) -> str | None:
 
 def _at_most_one_group(name: str, pattern: Any) -> None:
     if pattern.groups > 1:
-        raise EvalError("cel.regex", f"{name} takes a pattern with at most one group", "write (?:...) for the others")
+        raise EvalError(
+            "cel.regex", f"{name} takes a pattern with at most one group", "write (?:...) for the others"
+        )
 
 
 def matches(budget: Budget, text: Any, pattern: Any) -> bool:
@@ -257,12 +265,16 @@ def _replacement(text: str, groups: int) -> list[str | int]:
         elif follower.isascii() and follower.isdigit() and int(follower) <= groups:
             parts.append(int(follower))
         else:
-            raise EvalError("cel.regex", f"the replacement has no group to put for \\{follower}", "write \\\\ for a backslash")
+            raise EvalError(
+                "cel.regex",
+                f"the replacement has no group to put for \\{follower}",
+                "write \\\\ for a backslash",
+            )
         at = slash + 2
     return [*parts, text[at:]]
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "matches": matches,
     "regex.extract": extract,
     "regex.extractAll": extract_all,
@@ -270,7 +282,7 @@ FUNCTIONS = {
     "size": size,
     "strings.quote": quote,
 }
-METHODS = {
+METHODS: dict[str, Callable[..., Any]] = {
     "charAt": char_at,
     "contains": contains,
     "endsWith": ends_with,

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perdure.compiler.runtime import convert, data, errors, failures, lists, maths, moments, operators, results, strings, values
+from perdure.compiler.runtime import (
+    convert,
+    data,
+    errors,
+    failures,
+    lists,
+    maths,
+    moments,
+    operators,
+    results,
+    strings,
+    values,
+)
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **convert.FUNCTIONS,
@@ -23,11 +35,15 @@ METHODS: dict[str, Callable[..., Any]] = {
 
 # What some functions always return, so that no test of it is generated.
 RESULT_KINDS = {
-    **dict.fromkeys(("bool", "contains", "startsWith", "endsWith", "matches", "hasValue", "isSorted"), "bool"),
+    **dict.fromkeys(
+        ("bool", "contains", "startsWith", "endsWith", "matches", "hasValue", "isSorted"), "bool"
+    ),
     **dict.fromkeys(("sets.contains", "sets.equivalent", "sets.intersects"), "bool"),
     **dict.fromkeys(("math.isNaN", "math.isInf", "math.isFinite"), "bool"),
     **dict.fromkeys(("int", "size", "indexOf", "lastIndexOf"), "int"),
-    **dict.fromkeys(("string", "charAt", "lowerAscii", "upperAscii", "replace", "join", "substring", "trim"), "string"),
+    **dict.fromkeys(
+        ("string", "charAt", "lowerAscii", "upperAscii", "replace", "join", "substring", "trim"), "string"
+    ),
     **dict.fromkeys(("format", "strings.quote", "regex.replace", "json.marshal", "base64.encode"), "string"),
     "hex.encode": "string",
     "double": "double",

@@ -93,6 +93,14 @@ def describe(value: Any) -> str:
     return _SHORT_NAMES.get(name, name)
 
 
+def a_type(value: Any) -> str:
+    """The type with its article, for a sentence."""
+    name = describe(value)
+    if value is None:
+        return name
+    return f"an {name}" if name[0] in "aio" else f"a {name}"
+
+
 def no_overload(what: str, *values: Any, hint: str | None = None) -> NoReturn:
     """Raise the error of a function or operator that does not take values of these types."""
     types = ", ".join(describe(value) for value in values)
@@ -108,7 +116,7 @@ def map_key(value: Any) -> Any:
         return value
     if kind is bool:
         return TRUE_KEY if value else FALSE_KEY
-    raise EvalError("cel.no_overload", f"{describe(value)} cannot be the key of a map")
+    raise EvalError("cel.no_overload", f"{a_type(value)} cannot be the key of a map")
 
 
 def lookup_key(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The expression language cel-1: text to a checked syntax tree."""

@@ -308,6 +308,8 @@ def embedded(value: Value) -> Iterator[Embedded]:
         case MapValue(entries):
             for _, item in entries:
                 yield from embedded(item)
+        case Const():
+            pass
 
 
 _POSITIONS = frozenset({"at", "end", "field_at", "name_at"})
@@ -326,5 +328,7 @@ def _strip(item: Any) -> Any:
         return item
     if isinstance(item, Embedded):
         return Embedded(_strip(item.expr), ())
-    changes = {name: 0 if name in _POSITIONS else _strip(getattr(item, name)) for name in item.__struct_fields__}
+    changes = {
+        name: 0 if name in _POSITIONS else _strip(getattr(item, name)) for name in item.__struct_fields__
+    }
     return type(item)(**changes)

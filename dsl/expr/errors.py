@@ -10,7 +10,9 @@ from perdure.dsl.source import Position
 class ExprError(Exception):
     """The text is not an expression; ``at`` and ``end`` are code point offsets in that text."""
 
-    def __init__(self, kind: str, message: str, at: int, end: int | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, kind: str, message: str, at: int, end: int | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message

@@ -23,7 +23,9 @@ def clauses(template: str) -> list[tuple[str, str, int | None]]:
             plain += "%"
             continue
         if verb is None or (digits and verb not in "fe"):
-            raise ValueError(f"unknown format clause {template[match.start() : match.start() + 2]!r}; use %% for a plain %")
+            raise ValueError(
+                f"unknown format clause {template[match.start() : match.start() + 2]!r}; use %% for a plain %"
+            )
         precision = int(digits) if digits else None
         if precision is not None and precision > _MAX_PRECISION:
             raise ValueError(f"a precision is at most {_MAX_PRECISION}")

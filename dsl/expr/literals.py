@@ -16,7 +16,8 @@ _SIMPLE = {
     "\\": "\\", "?": "?", "'": "'", '"': '"', "`": "`",
 }  # fmt: skip
 _ESCAPE = re.compile(
-    r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|([abfnrtv\\?'\"`]))", re.DOTALL
+    r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|([abfnrtv\\?'\"`]))",
+    re.DOTALL,
 )
 
 
@@ -89,7 +90,9 @@ def _decode_text(body: str, start: int) -> str:
         short, four, eight, octal, simple = piece.groups()
         code = ord(_SIMPLE[simple]) if simple else int(octal, 8) if octal else int(short or four or eight, 16)
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            raise ExprError("cel.syntax", f"{piece.group()} is not a character", start + at, start + piece.end())
+            raise ExprError(
+                "cel.syntax", f"{piece.group()} is not a character", start + at, start + piece.end()
+            )
         decoded.append(chr(code))
     return "".join(decoded)
 

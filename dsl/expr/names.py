@@ -20,7 +20,7 @@ class Use(NamedTuple):
 
 
 def names_of(value: ast.Value) -> list[Use]:
-    """Every use of a root in ``value``, in the order of the text; bound variables and type names are no roots."""
+    """Every use of a root in ``value``, in the order of the text; bound variables and types are none."""
     uses = []
     for part in ast.embedded(value):
         marks = text_map(part)

@@ -30,7 +30,9 @@ def parse(text: str) -> ast.Node:
     Raises ExprError: ``cel.syntax``, or ``cel.limit`` for text, nesting or node counts over the limit.
     """
     if len(text) > MAX_SOURCE:
-        raise ExprError("cel.limit", f"the expression has {len(text)} characters, at most {MAX_SOURCE} are allowed", 0)
+        raise ExprError(
+            "cel.limit", f"the expression has {len(text)} characters, at most {MAX_SOURCE} are allowed", 0
+        )
     try:
         node: ast.Node = _lark().parse(text)
     except UnexpectedInput as error:
@@ -61,11 +63,13 @@ def _measure(root: ast.Node) -> None:
 
 
 def _start(item: Any) -> int:
-    return item.start_pos if isinstance(item, Token) else item.at
+    at: Any = item.start_pos if isinstance(item, Token) else item.at
+    return int(at)
 
 
 def _end(item: Any) -> int:
-    return item.end_pos if isinstance(item, Token) else item.end
+    end: Any = item.end_pos if isinstance(item, Token) else item.end
+    return int(end)
 
 
 class _Builder(Transformer[Token, Any]):
@@ -113,7 +117,8 @@ class _Builder(Transformer[Token, Any]):
 
     def parenthesis(self, parts: list[Any]) -> ast.Node:
         _in_range(parts[1])
-        return msgspec.structs.replace(parts[1], at=_start(parts[0]), end=_end(parts[2]))
+        node: ast.Node = msgspec.structs.replace(parts[1], at=_start(parts[0]), end=_end(parts[2]))
+        return node
 
     def name(self, parts: list[Any]) -> ast.Node:
         return ast.Name(str(parts[0]), False, _start(parts[0]), _end(parts[0]))
@@ -122,10 +127,14 @@ class _Builder(Transformer[Token, Any]):
         return ast.Name(str(parts[1]), True, _start(parts[0]), _end(parts[1]))
 
     def select(self, parts: list[Any]) -> ast.Node:
-        return ast.Select(parts[0], _field(parts[-1]), False, _start(parts[-1]), _start(parts[0]), _end(parts[-1]))
+        return ast.Select(
+            parts[0], _field(parts[-1]), False, _start(parts[-1]), _start(parts[0]), _end(parts[-1])
+        )
 
     def opt_select(self, parts: list[Any]) -> ast.Node:
-        return ast.Select(parts[0], _field(parts[-1]), True, _start(parts[-1]), _start(parts[0]), _end(parts[-1]))
+        return ast.Select(
+            parts[0], _field(parts[-1]), True, _start(parts[-1]), _start(parts[0]), _end(parts[-1])
+        )
 
     def index(self, parts: list[Any]) -> ast.Node:
         return ast.Index(parts[0], parts[2], False, _start(parts[0]), _end(parts[3]))
@@ -151,14 +160,14 @@ class _Builder(Transformer[Token, Any]):
             return _call(f"{operand.name}.{field}", arguments or (), _start(name), operand.at, _end(close))
         return _method(operand, field, arguments or (), _start(name), _end(close))
 
-    def list(self, parts: list[Any]) -> ast.Node:
+    def list_(self, parts: list[Any]) -> ast.Node:
         elements = tuple(part for part in parts if isinstance(part, ast.Element))
         return ast.List(elements, _start(parts[0]), _end(parts[-1]))
 
     def element(self, parts: list[Any]) -> ast.Element:
         return ast.Element(parts[-1], len(parts) == 2)
 
-    def map(self, parts: list[Any]) -> ast.Node:
+    def map_(self, parts: list[Any]) -> ast.Node:
         entries = tuple(part for part in parts if isinstance(part, ast.Entry))
         return ast.Map(entries, _start(parts[0]), _end(parts[-1]))
 
@@ -228,7 +237,7 @@ def _field(token: Token) -> str:
 
 
 def _call(name: str, arguments: tuple[ast.Node, ...], name_at: int, at: int, end: int) -> ast.Node:
-    """A function call, or the macro ``has`` or ``cel.bind`` when it has that form (the checker says if not)."""
+    """A function call, or ``has`` or ``cel.bind`` in the right form (the checker tells the wrong ones)."""
     if name == "has" and len(arguments) == 1 and isinstance(arguments[0], ast.Select):
         selection = arguments[0]
         return ast.Has(selection.operand, selection.field, selection.optional, at, end)
@@ -237,7 +246,9 @@ def _call(name: str, arguments: tuple[ast.Node, ...], name_at: int, at: int, end
     return ast.Call(name, arguments, name_at, at, end)
 
 
-def _method(operand: ast.Node, name: str, arguments: tuple[ast.Node, ...], name_at: int, end: int) -> ast.Node:
+def _method(
+    operand: ast.Node, name: str, arguments: tuple[ast.Node, ...], name_at: int, end: int
+) -> ast.Node:
     form = macro_form(name, len(arguments))
     if form and (variables := _variables(arguments[: form[0]])):
         return ast.Macro(name, operand, variables, arguments[form[0] :], name_at, operand.at, end)
@@ -250,18 +261,14 @@ def _variables(arguments: tuple[ast.Node, ...]) -> tuple[str, ...]:
     return names if len(names) == len(arguments) == len(set(names)) else ()
 
 
-_WORDS = {
-    "$END": "the end", "IDENT": "a name", "QIDENT": "a name", "NUMBER": "a number", "STRING": "a string",
-    "LPAR": "(", "RPAR": ")", "LSQB": "[", "RSQB": "]", "LBRACE": "{", "RBRACE": "}", "COMMA": ",", "COLON": ":",
-    "DOT": ".", "QMARK": "?",
-}  # fmt: skip
-_CLOSING = ("RPAR", "RSQB", "RBRACE", "COMMA", "COLON")
+_WORDS = {"RPAR": ")", "RSQB": "]", "RBRACE": "}", "COMMA": ",", "COLON": ":"}
 
 
 def _explain(error: UnexpectedInput, text: str) -> ExprError:
     """Lark's error in words, at its place."""
+    place: Any = error.pos_in_stream
     if isinstance(error, UnexpectedCharacters):
-        return _bad_character(error.pos_in_stream, text)
+        return _bad_character(place, text)
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
         return _bad_token(error, text)
     if not text.strip():
@@ -274,7 +281,9 @@ def _bad_character(at: int, text: str) -> ExprError:
     character = text[at]
     if character in "'\"":
         hint = "close it, or write triple quotes for text of several lines"
-        return ExprError("cel.syntax", f"the string that begins with {character} is not closed", at, hint=hint)
+        return ExprError(
+            "cel.syntax", f"the string that begins with {character} is not closed", at, hint=hint
+        )
     if character == "`":
         return ExprError("cel.syntax", "a quoted field name stands after a dot, as in a.`b-c`", at)
     if character in "=&|":
@@ -288,7 +297,9 @@ def _bad_token(error: UnexpectedToken, text: str) -> ExprError:
     at, end = _start(token), _end(token)
     before = text[:at].rstrip()
     if token.type == "LBRACE" and before and (before[-1].isalnum() or before[-1] == "_"):
-        return ExprError("cel.syntax", "CEL messages are not supported; write a map", at, end, 'as in {"a": 1}')
+        return ExprError(
+            "cel.syntax", "CEL messages are not supported; write a map", at, end, 'as in {"a": 1}'
+        )
     return ExprError("cel.syntax", f"unexpected {token!s}{_expected(error)}", at, end)
 
 
@@ -297,7 +308,7 @@ def _expected(error: UnexpectedInput) -> str:
     accepts = set(getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
     if "IDENT" in accepts and "NUMBER" in accepts:
         return ": a value is missing"
-    words = [_WORDS[name] for name in _CLOSING if name in accepts]
+    words = [word for name, word in _WORDS.items() if name in accepts]
     if accepts == {"IDENT"} or accepts <= {"IDENT", "QIDENT", "QMARK"}:
         words = ["a name"]
     return f", expected {' or '.join(words)}" if words else ""

@@ -18,9 +18,11 @@ def compile_pattern(pattern: str) -> Any:
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"the pattern has {len(pattern)} characters, at most {MAX_PATTERN} are allowed")
     try:
-        import re2
+        import re2  # noqa: PLC0415 - where there is no wheel, only regular expressions fail
     except ImportError:
-        raise ValueError("regular expressions need the package google-re2, which is not installed here") from None
+        raise ValueError(
+            "regular expressions need the package google-re2, which is not installed here"
+        ) from None
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_PROGRAM_BYTES

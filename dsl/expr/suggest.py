@@ -1,4 +1,4 @@
-"""Did you mean ...?"""
+"""The nearest of the known names."""
 
 from __future__ import annotations
 

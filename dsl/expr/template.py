@@ -61,7 +61,11 @@ def _closing_brace(text: str, dollar: int) -> int:
             case ("'" | '"') as quote:
                 message = f"the string that begins with {quote} is not closed"
                 raise ExprError("cel.syntax", message, token.start(), hint="write $${ for a plain ${")
-    raise ExprError("cel.syntax", "${ is not closed by }", dollar, dollar + 2, hint="write $${ for a plain ${")
+            case _:
+                pass
+    raise ExprError(
+        "cel.syntax", "${ is not closed by }", dollar, dollar + 2, hint="write $${ for a plain ${"
+    )
 
 
 def _embedded(text: str, start: int, end: int, text_map: TextMap) -> ast.Embedded:

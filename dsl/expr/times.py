@@ -22,7 +22,17 @@ _RFC3339 = re.compile(
 _TERM = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|μs|ns|m|s)", re.ASCII)
 _OFFSET = re.compile(r"([+-]?)(\d\d):(\d\d)", re.ASCII)
 _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*", re.ASCII)
-_UNITS = {"h": 3600 * SECOND, "m": 60 * SECOND, "s": SECOND, "ms": 10**6, "us": 1000, "µs": 1000, "μs": 1000, "ns": 1}
+_LONGEST_ZONE = 64
+_UNITS = {
+    "h": 3600 * SECOND,
+    "m": 60 * SECOND,
+    "s": SECOND,
+    "ms": 10**6,
+    "us": 1000,
+    "µs": 1000,
+    "μs": 1000,
+    "ns": 1,
+}
 
 
 class Timestamp:
@@ -92,7 +102,8 @@ def parse_timestamp(text: str) -> Timestamp:
     if match is None:
         raise ValueError("not an RFC 3339 timestamp such as 2024-05-06T07:08:09Z")
     *date, fraction, _, sign, hours, minutes = match.groups()
-    moment = datetime(*map(int, date), tzinfo=UTC)
+    year, month, day, hour, minute, second = map(int, date)
+    moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     seconds = (moment - _EPOCH) // timedelta(seconds=1)
     if sign:
         if int(hours) > 23 or int(minutes) > 59:
@@ -132,8 +143,8 @@ def find_zone(name: str) -> tzinfo:
         return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes))
     if name in ("", "UTC"):
         return UTC
-    if not _ZONE_NAME.fullmatch(name):
-        raise ValueError(f"unknown time zone {name!r}")
+    if len(name) > _LONGEST_ZONE or not _ZONE_NAME.fullmatch(name):
+        raise ValueError("no name of a time zone, such as Europe/London, nor an offset such as +01:30")
     try:
         with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
             return ZoneInfo.from_file(file, key=name)
