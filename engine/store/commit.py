@@ -57,7 +57,8 @@ def _instances(tx: Transaction, batch: Batch) -> None:
         tx.mappings(s.TAGS_INSERT, from_tags(new))
     if changed:
         changed.sort(key=lambda change: change[0].id)
-        _expect(len(changed), tx.mappings(s.INSTANCE_UPDATE, map(_update, changed)), "instance is not as it was")
+        updated = tx.mappings(s.INSTANCE_UPDATE, map(_update, changed))
+        _expect(len(changed), updated, "instance is not as it was")
         tx.tuples(s.TAGS_DELETE, [(instance.id,) for instance, _, _ in changed])
         tx.mappings(s.TAGS_INSERT, from_tags({change[0].id: change[0] for change in changed}.values()))
 
@@ -121,5 +122,3 @@ def _net(opened: list[Any], closed: list[Key]) -> tuple[list[Any], list[Key]]:
 def _expect(wanted: int, hit: int, what: str) -> None:
     if hit != wanted:
         raise Refused(f"In a batch, {wanted - hit} of {wanted} guards failed: the {what}.")
-
-

@@ -178,9 +178,7 @@ class Clients(Protocol):
     def instances(self, query: InstanceQuery) -> list[Instance]:
         """Rows that match, newest first (``created_at``, then id)."""
 
-    def history(
-        self, instance_id: str, generation: int, after: int, limit: int
-    ) -> list[HistoryRow]:
+    def history(self, instance_id: str, generation: int, after: int, limit: int) -> list[HistoryRow]:
         """History rows with ``first_seq`` >= ``after``, in order."""
 
     def dead_letters(self, instance_id: str | None = None, limit: int = 100) -> list[DeadLetter]:

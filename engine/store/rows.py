@@ -15,7 +15,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """The common shape: an immutable record."""
 
 
-class HistoryRow(Row, kw_only=True):
+class HistoryRow(Row, frozen=True, kw_only=True):
     """One turn. ``open`` counts what only the owner's memory keeps going after it."""
 
     instance: str
@@ -27,7 +27,7 @@ class HistoryRow(Row, kw_only=True):
     events: str
 
 
-class PayloadRow(Row, kw_only=True):
+class PayloadRow(Row, frozen=True, kw_only=True):
     """A value kept apart from the hot rows: ``key`` is ``input``, ``output`` or ``error``."""
 
     instance: str
@@ -35,7 +35,7 @@ class PayloadRow(Row, kw_only=True):
     value: str
 
 
-class TimerRow(Row, kw_only=True):
+class TimerRow(Row, frozen=True, kw_only=True):
     """A timer of an execution; ``seq`` is that of its ``TimerCreated``."""
 
     execution: str
@@ -45,7 +45,7 @@ class TimerRow(Row, kw_only=True):
     due: int
 
 
-class TaskRow(Row, kw_only=True):
+class TaskRow(Row, frozen=True, kw_only=True):
     """A task that any worker may run. ``worker`` is None until claimed.
 
     ``queue`` is empty for the default queue; else the name of a private one, whose worker takes
@@ -64,7 +64,7 @@ class TaskRow(Row, kw_only=True):
     deliveries: int = 0
 
 
-class Message(Row, kw_only=True):
+class Message(Row, frozen=True, kw_only=True):
     """Something addressed to an instance; ``id`` is made by the sender and never used twice.
 
     ``execution`` is set on what answers a decision: another execution of the instance ignores it.
@@ -82,7 +82,7 @@ class Message(Row, kw_only=True):
     held: bool = False
 
 
-class Request(Row, kw_only=True):
+class Request(Row, frozen=True, kw_only=True):
     """A request that may be repeated. ``fingerprint`` tells whether it is the same one."""
 
     route: str
@@ -92,7 +92,7 @@ class Request(Row, kw_only=True):
     answer: str
 
 
-class DeadLetter(Row, kw_only=True):
+class DeadLetter(Row, frozen=True, kw_only=True):
     """What could not be delivered, with the reason."""
 
     id: str
@@ -103,7 +103,7 @@ class DeadLetter(Row, kw_only=True):
     at: int
 
 
-class Definition(Row, kw_only=True):
+class Definition(Row, frozen=True, kw_only=True):
     """A deployed workflow. ``digest`` is the document's, ``program`` the Program's.
 
     ``active`` marks the version that a start without a version means.
@@ -118,7 +118,7 @@ class Definition(Row, kw_only=True):
     active: bool = True
 
 
-class Worker(Row, kw_only=True):
+class Worker(Row, frozen=True, kw_only=True):
     """A member of the hub. ``turns`` says whether it runs turns or activities alone.
 
     ``reserve`` marks a short-lived process that takes slots only while nobody else serves them.
@@ -136,7 +136,7 @@ class Worker(Row, kw_only=True):
     joined_at: int = 0
 
 
-class Checkpoint(Row, kw_only=True):
+class Checkpoint(Row, frozen=True, kw_only=True):
     """Everything that one turn wants written. All of it is, or none.
 
     ``instance`` is the row to insert (``before`` is None) or the new state of a row whose status is
@@ -160,20 +160,20 @@ class Checkpoint(Row, kw_only=True):
     forget_before: int | None = None
 
 
-class Parking(Row, kw_only=True):
+class Parking(Row, frozen=True, kw_only=True):
     """An instance that cannot go on: its row's new state, without a history row."""
 
     instance: Instance
     before: Status
 
 
-class Batch(Row, kw_only=True):
+class Batch(Row, frozen=True, kw_only=True):
     """What one transaction commits, in this order: requests, checkpoints, parkings, the rest.
 
     ``messages`` are those that no checkpoint of this batch consumes. ``hold`` are ids of inbox rows to
-    set aside, ``unhold`` instances with how many of their held rows, oldest first, to hand out again. ``discard`` deletes inbox rows that have become dead letters.
-    ``adopt`` are rows for eager tasks that a worker before left open. ``lease`` (microseconds) renews
-    the worker's membership.
+    set aside, ``unhold`` instances with how many of their held rows, oldest first, to hand out again.
+    ``discard`` deletes inbox rows that have become dead letters. ``adopt`` are rows for eager tasks that
+    a worker before left open. ``lease`` (microseconds) renews the worker's membership.
     """
 
     worker: str
@@ -189,7 +189,7 @@ class Batch(Row, kw_only=True):
     lease: int | None = None
 
 
-class Loaded(Row, kw_only=True):
+class Loaded(Row, frozen=True, kw_only=True):
     """An instance as the database has it, with the history of its present generation in order.
 
     ``held`` counts its inbox rows that are set aside.
@@ -200,7 +200,7 @@ class Loaded(Row, kw_only=True):
     held: int = 0
 
 
-class Takeover(Row, kw_only=True):
+class Takeover(Row, frozen=True, kw_only=True):
     """One snapshot of what a new owner must know before it does anything.
 
     ``loaded`` are the instances that had something open in memory only; ``tasks`` their keys in the
@@ -212,7 +212,7 @@ class Takeover(Row, kw_only=True):
     results: frozenset[tuple[str, int]]
 
 
-class LookUp(Row, kw_only=True):
+class LookUp(Row, frozen=True, kw_only=True):
     """Answers for ids, names and keys chosen by clients."""
 
     instances: dict[str, Instance]
@@ -220,7 +220,7 @@ class LookUp(Row, kw_only=True):
     requests: dict[tuple[str, str, str], Request]
 
 
-class InstanceQuery(Row, kw_only=True):
+class InstanceQuery(Row, frozen=True, kw_only=True):
     """A filter over instances, newest first. ``after`` is the last row of the page before."""
 
     statuses: tuple[Status, ...] = ()

@@ -145,9 +145,7 @@ class SqlStore(ABC):
             return [to_worker(row) for row in tx.rows(s.WORKERS)]
 
     def gone(self, worker: str) -> list[str]:
-        return [
-            other.id for other in self.workers() if other.id != worker and self._surely_over(other.id)
-        ]
+        return [other.id for other in self.workers() if other.id != worker and self._surely_over(other.id)]
 
     def take_over(self, worker: str, victim: str, seen_lease: int | None) -> bool:
         with self._fenced(worker) as tx:
@@ -257,7 +255,9 @@ class SqlStore(ABC):
 
     def claimed(self, worker: str) -> frozenset[tuple[str, int]]:
         with self._read() as tx:
-            return frozenset((execution, seq) for execution, seq in tx.rows(s.TASKS_CLAIMED, the_worker=worker))
+            return frozenset(
+                (execution, seq) for execution, seq in tx.rows(s.TASKS_CLAIMED, the_worker=worker)
+            )
 
     def waiting_tasks(self, instance: str) -> list[TaskRow]:
         with self._read() as tx:
@@ -404,5 +404,3 @@ def _poison(tx: Transaction, tasks: Sequence[TaskRow]) -> None:
     tx.tuples(s.TASK_DELETE, [(task.execution, task.seq) for task in tasks])
     tx.structs(s.INBOX_INSERT_NEW, [failure(task) for task in tasks])
     tx.structs(s.DEAD_LETTER_INSERT, [dead_letter(task, tx.now) for task in tasks])
-
-

@@ -247,8 +247,8 @@ def _revision(connection: sqlite3.Connection) -> str | None:
 def _migrate(connection: sqlite3.Connection, path: str, revision: str | None) -> None:
     if revision is not None and revision not in KNOWN:
         raise StoreError(
-            f"The database {path!r} has schema {revision}, which is newer than this version of perdure knows.",
-            hint=f"upgrade perdure; this version knows schemas up to {HEAD}",
+            f"The database {path!r} was written by a newer version of perdure (schema {revision}).",
+            hint=f"upgrade perdure: this version knows schemas up to {HEAD}",
         )
     from sqlalchemy import create_engine
     from sqlalchemy.pool import StaticPool
@@ -256,10 +256,10 @@ def _migrate(connection: sqlite3.Connection, path: str, revision: str | None) ->
     from perdure.engine.store.migrations.upgrade import upgrade
 
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    with engine.connect() as alchemy:  # which rolls back first and last, so the transaction is between
+    with engine.connect() as alchemy, alchemy.begin():
+        # The driver does not begin by itself, but it commits and rolls back when SQLAlchemy says so.
         connection.execute("BEGIN IMMEDIATE")
         upgrade(alchemy)
-        connection.execute("COMMIT")
 
 
 # -- errors ---------------------------------------------------------------------------------------
@@ -301,5 +301,3 @@ def _code(error: Exception) -> int:
     """The primary result code; drivers keep more detail in the upper bits."""
     code = getattr(error, "sqlite_errorcode", None)
     return code & 0xFF if isinstance(code, int) else -1
-
-

@@ -65,9 +65,7 @@ WORKER_FORGET = delete(t.workers).where(
     t.workers.c.state != "live", t.workers.c.lease_until < bindparam("before")
 )
 WORKER_STATE = (
-    update(t.workers)
-    .where(_is(t.workers.c.id), t.workers.c.state == "live")
-    .values(state=bindparam("state"))
+    update(t.workers).where(_is(t.workers.c.id), t.workers.c.state == "live").values(state=bindparam("state"))
 )
 WORKERS = select(t.workers).where(t.workers.c.state == "live").order_by(t.workers.c.joined_at, t.workers.c.id)
 LEASE = select(t.workers.c.lease_until).where(_is(t.workers.c.id), t.workers.c.state == "live")
@@ -122,9 +120,11 @@ INBOX_DELETE = delete(t.inbox).where(_is(t.inbox.c.id))
 INBOX_INSERT = insert(t.inbox).values(
     {column.name: bindparam(column.name) for column in _columns(t.inbox, "ord")}
 )
-INBOX_INSERT_NEW = upsert(t.inbox).values(
-    {column.name: bindparam(column.name) for column in _columns(t.inbox, "ord")}
-).on_conflict_do_nothing(index_elements=["id"])
+INBOX_INSERT_NEW = (
+    upsert(t.inbox)
+    .values({column.name: bindparam(column.name) for column in _columns(t.inbox, "ord")})
+    .on_conflict_do_nothing(index_elements=["id"])
+)
 INBOX_HOLD = update(t.inbox).where(_is(t.inbox.c.id)).values(held=true())
 _FIRST_HELD = (
     select(t.inbox.c.ord)
@@ -186,14 +186,17 @@ _MESSAGE = [column for column in _columns(t.inbox) if column.name != "held"]
 # Most messages are due at once and have due = 0: one range of the index, in order, without sorting. Those
 # with a time are few when their time has come.
 INBOX_READY = _by_slot(
-    select(*_MESSAGE).where(~t.inbox.c.held, t.inbox.c.due == literal_column("0"))
-    .order_by(t.inbox.c.ord).limit(bindparam("limit")),
+    select(*_MESSAGE)
+    .where(~t.inbox.c.held, t.inbox.c.due == literal_column("0"))
+    .order_by(t.inbox.c.ord)
+    .limit(bindparam("limit")),
     t.inbox.c.slot,
 )
 INBOX_TIMED = _by_slot(
     select(*_MESSAGE)
     .where(~t.inbox.c.held, t.inbox.c.due > literal_column("0"), t.inbox.c.due <= bindparam("now"))
-    .order_by(t.inbox.c.ord).limit(bindparam("limit")),
+    .order_by(t.inbox.c.ord)
+    .limit(bindparam("limit")),
     t.inbox.c.slot,
 )
 TIMERS_DUE = _by_slot(
@@ -212,9 +215,7 @@ NEXT_MESSAGE = _by_slot(
     t.inbox.c.slot,
 )
 
-REQUEST = select(t.requests).where(
-    _is(t.requests.c.route), _is(t.requests.c.target), _is(t.requests.c.key)
-)
+REQUEST = select(t.requests).where(_is(t.requests.c.route), _is(t.requests.c.target), _is(t.requests.c.key))
 DEFINITION = select(t.definitions).where(_is(t.definitions.c.name), _is(t.definitions.c.version))
 DEFINITION_ACTIVE = select(t.definitions).where(_is(t.definitions.c.name), t.definitions.c.active)
 
@@ -251,10 +252,10 @@ DEFINITIONS_NAMED = DEFINITIONS.where(_is(t.definitions.c.name))
 PROGRAM_PUT = upsert(t.programs).on_conflict_do_nothing(index_elements=["digest"])
 PROGRAM = select(t.programs.c.program).where(_is(t.programs.c.digest))
 PAYLOADS = select(t.payloads.c.key, t.payloads.c.value).where(_is(t.payloads.c.instance))
-HISTORY = (
-    HISTORY_ALL.where(t.history.c.first_seq >= bindparam("after")).limit(bindparam("limit"))
+HISTORY = HISTORY_ALL.where(t.history.c.first_seq >= bindparam("after")).limit(bindparam("limit"))
+_LETTERS = (
+    select(*_columns(t.dead_letters, "ord")).order_by(t.dead_letters.c.ord.desc()).limit(bindparam("limit"))
 )
-_LETTERS = select(*_columns(t.dead_letters, "ord")).order_by(t.dead_letters.c.ord.desc()).limit(bindparam("limit"))
 DEAD_LETTERS = _LETTERS
 DEAD_LETTERS_OF = _LETTERS.where(_is(t.dead_letters.c.instance))
 

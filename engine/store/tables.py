@@ -132,8 +132,8 @@ inbox = _ordered(
     _maybe("execution"),
     _some("event"),
 )
-_HELD = {"sqlite_where": text("held = 1"), "postgresql_where": text("held")}
-_READY = {"sqlite_where": text("held = 0"), "postgresql_where": text("NOT held")}
+_HELD: dict[str, Any] = {"sqlite_where": text("held = 1"), "postgresql_where": text("held")}
+_READY: dict[str, Any] = {"sqlite_where": text("held = 0"), "postgresql_where": text("NOT held")}
 Index("inbox_ready", inbox.c.due, inbox.c.ord, **_READY)
 Index("inbox_held", inbox.c.instance, inbox.c.ord, **_HELD)
 
@@ -160,8 +160,14 @@ tasks = _long(
     _some("deliveries", Integer()),
     _some("body"),
 )
-_WAITING = {"sqlite_where": text("worker IS NULL"), "postgresql_where": text("worker IS NULL")}
-_TAKEN = {"sqlite_where": text("worker IS NOT NULL"), "postgresql_where": text("worker IS NOT NULL")}
+_WAITING: dict[str, Any] = {
+    "sqlite_where": text("worker IS NULL"),
+    "postgresql_where": text("worker IS NULL"),
+}
+_TAKEN: dict[str, Any] = {
+    "sqlite_where": text("worker IS NOT NULL"),
+    "postgresql_where": text("worker IS NOT NULL"),
+}
 _ORDER = (tasks.c.due, tasks.c.execution, tasks.c.seq)
 Index("tasks_by_name", tasks.c.queue, tasks.c.name, *_ORDER, **_WAITING)
 Index("tasks_by_instance", tasks.c.instance, **_WAITING)

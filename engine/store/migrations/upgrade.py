@@ -14,7 +14,8 @@ def upgrade(connection: Connection) -> None:
     """Bring the schema to the newest revision, inside the transaction that the connection is in."""
     scripts = ScriptDirectory(str(Path(__file__).parent))
     context = MigrationContext.configure(
-        connection, opts={"fn": lambda revision, _: scripts._upgrade_revs("head", revision)}  # noqa: SLF001
+        connection,
+        opts={"fn": lambda revision, _: scripts._upgrade_revs("head", revision)},  # noqa: SLF001
     )
     with Operations.context(context):
         context.run_migrations()

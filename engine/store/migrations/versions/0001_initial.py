@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -14,9 +16,10 @@ SLOTS = 256
 
 Long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Flag = sa.Boolean().with_variant(sa.Integer(), "sqlite")
-SHORT = {"sqlite_strict": True, "sqlite_with_rowid": False}
-LONG = {"sqlite_strict": True}
-ORDERED = {"sqlite_strict": True, "sqlite_autoincrement": True}
+SHORT: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
+LONG: dict[str, Any] = {"sqlite_strict": True}
+WHERE = ("sqlite_where", "postgresql_where")
+ORDERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
 
 
 def upgrade() -> None:
@@ -26,10 +29,13 @@ def upgrade() -> None:
     _instances()
     _messages()
     _tasks()
-    op.bulk_insert(sa.table("meta", sa.column("key"), sa.column("value")), [
-        {"key": "slots", "value": str(SLOTS)},
-        {"key": "time", "value": "0"},
-    ])
+    op.bulk_insert(
+        sa.table("meta", sa.column("key"), sa.column("value")),
+        [
+            {"key": "slots", "value": str(SLOTS)},
+            {"key": "time", "value": "0"},
+        ],
+    )
     op.bulk_insert(
         sa.table("slots", sa.column("id"), sa.column("owner"), sa.column("crashes")),
         [{"id": slot, "owner": None, "crashes": 0} for slot in range(SLOTS)],
@@ -238,8 +244,8 @@ def _tasks() -> None:
         sa.PrimaryKeyConstraint("execution", "seq"),
         **LONG,
     )
-    waiting = {"sqlite_where": sa.text("worker IS NULL"), "postgresql_where": sa.text("worker IS NULL")}
-    taken = {"sqlite_where": sa.text("worker IS NOT NULL"), "postgresql_where": sa.text("worker IS NOT NULL")}
+    waiting: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NULL"))
+    taken: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NOT NULL"))
     op.create_index("tasks_by_name", "tasks", ["queue", "name", "due", "execution", "seq"], **waiting)
     op.create_index("tasks_by_instance", "tasks", ["instance"], **waiting)
     op.create_index("tasks_by_worker", "tasks", ["worker"], **taken)

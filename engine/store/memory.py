@@ -1,0 +1,563 @@
+"""The reference model of a store: dictionaries, one lock, no cleverness.
+
+Tests and the simulator run on it, and every other store must give the same answers. Each method is atomic:
+what it has written is undone in reverse when a guard fails.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused, StoreError
+from perdure.engine.instance import SLOTS, Instance
+from perdure.engine.store.clock import StoreClock
+from perdure.engine.store.poison import dead_letter, failure, result_key
+from perdure.engine.store.rows import (
+    Batch,
+    Checkpoint,
+    DeadLetter,
+    Definition,
+    HistoryRow,
+    InstanceQuery,
+    Loaded,
+    LookUp,
+    Message,
+    PayloadRow,
+    Request,
+    Takeover,
+    TaskRow,
+    TimerRow,
+    Worker,
+)
+
+Key = tuple[str, int]
+
+_replace = msgspec.structs.replace
+_MISSING: Any = object()
+
+
+class MemoryStore:
+    """A hub that ends with the process. ``clock`` gives microseconds since 1970 UTC.
+
+    Several workers may join one store, as several processes would one database.
+    """
+
+    def __init__(self, clock: Callable[[], int] | None = None) -> None:
+        self._clock = StoreClock(clock)
+        self._lock = threading.RLock()
+        self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._ord = 0
+        self._changed = False
+        self._closed = False
+        self._killed: set[str] = set()
+        self._workers: dict[str, Worker] = {}
+        self._slots: dict[int, str | None] = dict.fromkeys(range(SLOTS))
+        self._instances: dict[str, Instance] = {}
+        self._payloads: dict[tuple[str, str], str] = {}
+        self._history: dict[tuple[str, int], dict[int, HistoryRow]] = {}
+        self._inbox: dict[str, tuple[int, Message]] = {}
+        self._timers: dict[Key, TimerRow] = {}
+        self._tasks: dict[Key, TaskRow] = {}
+        self._requests: dict[tuple[str, str, str], Request] = {}
+        self._definitions: dict[tuple[str, str], Definition] = {}
+        self._programs: dict[str, str] = {}
+        self._dead_letters: dict[int, DeadLetter] = {}
+
+    def kill(self, worker: str) -> None:
+        """For tests: the worker's process is over, and ``gone`` may say so."""
+        self._killed.add(worker)
+
+    # -- transactions -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise StoreError("The store is closed.")
+            yield
+
+    @contextmanager
+    def _write(self) -> Iterator[None]:
+        with self._read():
+            try:
+                yield
+            except BaseException:
+                for table, key, value in reversed(self._undo):
+                    if value is _MISSING:
+                        del table[key]
+                    else:
+                        table[key] = value
+                self._undo.clear()
+                raise
+            self._changed = self._changed or bool(self._undo)
+            self._undo.clear()
+
+    @contextmanager
+    def _fenced(self, worker: str, lease: int | None = None) -> Iterator[int]:
+        with self._write():
+            member = self._workers.get(worker)
+            if member is None or member.state != "live":
+                raise FenceLost(f"The worker {worker!r} is not a live member of the hub.")
+            now = self._clock.now()
+            if lease is not None:
+                self._put(self._workers, worker, _replace(member, lease_until=now + lease))
+            yield now
+
+    def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        _check(key)
+        _check(value)
+        self._undo.append((table, key, table.get(key, _MISSING)))
+        table[key] = value
+
+    def _insert(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        if key in table:
+            raise Refused(f"There is a row {key!r} already.")
+        self._put(table, key, value)
+
+    def _delete(self, table: dict[Any, Any], key: Any) -> bool:
+        if key not in table:
+            return False
+        self._undo.append((table, key, table.pop(key)))
+        return True
+
+    def _next_ord(self) -> int:
+        self._ord += 1
+        return self._ord
+
+    # -- membership -------------------------------------------------------------------------------
+
+    def join(self, worker: Worker, lease: int) -> None:
+        with self._write():
+            self._insert_worker(worker, lease)
+
+    def rejoin(self, old: Sequence[str], worker: Worker, lease: int) -> frozenset[int]:
+        with self._write():
+            self._insert_worker(worker, lease)
+            for id_ in old:
+                self._end(id_, "dead")
+                self._pass(id_, worker.id)
+            return self._slots_of(worker.id)
+
+    def _insert_worker(self, worker: Worker, lease: int) -> None:
+        now = self._clock.now()
+        row = _replace(worker, state="live", lease_until=now + lease, joined_at=now)
+        self._insert(self._workers, worker.id, row)
+
+    def _end(self, worker: str, state: str) -> bool:
+        member = self._workers.get(worker)
+        if member is None or member.state != "live":
+            return False
+        self._put(self._workers, worker, _replace(member, state=state))
+        return True
+
+    def _pass(self, old: str, new: str | None) -> None:
+        """Give the slots and tasks of a worker to another, or to nobody."""
+        for slot in self._slots_of(old):
+            self._put(self._slots, slot, new)
+        for key, task in tuple(self._tasks.items()):
+            if task.worker == old:
+                self._put(self._tasks, key, _replace(task, worker=new))
+
+    def _slots_of(self, worker: str) -> frozenset[int]:
+        return frozenset(slot for slot, owner in self._slots.items() if owner == worker)
+
+    def leave(self, worker: str) -> None:
+        with self._write():
+            if self._end(worker, "left"):
+                self._pass(worker, None)
+
+    def workers(self) -> list[Worker]:
+        with self._read():
+            live = [member for member in self._workers.values() if member.state == "live"]
+            return sorted(live, key=lambda member: (member.joined_at, member.id))
+
+    def gone(self, worker: str) -> list[str]:
+        return [other.id for other in self.workers() if other.id != worker and other.id in self._killed]
+
+    def take_over(self, worker: str, victim: str, seen_lease: int | None) -> bool:
+        with self._fenced(worker) as now:
+            member = self._workers.get(victim)
+            if member is None or member.state != "live" or victim == worker:
+                return False
+            expired = member.lease_until == seen_lease and member.lease_until < now
+            if not (victim in self._killed if seen_lease is None else expired):
+                return False
+            self._end(victim, "dead")
+            self._pass(victim, None)
+            return True
+
+    def take_slots(self, worker: str) -> frozenset[int]:
+        with self._fenced(worker):
+            if set(self._slots.values()) <= {None, worker}:
+                for slot in self._slots:
+                    self._put(self._slots, slot, worker)
+            return self._slots_of(worker)
+
+    def owned_slots(self) -> dict[str, int]:
+        with self._read():
+            owners = [owner for owner in self._slots.values() if owner is not None]
+            return {owner: owners.count(owner) for owner in owners}
+
+    # -- turns ------------------------------------------------------------------------------------
+
+    def time(self) -> int:
+        return self._clock.now()
+
+    def commit(self, batch: Batch) -> int:
+        with self._fenced(batch.worker, batch.lease) as now:
+            for request in batch.requests:
+                self._insert(self._requests, (request.route, request.target, request.key), request)
+            for turn in batch.checkpoints:
+                self._checkpoint(turn)
+            for parking in batch.parkings:
+                self._update(parking.instance, parking.instance.execution, parking.before)
+            for id_ in batch.discard:
+                self._delete(self._inbox, id_)
+            for task in batch.adopt:
+                self._insert(self._tasks, (task.execution, task.seq), task)
+            for message in batch.messages:
+                self._receive(message)
+            for id_ in batch.hold:
+                self._hold(id_)
+            for instance, count in batch.unhold:
+                self._unhold(instance, count)
+            for letter in batch.dead_letters:
+                self._put(self._dead_letters, self._next_ord(), letter)
+            return now
+
+    def _checkpoint(self, turn: Checkpoint) -> None:
+        if turn.instance is not None and turn.before is None:
+            self._insert(self._instances, turn.instance.id, turn.instance)
+        elif turn.instance is not None and turn.before is not None:
+            self._update(turn.instance, turn.execution, turn.before)
+        for payload in turn.payloads:
+            self._put(self._payloads, (payload.instance, payload.key), payload.value)
+        if turn.forget_before is not None:
+            for instance, generation in tuple(self._history):
+                if instance == turn.id and generation < turn.forget_before:
+                    self._delete(self._history, (instance, generation))
+        for row in turn.history:
+            self._insert(self._generation(row.instance, row.generation), row.first_seq, row)
+        for id_ in turn.consumed:
+            if not self._delete(self._inbox, id_):
+                raise Refused(f"The consumed message {id_!r} is not in the inbox.")
+        for key in turn.timers_closed:
+            if not self._delete(self._timers, key):
+                raise Refused(f"The timer {key} to be closed is not there.")
+        for timer in turn.timers:
+            self._insert(self._timers, (timer.execution, timer.seq), timer)
+        for key in turn.tasks_closed:
+            self._delete(self._tasks, key)
+        for task in turn.tasks:
+            self._insert(self._tasks, (task.execution, task.seq), task)
+
+    def _update(self, instance: Instance, execution: str, before: str) -> None:
+        """Replace the row but for what never changes: slot, name, creation, parent."""
+        row = self._instances.get(instance.id)
+        if row is None or row.execution != execution or row.status != before:
+            raise Refused(f"The instance {instance.id!r} is not as it was.")
+        kept = {"slot": row.slot, "name": row.name, "created_at": row.created_at, "parent_id": row.parent_id}
+        self._put(self._instances, instance.id, _replace(instance, **kept))
+
+    def _generation(self, instance: str, generation: int) -> dict[int, HistoryRow]:
+        if (instance, generation) not in self._history:
+            self._put(self._history, (instance, generation), {})
+        return self._history[instance, generation]
+
+    def _receive(self, message: Message) -> None:
+        self._insert(self._inbox, message.id, (self._next_ord(), message))
+
+    def _hold(self, id_: str) -> None:
+        if id_ in self._inbox:
+            ord_, message = self._inbox[id_]
+            self._put(self._inbox, id_, (ord_, _replace(message, held=True)))
+
+    def _unhold(self, instance: str, count: int) -> None:
+        for ord_, message in self._held(instance)[:count]:
+            self._put(self._inbox, message.id, (ord_, _replace(message, held=False)))
+
+    def _held(self, instance: str) -> list[tuple[int, Message]]:
+        return [
+            (ord_, message)
+            for ord_, message in self._oldest()
+            if message.held and message.instance == instance
+        ]
+
+    def _oldest(self) -> list[tuple[int, Message]]:
+        return sorted(self._inbox.values(), key=lambda row: row[0])
+
+    def load(self, ids: Sequence[str]) -> list[Loaded]:
+        with self._read():
+            return [
+                self._loaded(self._instances[id_]) for id_ in dict.fromkeys(ids) if id_ in self._instances
+            ]
+
+    def _loaded(self, instance: Instance) -> Loaded:
+        rows = self._history.get((instance.id, instance.generation), {})
+        return Loaded(
+            instance=instance,
+            history=tuple(rows[seq] for seq in sorted(rows)),
+            held=len(self._held(instance.id)),
+        )
+
+    def load_open(self, slots: Iterable[int]) -> Takeover:
+        with self._read():
+            mine = frozenset(slots)
+            ids = sorted(
+                one.id for one in self._instances.values() if one.slot in mine and not one.status.ended
+            )
+            found = [self._loaded(self._instances[id_]) for id_ in ids]
+            loaded = tuple(one for one in found if one.history and one.history[-1].open > 0)
+            executions = {one.instance.execution for one in loaded}
+            return Takeover(
+                loaded=loaded,
+                tasks=frozenset(key for key in self._tasks if key[0] in executions),
+                results=frozenset(key for key in self._results() if key[0] in executions),
+            )
+
+    def _results(self) -> Iterator[Key]:
+        for id_, (_, message) in self._inbox.items():
+            key = result_key(id_)
+            if key is not None and message.kind in {"TaskCompleted", "TaskFailed"}:
+                yield key
+
+    def inbox(self, slots: Iterable[int], limit: int) -> list[Message]:
+        with self._read():
+            mine, now = frozenset(slots), self._clock.now()
+            ready = (
+                message
+                for _, message in self._oldest()
+                if message.slot in mine and message.due <= now and not message.held
+            )
+            return [message for message, _ in zip(ready, range(limit), strict=False)]
+
+    def timers(self, slots: Iterable[int], until: int, limit: int) -> list[TimerRow]:
+        with self._read():
+            mine = frozenset(slots)
+            due = [timer for timer in self._timers.values() if timer.slot in mine and timer.due <= until]
+            return sorted(due, key=lambda timer: (timer.due, timer.execution, timer.seq))[:limit]
+
+    def next_timer(self, slots: Iterable[int]) -> int | None:
+        with self._read():
+            mine = frozenset(slots)
+            timers = [timer.due for timer in self._timers.values() if timer.slot in mine]
+            messages = [
+                message.due
+                for _, message in self._inbox.values()
+                if message.slot in mine and not message.held and message.due > 0
+            ]
+            return min(timers + messages, default=None)
+
+    def look_up(
+        self,
+        ids: Sequence[str],
+        definitions: Sequence[tuple[str, str | None]],
+        requests: Sequence[tuple[str, str, str]],
+    ) -> LookUp:
+        with self._read():
+            versions = {key: self._definition(*key) for key in definitions}
+            return LookUp(
+                instances={id_: self._instances[id_] for id_ in ids if id_ in self._instances},
+                definitions={key: found for key, found in versions.items() if found is not None},
+                requests={key: self._requests[key] for key in requests if key in self._requests},
+            )
+
+    def _definition(self, name: str, version: str | None) -> Definition | None:
+        if version is not None:
+            return self._definitions.get((name, version))
+        return next((one for one in self._definitions.values() if one.name == name and one.active), None)
+
+    # -- tasks ------------------------------------------------------------------------------------
+
+    def claim(
+        self, worker: str, names: Sequence[str], queues: Sequence[str], limit: int, max_deliveries: int
+    ) -> list[TaskRow]:
+        claimed: list[TaskRow] = []
+        with self._fenced(worker) as now:
+            for task in self._due(now, names, queues):
+                if len(claimed) >= limit:
+                    break
+                if task.deliveries >= max_deliveries:
+                    self._bury(task, now)
+                    continue
+                taken = _replace(task, worker=worker, deliveries=task.deliveries + 1)
+                self._put(self._tasks, (task.execution, task.seq), taken)
+                claimed.append(taken)
+        return claimed
+
+    def _due(self, now: int, names: Sequence[str], queues: Sequence[str]) -> list[TaskRow]:
+        due = [
+            task
+            for task in self._tasks.values()
+            if task.worker is None
+            and task.due <= now
+            and (task.queue in queues or (not task.queue and task.name in names))
+        ]
+        return sorted(due, key=lambda task: (task.due, task.execution, task.seq))
+
+    def _bury(self, task: TaskRow, now: int) -> None:
+        self._delete(self._tasks, (task.execution, task.seq))
+        self._answer(failure(task))
+        self._put(self._dead_letters, self._next_ord(), dead_letter(task, now))
+
+    def _answer(self, message: Message) -> None:
+        """A result that lies there already is not put there twice."""
+        if message.id not in self._inbox:
+            self._receive(message)
+
+    def record(self, results: Sequence[Message], tasks: Sequence[tuple[str, int]]) -> None:
+        with self._write():
+            for key in tasks:
+                self._delete(self._tasks, key)
+            for message in results:
+                self._answer(message)
+
+    def claimed(self, worker: str) -> frozenset[tuple[str, int]]:
+        with self._read():
+            return frozenset(key for key, task in self._tasks.items() if task.worker == worker)
+
+    def waiting_tasks(self, instance: str) -> list[TaskRow]:
+        with self._read():
+            waiting = [
+                task for task in self._tasks.values() if task.instance == instance and task.worker is None
+            ]
+            return sorted(waiting, key=lambda task: (task.execution, task.seq))
+
+    # -- clients ----------------------------------------------------------------------------------
+
+    def deploy(self, definition: Definition, program: str) -> Definition | None:
+        with self._write():
+            key = (definition.name, definition.version)
+            present = self._definitions.get(key)
+            if present is not None and present.digest != definition.digest:
+                return present
+            if present is None:
+                self._insert(self._definitions, key, definition)
+                self._put(self._programs, definition.program, self._programs.get(definition.program, program))
+            for other in [one for one in self._definitions.values() if one.name == definition.name]:
+                active = other.version == definition.version
+                self._put(self._definitions, (other.name, other.version), _replace(other, active=active))
+            return None if present is None else self._definitions[key]
+
+    def pin(self, digest: str, program: str) -> None:
+        with self._write():
+            self._put(self._programs, digest, self._programs.get(digest, program))
+
+    def program(self, digest: str) -> str | None:
+        with self._read():
+            return self._programs.get(digest)
+
+    def definitions(self, name: str | None = None) -> list[Definition]:
+        with self._read():
+            rows = [one for one in self._definitions.values() if name is None or one.name == name]
+        rows.sort(key=lambda one: (one.created_at, one.version), reverse=True)
+        return sorted(rows, key=lambda one: one.name)
+
+    def start(
+        self, instance: Instance, payload: PayloadRow, message: Message, request: Request | None
+    ) -> Request | None:
+        with self._write():
+            if before := self._carried_out(request):
+                return before
+            if instance.id in self._instances:
+                raise Conflict(f"The instance {instance.id!r} exists already.")
+            self._insert(self._instances, instance.id, instance)
+            self._put(self._payloads, (payload.instance, payload.key), payload.value)
+            self._receive(message)
+            return None
+
+    def send(self, message: Message, request: Request | None) -> Request | None:
+        with self._write():
+            if before := self._carried_out(request):
+                return before
+            instance = self._instances.get(message.instance)
+            if instance is None:
+                raise NotFound(f"There is no instance {message.instance!r}.")
+            if instance.status.ended:
+                raise Ended(f"The instance {message.instance!r} has ended ({instance.status}).")
+            self._receive(message)
+            return None
+
+    def _carried_out(self, request: Request | None) -> Request | None:
+        """The request under this key, if there is one; else the given one is written."""
+        if request is None:
+            return None
+        key = (request.route, request.target, request.key)
+        if key not in self._requests:
+            self._put(self._requests, key, request)
+            return None
+        return self._requests[key]
+
+    def instance(self, instance_id: str) -> Instance | None:
+        with self._read():
+            return self._instances.get(instance_id)
+
+    def payloads(self, instance_id: str) -> dict[str, str]:
+        with self._read():
+            return {key: value for (id_, key), value in self._payloads.items() if id_ == instance_id}
+
+    def instances(self, query: InstanceQuery) -> list[Instance]:
+        with self._read():
+            found = [one for one in self._instances.values() if _matches(one, query)]
+        return sorted(found, key=lambda one: (one.created_at, one.id), reverse=True)[: query.limit]
+
+    def history(self, instance_id: str, generation: int, after: int, limit: int) -> list[HistoryRow]:
+        with self._read():
+            rows = self._history.get((instance_id, generation), {})
+            return [rows[seq] for seq in sorted(rows) if seq >= after][:limit]
+
+    def dead_letters(self, instance_id: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        with self._read():
+            newest = [self._dead_letters[ord_] for ord_ in sorted(self._dead_letters, reverse=True)]
+        return [row for row in newest if instance_id is None or row.instance == instance_id][:limit]
+
+    # -- the store itself -------------------------------------------------------------------------
+
+    def changed(self) -> bool:
+        """Whether anything was written since the last call, by whomever."""
+        with self._read():
+            changed, self._changed = self._changed, False
+            return changed
+
+    def close(self) -> None:
+        self._closed = True
+
+
+def _matches(instance: Instance, query: InstanceQuery) -> bool:
+    return (
+        (not query.statuses or instance.status in query.statuses)
+        and (query.name is None or instance.name == query.name)
+        and all(instance.tags.get(tag) == value for tag, value in query.tags)
+        and (query.created_from is None or instance.created_at >= query.created_from)
+        and (query.created_to is None or instance.created_at <= query.created_to)
+        and (query.after is None or (instance.created_at, instance.id) < query.after)
+    )
+
+
+def _check(value: Any) -> None:
+    """Refuse what no database takes. Raises ``Refused``."""
+    match value:
+        case str():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise Refused("A text is not valid Unicode: it has half of a surrogate pair.") from error
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise Refused("A number does not fit into 64 bits.")
+        case msgspec.Struct():
+            for name in value.__struct_fields__:
+                _check(getattr(value, name))
+        case tuple() | list():
+            for item in value:
+                _check(item)
+        case dict():
+            for item in value.items():
+                _check(item)
+        case _:
+            assert value is None, value
