@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from perdure.dsl.diagnostics import Diagnostic, Severity
+from perdure.dsl.digest import document_digest
 from perdure.dsl.load import Document, Loaded, load, load_bytes
 from perdure.dsl.render import format_diagnostics
+from perdure.dsl.rules.activities import check_activities
 from perdure.dsl.source import Source
 
 __all__ = [
@@ -16,6 +18,8 @@ __all__ = [
     "Loaded",
     "Severity",
     "Source",
+    "check_activities",
+    "document_digest",
     "format_diagnostics",
     "load",
     "load_bytes",

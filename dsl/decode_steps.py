@@ -200,9 +200,10 @@ class StepDecoder:
         return model.Wait(duration=self._forms.duration(found), **common)
 
     def _wait_for_event(self, node: MapNode, common: _Common) -> model.Step:
-        timeout = node.get("timeout")
+        event, timeout = _child(node, "wait_for_event"), node.get("timeout")
         return model.WaitForEvent(
-            event=str(plain(_child(node, "wait_for_event"))),
+            event=str(plain(event)),
+            event_span=event.span,
             timeout=None if timeout is None else self._forms.timeout_or_never(timeout),
             on_timeout=self._optional_block(node.get("on_timeout"), f"{common['path']}/on_timeout"),
             count=self._count(node, "count"),

@@ -78,7 +78,7 @@ CODES = MappingProxyType(
         "PD309": "a function where it is not allowed",
         "PD310": "an expression where a constant is needed",
         "PD311": "a constant where an expression is needed",
-        "PD312": "an expression that always fails",
+        "PD312": "a key that stands twice in a map expression",
         "PD401": "wait_for_event without timeout",
         "PD402": "a duration that cannot be read",
         "PD403": "a duration without a unit",

@@ -36,19 +36,17 @@ EXPRESSION_CODES = MappingProxyType(
     {
         "cel.syntax": "PD300",
         "cel.unknown_name": "PD301",
-        "cel.unknown_step": "PD301",
-        "cel.no_such_field": "PD302",
-        "cel.no_such_key": "PD302",
         "cel.unknown_function": "PD303",
         "cel.arity": "PD304",
         "cel.no_overload": "PD305",
-        "cel.result": "PD305",
-        "cel.index": "PD305",
         "cel.convert": "PD306",
         "cel.regex": "PD307",
         "cel.limit": "PD308",
-        "cel.overflow": "PD312",
-        "cel.div_zero": "PD312",
+        "cel.unsupported": "PD309",
+        "cel.duplicate_key": "PD312",
+        "cel.int_division": "PD803",
+        "cel.shadowed": "PD803",
+        "cel.unused": "PD803",
     }
 )
 """The code of each kind of mistake in an expression."""

@@ -317,6 +317,7 @@ class WaitForEvent(Step):
     on_timeout: Block | None
     count: Count | None
     until: Value | None
+    event_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

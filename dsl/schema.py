@@ -143,13 +143,13 @@ class _Walker:
 
     # One node ---------------------------------------------------------------------------------
 
-    def _node(self, node: Node, part: Schema, label: str) -> None:
-        """Checks a node; ``label`` names it in messages."""
+    def _node(self, node: Node, part: Schema, label: str, key: Span | None = None) -> None:
+        """Checks a node; ``label`` names it in messages, ``key`` is where its key stands."""
         part = _resolve(part)
         if "x-perdure-form" in part:
             return
         if "anyOf" in part:
-            self._union(node, part, label)
+            self._union(node, part, label, key or node.span)
         elif "const" in part or "enum" in part:
             self._choice(node, [part["const"]] if "const" in part else part["enum"], label)
         elif self._has_type(node, part, label):
@@ -208,7 +208,7 @@ class _Walker:
         message = f"{label} must be {one_of(map(quote, words))}, not {describe(node)}"
         self._error("PD204", message, node.span, hint=f"did you mean {quote(near)}?" if near else None)
 
-    def _union(self, node: Node, part: Schema, label: str) -> None:
+    def _union(self, node: Node, part: Schema, label: str, key: Span) -> None:
         branches = [_resolve(branch) for branch in part["anyOf"]]
         fitting = [branch for branch in branches if _fits(node, branch)]
         if isinstance(node, ScalarNode) and len(fitting) > 1:
@@ -217,9 +217,9 @@ class _Walker:
             expected = one_of(dict.fromkeys(_expected(branch) for branch in branches))
             self._error("PD203", f"{label} must be {expected}, not {describe(node)}", node.span)
         elif fitting[0].get("x-perdure-planned"):
-            self._planned(f"this value of {label}", node.span)
+            self._planned(f"{describe(node)} for {label}", key)
         else:
-            self._node(node, fitting[0], label)
+            self._node(node, fitting[0], label, key)
 
     # Mappings ---------------------------------------------------------------------------------
 
@@ -243,7 +243,7 @@ class _Walker:
             elif _resolve(found).get("x-perdure-planned"):
                 self._planned(quote(entry.name), entry.key.span)
             else:
-                self._node(entry.value, found, quote(entry.name))
+                self._node(entry.value, found, quote(entry.name), entry.key.span)
         return guessed
 
     def _other(self, entry: Entry, part: Schema) -> Schema | None:

@@ -1,0 +1,44 @@
+"""The identity of a document's meaning: places, comments and formatting do not change it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import msgspec
+
+from perdure.dsl.expr.ast import without_positions
+from perdure.dsl.model import Workflow
+
+_PLACES = frozenset({"span", "name_span", "activity_span", "event_span", "name_spans", "file", "policy"})
+"""Where things stand, and what a policy is called: not what they mean."""
+_BY_NAME = frozenset({"variables", "events", "errors", "tags"})
+"""Maps of the header and of steps, whose order means nothing."""
+
+
+def document_digest(workflow: Workflow) -> str:
+    """SHA-256, in hexadecimal, of the canonical JSON of a document.
+
+    Equal for documents that differ in layout, comments, or the order of declarations only. The order of
+    keys inside values counts, since values are passed on as they are written.
+    """
+    return hashlib.sha256(msgspec.json.encode(_canonical(workflow))).hexdigest()
+
+
+def _canonical(item: Any) -> Any:
+    if is_dataclass(item) and not isinstance(item, type):
+        names = [each.name for each in fields(item) if each.name not in _PLACES]
+        return [type(item).__name__, *([name, _field(name, getattr(item, name))] for name in names)]
+    if isinstance(item, tuple):
+        return [_canonical(part) for part in item]
+    if isinstance(item, msgspec.Struct):
+        return without_positions(item)  # type: ignore[arg-type]
+    return item
+
+
+def _field(name: str, value: Any) -> Any:
+    if name in _BY_NAME:
+        value = sorted(value, key=lambda each: each[0] if isinstance(each, tuple) else each.name)
+        return [_canonical(each) for each in value]
+    return _canonical(value)

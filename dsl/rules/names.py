@@ -1,0 +1,99 @@
+"""PD301: a name is read only where it is surely assigned (rule 1 of the scope rules)."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from perdure.dsl import model
+from perdure.dsl.diagnostics import Collector, Related, quote
+from perdure.dsl.expr.functions import NAMESPACES, RESERVED
+from perdure.dsl.expr.names import Use, names_of
+from perdure.dsl.expr.suggest import did_you_mean
+from perdure.dsl.rules.places import Kind, Place, Role, all_steps, places
+from perdure.dsl.source import Span
+
+WHERE = MappingProxyType(
+    {
+        "args": "in 'functions', which are not supported yet",
+        "error": "in 'catch' and in 'when' of a retry or catch",
+        "event": "in 'until' of a wait_for_event",
+        "index": "in loops and fan_out",
+        "item": "in for_each and fan_out, unless 'each' names the item",
+        "key": "in entities, which are not supported yet",
+        "result": "in 'output' of a step and in 'on_timeout' of a wait with 'count' or 'until'",
+        "schedule": "in 'schedule', which is not supported yet",
+        "state": "in entities, which are not supported yet",
+        "step": "in 'compensate', which is not supported yet",
+    }
+)
+"""Where the names are defined that only some places have."""
+
+
+def check(workflow: model.Workflow, diagnostics: Collector) -> None:
+    """Notes every name that is not defined where it is read."""
+    defined: dict[str, model.Step] = {}
+    for step in all_steps(workflow.body):
+        if step.name is not None:
+            defined.setdefault(step.name, step)
+    variables = {variable.name for variable in workflow.variables}
+    for place in places(workflow):
+        for use in names_of(place.value):
+            symbol = place.scope.get(use.name)
+            if symbol is None and use.name not in NAMESPACES | RESERVED:
+                _unknown(use, place, defined, variables, diagnostics)
+            elif symbol and symbol.kind is Kind.NOT_KEPT:
+                message = f"{quote(use.name)} is not kept by this fan_out"
+                diagnostics.add("PD221", message, _span(use), hint=_KEEP)
+            elif symbol and symbol.kind is Kind.CUT_OFF:
+                hint = "'continue' may end the iteration before it"
+                diagnostics.add(
+                    "PD301", f"{quote(use.name)} is not surely defined here", _span(use), hint=hint
+                )
+
+
+_KEEP = "choose with 'keep' what is kept: results (errors too), errors, or counts alone"
+
+
+def _span(use: Use) -> Span:
+    return Span.at(use.position.line, use.position.column, use.length)
+
+
+def _unknown(
+    use: Use, place: Place, defined: dict[str, model.Step], variables: set[str], diagnostics: Collector
+) -> None:
+    name, span = use.name, _span(use)
+    if place.role is Role.RESULT:
+        hint = "the worker that ran the activity evaluates 'output'; combine names in a later 'value' step"
+        diagnostics.add("PD301", f"{quote(name)} is not visible in 'output' of a call", span, hint=hint)
+    elif name in defined:
+        _invisible(name, span, defined[name], diagnostics)
+    elif name in WHERE:
+        diagnostics.add(
+            "PD301", f"{quote(name)} is not defined here", span, hint=f"it is defined {WHERE[name]}"
+        )
+    elif name in variables:
+        diagnostics.add("PD301", f"{quote(name)} is not defined here", span, hint=f"write vars.{name}")
+    else:
+        diagnostics.add("PD301", f"{quote(name)} is not defined here{_guess(name, place)}", span)
+
+
+def _guess(name: str, place: Place) -> str:
+    near = did_you_mean(name, place.scope.names())
+    symbol = place.scope.get(near) if near else None
+    if near is None or symbol is None:
+        return ""
+    line = f" (line {symbol.step.span.start.line})" if symbol.kind is Kind.STEP and symbol.step else ""
+    return f"; did you mean {quote(near)}{line}?"
+
+
+def _invisible(name: str, span: Span, step: model.Step, diagnostics: Collector) -> None:
+    """The name of a step that is not visible where it is read."""
+    start, end = step.span
+    if start <= span.start < end:
+        where, hint = "defined here", "a step's value is known after the step"
+    elif span.start < start:
+        where, hint = "defined here, later", None
+    else:
+        where, hint = "defined here, in another block", "a block passes on its value only, see 'output'"
+    related = [Related(span=step.name_span or step.span, message=where)]
+    diagnostics.add("PD301", f"{quote(name)} is not visible here", span, hint=hint, related=related)

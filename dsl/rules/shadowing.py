@@ -1,0 +1,78 @@
+"""PD208, PD211, PD212: names are not reserved and hide nothing (rule 2 of the scope rules)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from perdure.dsl import model
+from perdure.dsl.decode_steps import DEFAULT_INDEX
+from perdure.dsl.diagnostics import Collector, Related, quote
+from perdure.dsl.expr.functions import NAMESPACES, TYPE_NAMES
+from perdure.dsl.expr.functions import RESERVED as CEL_RESERVED
+from perdure.dsl.rules.places import ROOTS, blocks
+from perdure.dsl.schema import kinds
+from perdure.dsl.source import Span
+
+MODIFIERS = frozenset({"if", "timeout", "deadline", "retry", "output", "summary", "tags"})
+NAMES = frozenset({*ROOTS, "event", "error", "result", "args", "step", "schedule", "state", "key", "index"})
+TYPES = TYPE_NAMES | {"duration", "timestamp", "dyn", "google"}
+RESERVED = MODIFIERS | NAMES | TYPES | NAMESPACES | CEL_RESERVED | {*kinds("task"), *kinds("item")}
+"""Words that no step and no item may have as its name."""
+
+
+def check(workflow: model.Workflow, diagnostics: Collector) -> None:
+    """Notes reserved names, and names that an enclosing block has too, wherever it has them."""
+    _block(workflow.body, {}, diagnostics)
+
+
+def _block(block: model.Block, outer: Mapping[str, Span], diagnostics: Collector) -> None:
+    names = dict(outer)
+    own: dict[str, Span] = {}
+    for step in block.steps:
+        if step.name is None:
+            continue
+        span = step.name_span or step.span
+        _reserved(step.name, span, diagnostics)
+        if step.name in own:
+            _clash("PD212", f"the name {quote(step.name)} stands twice", span, own[step.name], diagnostics)
+        elif step.name in outer:
+            _hides(step.name, span, outer[step.name], diagnostics)
+        own.setdefault(step.name, span)
+    names |= own
+    for step in block.steps:
+        inside = _items(step, names, diagnostics)
+        for inner in blocks(step):
+            _block(inner, inside, diagnostics)
+
+
+def _items(step: model.Step, names: Mapping[str, Span], diagnostics: Collector) -> Mapping[str, Span]:
+    """The names inside a step: those around, and its item's and counter's."""
+    if not isinstance(step, model.FanOut | model.ForEach | model.Loop):
+        return names
+    inside, span = dict(names), step.name_span or step.span
+    found = [step.at] if step.at != DEFAULT_INDEX else []
+    found += [] if isinstance(step, model.Loop) else [step.each]
+    for name in found:
+        _reserved(name, span, diagnostics)
+        if name in inside:
+            _hides(
+                name, span, inside[name], diagnostics, hint="name the item with 'each', the counter with 'at'"
+            )
+        inside.setdefault(name, span)
+    return inside
+
+
+def _reserved(name: str, span: Span, diagnostics: Collector) -> None:
+    if name in RESERVED:
+        diagnostics.add("PD208", f"{quote(name)} is a reserved word; choose another name", span)
+
+
+def _hides(name: str, span: Span, first: Span, diagnostics: Collector, hint: str | None = None) -> None:
+    _clash("PD211", f"{quote(name)} hides the name of an outer block", span, first, diagnostics, hint)
+
+
+def _clash(
+    code: str, message: str, span: Span, first: Span, diagnostics: Collector, hint: str | None = None
+) -> None:
+    message = f"{message}; first on line {first.start.line}"
+    diagnostics.add(code, message, span, hint=hint, related=[Related(span=first, message="first here")])
