@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
-from perdure.engine.errors import Busy, StoreError
+from perdure.engine.errors import Busy, Refused, StoreError
 
 
 @dataclass(slots=True)
@@ -94,18 +94,18 @@ class Members:
         self._mine: set[str] = set()
 
     def enter(self, worker: str) -> None:
-        """Lock the worker's file for as long as this process lives. Raises ``StoreError``."""
+        """Lock the worker's file for as long as this process lives. Raises ``Refused`` if it is used."""
         path = self._path(worker)
         with _registry:
             if path in _members:
-                raise StoreError(f"The worker id {worker!r} is used by this process already.")
+                raise Refused(f"The worker id {worker!r} is used by this process already.")
             self._directory.mkdir(exist_ok=True)
             descriptor = _open(path)
             try:
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 os.close(descriptor)
-                raise StoreError(f"The worker id {worker!r} is used by another process.") from error
+                raise Refused(f"The worker id {worker!r} is used by another process.") from error
             _members[path] = descriptor
             self._mine.add(worker)
 

@@ -237,12 +237,12 @@ class MemoryStore:
             self._update(turn.instance, turn.execution, turn.before)
         for payload in turn.payloads:
             self._put(self._payloads, (payload.instance, payload.key), payload.value)
+        for row in turn.history:
+            self._insert(self._generation(row.instance, row.generation), row.first_seq, row)
         if turn.forget_before is not None:
             for instance, generation in tuple(self._history):
                 if instance == turn.id and generation < turn.forget_before:
                     self._delete(self._history, (instance, generation))
-        for row in turn.history:
-            self._insert(self._generation(row.instance, row.generation), row.first_seq, row)
         for id_ in turn.consumed:
             if not self._delete(self._inbox, id_):
                 raise Refused(f"The consumed message {id_!r} is not in the inbox.")

@@ -67,8 +67,11 @@ class SqlStore(ABC):
         """A transaction that reads one snapshot."""
 
     @abstractmethod
-    def _write(self) -> AbstractContextManager[Transaction]:
-        """A transaction that is committed at the end of the block and undone by an exception."""
+    def _write(self, *, quiet: bool = False) -> AbstractContextManager[Transaction]:
+        """A transaction that is committed at the end of the block and undone by an exception.
+
+        ``quiet`` if it is nothing that ``changed`` should tell.
+        """
 
     @abstractmethod
     def _enter(self, worker: str) -> None:
@@ -86,7 +89,7 @@ class SqlStore(ABC):
 
     @contextmanager
     def _fenced(self, worker: str, lease: int | None = None) -> Iterator[Transaction]:
-        with self._write() as tx:
+        with self._write(quiet=True) as tx:
             row = tx.row(s.FENCE, the_id=worker)
             if row is None:
                 raise FenceLost(f"The worker {worker!r} is not a live member of the hub.")

@@ -79,6 +79,7 @@ class SqliteStore(SqlStore):
                 _migrate(connection, self._path, revision)
             (stored,) = connection.execute("SELECT value FROM meta WHERE key = 'time'").fetchone()
             self._clock.now(int(stored))
+            self._look(connection)
 
     def _connection(self) -> sqlite3.Connection:
         """The one connection that writes; behind the turnstile or not, but with the lock held."""
@@ -111,9 +112,9 @@ class SqliteStore(SqlStore):
 
     def close(self) -> None:
         with self._lock:
-            self._closed = True
-            if self._process != os.getpid():
+            if self._closed or self._process != os.getpid():
                 return
+            self._closed = True
             self._drop_writer()
             while self._readers:
                 self._readers.pop().close()
@@ -126,11 +127,12 @@ class SqliteStore(SqlStore):
                 self._writer.close()
             self._writer = None
             self._version = None
+            self._news = True
 
     # -- transactions -----------------------------------------------------------------------------
 
     @contextmanager
-    def _write(self) -> Iterator[Transaction]:
+    def _write(self, *, quiet: bool = False) -> Iterator[Transaction]:
         with self._lock:
             self._usable()
             with _errors():
@@ -145,6 +147,7 @@ class SqliteStore(SqlStore):
                 self._undo(connection)
                 raise
             self._commit(connection)
+            self._news = self._news or not quiet
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         try:
@@ -209,7 +212,7 @@ class SqliteStore(SqlStore):
         return self._members.surely_over(worker)
 
     def changed(self) -> bool:
-        """Whether another connection has written since the last call; own writes do not count.
+        """Whether anybody has written since the last call; this store's own fenced writes do not count.
 
         A hint for one thread. While this store is writing, the answer is what that write saw.
         """

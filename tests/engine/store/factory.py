@@ -1,0 +1,182 @@
+"""Short ways to make the records that a store takes, and a hub that tests can break."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from perdure.engine.codec import encode_received
+from perdure.engine.events import EventRaised, TaskCompleted
+from perdure.engine.instance import SLOTS, Instance, Status, slot_of
+from perdure.engine.store.memory import MemoryStore
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import (
+    Batch,
+    Checkpoint,
+    DeadLetter,
+    Definition,
+    HistoryRow,
+    Message,
+    PayloadRow,
+    Request,
+    TaskRow,
+    TimerRow,
+    Worker,
+)
+from perdure.engine.store.sqlite import SqliteStore
+
+SECOND = 1_000_000
+LEASE = 10 * SECOND
+BEGIN = 1_700_000_000 * SECOND
+ALL = range(SLOTS)
+
+
+class Clock:
+    """A wall clock that stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Hub:
+    """One database. ``connect`` opens it as another process would; ``kill`` ends a worker's process."""
+
+    def __init__(self, connect: Callable[[], Store], kill: Callable[[str], None], clock: Clock) -> None:
+        self._connect = connect
+        self._opened: list[Store] = []
+        self.kill = kill
+        self.clock = clock
+
+    def connect(self) -> Store:
+        store = self._connect()
+        self._opened.append(store)
+        return store
+
+    def close(self) -> None:
+        for store in self._opened:
+            store.close()
+
+
+def memory_hub() -> Hub:
+    clock = Clock()
+    store = MemoryStore(clock)
+    return Hub(lambda: store, store.kill, clock)
+
+
+def sqlite_hub(path: Path) -> Hub:
+    """Its workers' processes are this one, so a kill frees a lock as the end of the process would."""
+    clock = Clock()
+    first = SqliteStore(path, clock=clock)
+    hub = Hub(lambda: SqliteStore(path, clock=clock), first._members.release, clock)
+    hub._opened.append(first)
+    return hub
+
+
+def worker(id: str = "w1", **more: Any) -> Worker:
+    return Worker(id=id, host="here", ir=1, **more)
+
+
+def instance(id: str = "i1", **more: Any) -> Instance:
+    fields: dict[str, Any] = {
+        "slot": slot_of(id),
+        "name": "order",
+        "version": "1",
+        "digest": "d1",
+        "status": Status.RUNNING,
+        "execution": f"{id}-e1",
+        "created_at": BEGIN,
+        "updated_at": BEGIN,
+    }
+    return Instance(id=id, **{**fields, **more})
+
+
+def row(id: str = "i1", first_seq: int = 0, **more: Any) -> HistoryRow:
+    fields: dict[str, Any] = {
+        "generation": 1,
+        "next_seq": first_seq + 2,
+        "open": 0,
+        "at": BEGIN,
+        "events": "[]",
+    }
+    return HistoryRow(instance=id, first_seq=first_seq, **{**fields, **more})
+
+
+def turn(id: str = "i1", *history: HistoryRow, **more: Any) -> Checkpoint:
+    fields: dict[str, Any] = {"slot": slot_of(id), "execution": f"{id}-e1"}
+    return Checkpoint(id=id, history=history, **{**fields, **more})
+
+
+def first_turn(id: str = "i1", **more: Any) -> Checkpoint:
+    """The turn that inserts a running instance."""
+    open_ = more.pop("open", 0)
+    return turn(id, row(id, open=open_), **{"instance": instance(id), **more})
+
+
+def batch(*turns: Checkpoint, worker: str = "w1", **more: Any) -> Batch:
+    return Batch(worker=worker, checkpoints=turns, **more)
+
+
+def message(id: str = "m1", to: str = "i1", **more: Any) -> Message:
+    event = encode_received(EventRaised(name="go"))
+    return Message(
+        **{"id": id, "instance": to, "slot": slot_of(to), "kind": "EventRaised", "event": event, **more}
+    )
+
+
+def result(seq: int = 1, to: str = "i1", **more: Any) -> Message:
+    execution = more.pop("execution", f"{to}-e1")
+    return Message(
+        id=f"{execution}/{seq}/result",
+        instance=to,
+        slot=slot_of(to),
+        kind="TaskCompleted",
+        event=encode_received(TaskCompleted(scheduled_seq=seq)),
+        execution=execution,
+        **more,
+    )
+
+
+def task(seq: int = 1, of: str = "i1", **more: Any) -> TaskRow:
+    return TaskRow(
+        **{
+            "execution": f"{of}-e1",
+            "seq": seq,
+            "instance": of,
+            "slot": slot_of(of),
+            "name": "mail",
+            "body": "{}",
+            **more,
+        }
+    )
+
+
+def timer(seq: int = 1, due: int = BEGIN, of: str = "i1") -> TimerRow:
+    return TimerRow(execution=f"{of}-e1", seq=seq, instance=of, slot=slot_of(of), due=due)
+
+
+def payload(value: str = '"in"', of: str = "i1", key: str = "input") -> PayloadRow:
+    return PayloadRow(instance=of, key=key, value=value)
+
+
+def request(key: str = "k1", **more: Any) -> Request:
+    return Request(
+        **{"route": "start", "target": "i1", "key": key, "fingerprint": "f1", "answer": "a1", **more}
+    )
+
+
+def dead_letter(id: str = "m1", of: str = "i1") -> DeadLetter:
+    return DeadLetter(id=id, instance=of, reason="ended", kind="EventRaised", event="{}", at=BEGIN)
+
+
+def definition(version: str = "1", name: str = "order", **more: Any) -> Definition:
+    fields: dict[str, Any] = {
+        "digest": f"d{version}",
+        "program": f"p{version}",
+        "source": "do: []",
+        "created_at": BEGIN,
+    }
+    return Definition(name=name, version=version, **{**fields, **more})
