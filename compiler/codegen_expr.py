@@ -181,16 +181,13 @@ class Generator(Writer):
             if position:
                 function.emit(f"if {going}:")
                 function.indent += 1
-            if position < len(operands) - 1:
-                with function.block("try:", counts=True):
-                    function.emit(f"{result} = {self.truth(self.expression(operand, scope), operand, word)}")
-                with function.block("except Exception as q:"):
-                    function.emit(f"{error} = absorb(q, {error}); {result} = {not stops_at}")
-            else:
+            with function.block("try:", counts=True):
                 function.emit(f"{result} = {self.truth(self.expression(operand, scope), operand, word)}")
-                function.emit(f"if {error} is not None and {going}: raise {error}")
+            with function.block("except Exception as q:"):
+                function.emit(f"{error} = absorb(q, {error}); {result} = {not stops_at}")
             if position:
                 function.indent -= 1
+        function.emit(f"if {error} is not None and {going}: raise {error}")
         return Atom(result, "bool")
 
     def conditional(self, node: ast.Conditional, scope: Scope) -> Atom:

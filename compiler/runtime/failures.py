@@ -71,7 +71,8 @@ def _explain(error: Exception, frame: FrameType | None, line: Line | None) -> tu
     if isinstance(error, MemoryError):
         return LimitError("the evaluation takes too much memory"), at
     if line is not None and frame is not None and line.chain:
-        return _failed_selection(frame.f_locals[line.base], line)
+        names = frame.f_locals if line.base in frame.f_locals else frame.f_globals
+        return _failed_selection(names[line.base], line)
     if line is not None and line.root:
         return EvalError("cel.unknown_name", f"{line.root} has no value here"), at
     return EvalError(

@@ -16,6 +16,7 @@ from perdure.dsl.expr.functions import (
     RESERVED,
     TYPE_NAMES,
     arity_text,
+    macro_form,
     takes,
 )
 from perdure.dsl.expr.names import is_type, text_map
@@ -142,7 +143,7 @@ class _Checker:
             else:
                 self.literals(name, None, node.arguments)
         elif name in ("has", "cel.bind"):
-            self.misuse(name, at, end)
+            self.misuse(name, len(node.arguments), at, end)
         else:
             self.unknown_function(node, end)
 
@@ -171,7 +172,7 @@ class _Checker:
             else:
                 self.arity(name, METHODS[name], len(node.arguments), at, end)
         elif name in MACROS:
-            self.misuse(name, at, end)
+            self.misuse(name, len(node.arguments), at, end)
         elif name in FUNCTIONS or name == "has":
             self.report(
                 "cel.unknown_function", f"'{name}' is not called on a value", at, end, f"write {name}(x)"
@@ -184,12 +185,15 @@ class _Checker:
     def arity(self, name: str, counts: tuple[int, ...], given: int, at: int, end: int) -> None:
         self.report("cel.arity", f"{name} takes {arity_text(counts)}, not {given}", at, end)
 
-    def misuse(self, name: str, at: int, end: int) -> None:
+    def misuse(self, name: str, given: int, at: int, end: int) -> None:
         if name == "has":
             self.report("cel.syntax", "has(...) takes one selection of a field, as in has(a.b)", at, end)
             return
         plain = " or ".join(_form(name, *form) for form in MACROS[name])
-        self.report("cel.arity", f"{name} is written {plain}, with plain names for the variables", at, end)
+        # With a fitting number of arguments it can only be the variables.
+        fits = macro_form(name, given - (name == "cel.bind"))
+        kind = "cel.syntax" if fits else "cel.arity"
+        self.report(kind, f"{name} is written {plain}, with different plain names for the variables", at, end)
 
     # Literals ---------------------------------------------------------------------------------
 
@@ -218,7 +222,9 @@ class _Checker:
             return
         try:
             read(node.value)
-        except (ValueError, OverflowError) as error:
+        except OverflowError as error:
+            self.report("cel.overflow", str(error), node.at, node.end)
+        except ValueError as error:
             self.report(kind, str(error), node.at, node.end)
 
     def format(self, template: ast.String, arguments: ast.Node) -> None:

@@ -209,9 +209,9 @@ class _Builder(Transformer[Token, Any]):
 def _negated(operand: ast.Node, at: int) -> ast.Node:
     """The operand with a minus, folded into a literal so that the least int64 can be written."""
     match operand:
-        case ast.Int(value):
+        case ast.Int(value) if value >= 0:
             return ast.Int(-value, at, operand.end)
-        case ast.Double(value):
+        case ast.Double(value) if math.copysign(1.0, value) > 0:
             return ast.Double(-value, at, operand.end)
         case _:
             return ast.Negate(operand, at, operand.end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from perdure.compiler.codegen import compile_value
 from perdure.compiler.runtime import Duration, EvalError, Timestamp
@@ -17,7 +17,12 @@ from perdure.dsl.expr.parser import parse
 from perdure.dsl.expr.times import parse_duration, parse_timestamp
 
 NOW_US = 1_700_000_000_123_456
-ERROR = "error"
+
+
+class Refused(NamedTuple):
+    """An expected kind of failure."""
+
+    kind: str
 
 
 def from_typed(typed: dict[str, Any]) -> Any:
@@ -68,26 +73,28 @@ def canonical(value: Any) -> Any:
 
 
 def evaluate(row: dict[str, Any]) -> Any:
-    """The row's value, or ``ERROR`` when the expression module refuses it; any other exception passes."""
+    """The row's value, or ``Refused`` when the expression module refuses it; any other exception passes."""
     bindings = {name: from_typed(value) for name, value in row.get("bindings", {}).items()}
-    names = set(bindings) | set(row.get("types", {}))
-    roots = {name: f"f[{name!r}]" for name in names}
+    roots = {name: f"f[{name!r}]" for name in {*bindings, *row.get("types", {})}}
     try:
         value = ast.Embedded(parse(row["expr"]), ((0, 1, 1),))
-        if not row.get("disable_check") and any(p.kind not in WARNINGS for p in check(value)):
-            return ERROR
+        if not row.get("disable_check"):
+            for problem in check(value):
+                if problem.kind not in WARNINGS:
+                    return Refused(problem.kind)
         evaluator = compile_value(value, roots, result="raw")
         return evaluator(bindings, SimpleNamespace(now_us=NOW_US, uuid=lambda label: f"uuid-{label}"))
-    except (ExprError, EvalError):
-        return ERROR
+    except (ExprError, EvalError) as error:
+        return Refused(error.kind)
 
 
 def failure(row: dict[str, Any], expect: dict[str, Any]) -> str | None:
-    """Why the row is not met, or None."""
+    """Why the row is not met, or None; an error may name the kind it must have."""
     got = evaluate(row)
     if expect.get("error"):
-        return None if got is ERROR else f"expected an error, got {got!r}"
+        met = isinstance(got, Refused) and expect.get("kind", got.kind) == got.kind
+        return None if met else f"expected an error, got {got!r}"
     wanted = from_typed(expect["value"])
-    if got is ERROR or canonical(got) != canonical(wanted):
+    if isinstance(got, Refused) or canonical(got) != canonical(wanted):
         return f"expected {wanted!r}, got {got!r}"
     return None
