@@ -27,7 +27,7 @@ class Refused(NamedTuple):
 
 def from_typed(typed: dict[str, Any]) -> Any:
     """A typed value of the rows as the run-time value."""
-    value = typed.get("value")
+    value: Any = typed.get("value")
     match typed["type"]:
         case "null":
             return None
