@@ -94,18 +94,17 @@ class Members:
         self._mine: set[str] = set()
 
     def enter(self, worker: str) -> None:
-        """Lock the worker's file for as long as this process lives. Raises ``Refused`` if it is used."""
+        """Lock the worker's file for as long as this process lives. Raises ``Refused`` if there is one."""
         path = self._path(worker)
         with _registry:
-            if path in _members:
-                raise Refused(f"The worker id {worker!r} is used by this process already.")
             self._directory.mkdir(exist_ok=True)
-            descriptor = _open(path)
             try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            except FileExistsError as error:
+                raise Refused(f"The worker id {worker!r} was used before.") from error
             except OSError as error:
-                os.close(descriptor)
-                raise Refused(f"The worker id {worker!r} is used by another process.") from error
+                raise StoreError(f"Cannot make the lock file {path!r}: {error.strerror}.") from error
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _members[path] = descriptor
             self._mine.add(worker)
 

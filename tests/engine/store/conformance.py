@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from perdure.engine.codec import decode_received
 from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused, StoreError
 from perdure.engine.events import TaskFailed
 from perdure.engine.instance import Status, slot_of
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Checkpoint, InstanceQuery, Parking
-
 from tests.engine.store.factory import (
     ALL,
     BEGIN,

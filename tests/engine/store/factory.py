@@ -62,6 +62,7 @@ class Hub:
 
 
 def memory_hub() -> Hub:
+    """A hub in dictionaries."""
     clock = Clock()
     store = MemoryStore(clock)
     return Hub(lambda: store, store.kill, clock)
@@ -77,10 +78,12 @@ def sqlite_hub(path: Path) -> Hub:
 
 
 def worker(id: str = "w1", **more: Any) -> Worker:
+    """A worker that runs turns."""
     return Worker(id=id, host="here", ir=1, **more)
 
 
 def instance(id: str = "i1", **more: Any) -> Instance:
+    """A running instance in its first generation."""
     fields: dict[str, Any] = {
         "slot": slot_of(id),
         "name": "order",
@@ -95,6 +98,7 @@ def instance(id: str = "i1", **more: Any) -> Instance:
 
 
 def row(id: str = "i1", first_seq: int = 0, **more: Any) -> HistoryRow:
+    """A history row of two events."""
     fields: dict[str, Any] = {
         "generation": 1,
         "next_seq": first_seq + 2,
@@ -106,6 +110,7 @@ def row(id: str = "i1", first_seq: int = 0, **more: Any) -> HistoryRow:
 
 
 def turn(id: str = "i1", *history: HistoryRow, **more: Any) -> Checkpoint:
+    """A turn of a running instance that changes nothing but its history."""
     fields: dict[str, Any] = {"slot": slot_of(id), "execution": f"{id}-e1"}
     return Checkpoint(id=id, history=history, **{**fields, **more})
 
@@ -117,10 +122,12 @@ def first_turn(id: str = "i1", **more: Any) -> Checkpoint:
 
 
 def batch(*turns: Checkpoint, worker: str = "w1", **more: Any) -> Batch:
+    """What ``w1`` commits."""
     return Batch(worker=worker, checkpoints=turns, **more)
 
 
 def message(id: str = "m1", to: str = "i1", **more: Any) -> Message:
+    """A raised event."""
     event = encode_received(EventRaised(name="go"))
     return Message(
         **{"id": id, "instance": to, "slot": slot_of(to), "kind": "EventRaised", "event": event, **more}
@@ -128,6 +135,7 @@ def message(id: str = "m1", to: str = "i1", **more: Any) -> Message:
 
 
 def result(seq: int = 1, to: str = "i1", **more: Any) -> Message:
+    """A task's result."""
     execution = more.pop("execution", f"{to}-e1")
     return Message(
         id=f"{execution}/{seq}/result",
@@ -141,6 +149,7 @@ def result(seq: int = 1, to: str = "i1", **more: Any) -> Message:
 
 
 def task(seq: int = 1, of: str = "i1", **more: Any) -> TaskRow:
+    """A task that waits in the default queue."""
     return TaskRow(
         **{
             "execution": f"{of}-e1",
@@ -155,24 +164,29 @@ def task(seq: int = 1, of: str = "i1", **more: Any) -> TaskRow:
 
 
 def timer(seq: int = 1, due: int = BEGIN, of: str = "i1") -> TimerRow:
+    """A timer of an instance in its first generation."""
     return TimerRow(execution=f"{of}-e1", seq=seq, instance=of, slot=slot_of(of), due=due)
 
 
 def payload(value: str = '"in"', of: str = "i1", key: str = "input") -> PayloadRow:
+    """An input."""
     return PayloadRow(instance=of, key=key, value=value)
 
 
 def request(key: str = "k1", **more: Any) -> Request:
+    """A start under a key."""
     return Request(
         **{"route": "start", "target": "i1", "key": key, "fingerprint": "f1", "answer": "a1", **more}
     )
 
 
 def dead_letter(id: str = "m1", of: str = "i1") -> DeadLetter:
+    """A message whose receiver had ended."""
     return DeadLetter(id=id, instance=of, reason="ended", kind="EventRaised", event="{}", at=BEGIN)
 
 
 def definition(version: str = "1", name: str = "order", **more: Any) -> Definition:
+    """A version of a workflow; its digests follow from the version."""
     fields: dict[str, Any] = {
         "digest": f"d{version}",
         "program": f"p{version}",

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from perdure.engine.errors import PerdureError
+from perdure.engine.instance import ENDED, Instance, Status
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import Batch, Checkpoint, InstanceQuery, Parking
+from tests.engine.store.factory import (
+    ALL,
+    BEGIN,
+    SECOND,
+    Hub,
+    batch,
+    dead_letter,
+    definition,
+    instance,
+    memory_hub,
+    message,
+    payload,
+    request,
+    result,
+    row,
+    sqlite_hub,
+    task,
+    timer,
+    turn,
+    worker,
+)
+
+IDS = ("a", "b", "c", "d")
+STEPS = 250
+LIVE = [status for status in Status if status not in ENDED and status != Status.CONTINUED_AS_NEW]
+
+Operation = Callable[[Store], object]
+
+
+class Script:
+    """Random operations; most of them sensible, as far as the model's state tells, and some not."""
+
+    def __init__(self, seed: int, model: Store) -> None:
+        self._random = random.Random(seed)
+        self._model = model
+        self._workers = 0
+
+    def next(self) -> tuple[str, Operation]:
+        """An operation and its name."""
+        name = self._random.choice(NAMES)
+        operation: Operation = getattr(self, f"_{name}")()
+        return name, operation
+
+    def _some(self, percent: int) -> bool:
+        return self._random.randrange(100) < percent
+
+    def _new(self) -> str:
+        self._workers += 1
+        return f"w{self._workers}"
+
+    def _member(self) -> str:
+        """A worker's id: mostly a live one's."""
+        live = [member.id for member in self._model.workers()]
+        return self._random.choice(live) if live and self._some(90) else f"w{self._random.randint(1, 9)}"
+
+    def _id(self) -> str:
+        return self._random.choice(IDS)
+
+    def _key(self, id_: str) -> tuple[str, int]:
+        return f"{id_}-e{self._random.randint(1, 2)}", self._random.randint(1, 9)
+
+    def _sample(self, values: list[Any], percent: int) -> tuple[Any, ...]:
+        return tuple(value for value in values if self._some(percent))
+
+    # -- membership -------------------------------------------------------------------------------
+
+    def _join(self) -> Operation:
+        id_, lease = (self._new() if self._some(80) else self._member()), self._random.randint(1, 9) * SECOND
+        return lambda store: store.join(worker(id_, activities=("mail",)), lease)
+
+    def _leave(self) -> Operation:
+        id_ = self._member()
+        return (lambda store: store.leave(id_)) if self._some(30) else self._take_slots()
+
+    def _rejoin(self) -> Operation:
+        old, new = [self._member(), self._member()], self._new()
+        return lambda store: store.rejoin(old, worker(new), SECOND)
+
+    def _take_over(self) -> Operation:
+        id_, victim = self._member(), self._member()
+        seen = next((one.lease_until for one in self._model.workers() if one.id == victim), BEGIN)
+        lease = self._random.choice([None, seen, seen + 1])
+        return lambda store: store.take_over(id_, victim, lease)
+
+    def _take_slots(self) -> Operation:
+        id_ = self._member()
+        return lambda store: store.take_slots(id_)
+
+    # -- turns ------------------------------------------------------------------------------------
+
+    def _commit(self) -> Operation:
+        written = self._batch()
+        return lambda store: store.commit(written)
+
+    def _batch(self) -> Batch:
+        ids = self._random.sample(IDS, self._random.randint(0, 2))
+        waiting = [one.id for one in self._model.inbox(ALL, 99)]
+        return batch(
+            *(self._turn(id_) for id_ in ids),
+            worker=self._member(),
+            parkings=self._parkings([id_ for id_ in IDS if id_ not in ids]),
+            requests=(self._request(),) if self._some(5) else (),
+            messages=tuple(self._message() for _ in range(self._random.randint(0, 2))),
+            hold=self._sample(waiting, 10),
+            unhold=((self._id(), self._random.randint(1, 2)),) if self._some(20) else (),
+            discard=self._sample(waiting, 5),
+            dead_letters=(dead_letter(of=self._id()),) if self._some(10) else (),
+            adopt=(task(self._random.randint(1, 9), self._id()),) if self._some(5) else (),
+            lease=self._random.randint(1, 9) * SECOND if self._some(20) else None,
+        )
+
+    def _turn(self, id_: str) -> Checkpoint:
+        present = self._model.instance(id_)
+        before = None if present is None else present.status
+        if self._some(5):
+            before = self._random.choice([None, Status.RUNNING])
+        state = self._state(id_, present)
+        mine = [one.id for one in self._model.inbox(ALL, 99) if one.instance == id_]
+        opened, closed = self._split(
+            id_, [(one.execution, one.seq) for one in self._model.timers(ALL, 2**60, 99)]
+        )
+        scheduled, ended = self._split(
+            id_, [(one.execution, one.seq) for one in self._model.waiting_tasks(id_)]
+        )
+        return turn(
+            id_,
+            self._row(id_, present),
+            execution=present.execution if present and self._some(95) else f"{id_}-e1",
+            before=before,
+            instance=state if before is None or self._some(50) else None,
+            consumed=(*self._sample(mine, 40), *(("unknown",) if self._some(3) else ())),
+            payloads=(payload(str(self._random.random()), id_),) if self._some(20) else (),
+            timers=tuple(
+                msgspec.structs.replace(timer(seq, self._time(), id_), execution=execution)
+                for execution, seq in opened
+            ),
+            timers_closed=closed,
+            tasks=tuple(
+                task(seq, id_, execution=execution, deliveries=seq % 3) for execution, seq in scheduled
+            ),
+            tasks_closed=ended,
+            forget_before=2 if self._some(5) else None,
+        )
+
+    def _state(self, id_: str, present: Instance | None) -> Instance:
+        generation = present.generation if present and self._some(80) else self._random.randint(1, 2)
+        return instance(
+            id_,
+            status=self._random.choice(LIVE) if self._some(95) else Status.FAILED,
+            generation=generation,
+            execution=f"{id_}-e{generation}",
+            created_at=BEGIN + self._random.randint(0, 2),
+            tags={"team": self._random.choice("xy")} if self._some(50) else {},
+        )
+
+    def _row(self, id_: str, present: Instance | None) -> Any:
+        generation = present.generation if present else 1
+        last = self._model.history(id_, generation, 0, 9999)
+        first = last[-1].next_seq if last and self._some(95) else 0
+        return row(id_, first, generation=generation, open=self._random.randint(0, 1))
+
+    def _split(self, id_: str, present: list[tuple[str, int]]) -> tuple[Any, Any]:
+        """Keys to open, and other keys to close."""
+        mine = [key for key in present if key[0].startswith(id_)]
+        closed = self._sample(mine, 30) or ((self._key(id_),) if self._some(3) else ())
+        opened = {self._key(id_)} if self._some(30) else set()
+        return tuple(opened.difference(closed, mine if self._some(90) else ())), closed
+
+    def _parkings(self, ids: list[str]) -> tuple[Parking, ...]:
+        present = [found for id_ in ids if (found := self._model.instance(id_)) and self._some(5)]
+        return tuple(
+            Parking(
+                instance=msgspec.structs.replace(found, status=Status.SUSPENDED, reason="parked"),
+                before=found.status if self._some(90) else Status.PENDING,
+            )
+            for found in present
+        )
+
+    # -- tasks and clients ------------------------------------------------------------------------
+
+    def _claim(self) -> Operation:
+        id_, limit = self._member(), self._random.randint(1, 3)
+        names, queues = self._sample(["mail", "pay"], 80), self._sample(["q"], 50)
+        return lambda store: store.claim(id_, names, queues, limit, 2)
+
+    def _record(self) -> Operation:
+        id_ = self._id()
+        execution, seq = self._key(id_)
+        return lambda store: store.record([result(seq, id_, execution=execution)], [(execution, seq)])
+
+    def _start(self) -> Operation:
+        pending = self._state(self._id(), None)
+        sent, key = message(f"m{self._random.randint(1, 40)}", pending.id), self._request()
+        return lambda store: store.start(pending, payload(of=pending.id), sent, key)
+
+    def _send(self) -> Operation:
+        sent, key = self._message(), self._request() if self._some(50) else None
+        return lambda store: store.send(sent, key)
+
+    def _deploy(self) -> Operation:
+        digest = self._random.choice(["d1", "d2"])
+        new = definition(self._random.choice("12"), self._random.choice(["x", "y"]), digest=digest)
+        return lambda store: store.deploy(new, digest)
+
+    def _message(self) -> Any:
+        return message(f"m{self._random.randint(1, 40)}", self._id(), due=self._time(), held=self._some(20))
+
+    def _request(self) -> Any:
+        return request(f"k{self._random.randint(1, 20)}", answer=str(self._random.random()))
+
+    def _time(self) -> int:
+        return 0 if self._some(60) else BEGIN + self._random.randint(0, 200) * SECOND
+
+
+NAMES = (
+    "join",
+    "leave",
+    "rejoin",
+    "take_over",
+    "take_slots",
+    *["commit"] * 9,
+    "claim",
+    "record",
+    "start",
+    "send",
+    "deploy",
+)
+
+
+@pytest.fixture
+def hubs(tmp_path: Path) -> Iterator[tuple[Hub, Hub]]:
+    """The reference model, and a file."""
+    pair = memory_hub(), sqlite_hub(tmp_path / "hub.db")
+    yield pair
+    for hub in pair:
+        hub.close()
+
+
+def outcome(operation: Operation, store: Store) -> object:
+    """What it answers, or which exception it raises."""
+    try:
+        return operation(store)
+    except PerdureError as error:
+        return type(error)
+
+
+def snapshot(store: Store, member: str) -> dict[str, object]:
+    """Everything that can be read."""
+    instances = store.instances(InstanceQuery(limit=99))
+    some = [slot for slot in ALL if slot % 3]
+    return {
+        "members": (store.workers(), store.owned_slots(), store.gone(member)),
+        "instances": instances,
+        "tagged": store.instances(
+            InstanceQuery(tags=(("team", "x"),), statuses=(Status.RUNNING, Status.PENDING))
+        ),
+        "loaded": store.load(IDS),
+        "open": (store.load_open(ALL), store.load_open(some)),
+        "inbox": (store.inbox(ALL, 99), store.inbox(some, 3)),
+        "timers": (store.timers(ALL, 2**60, 99), store.timers(some, BEGIN + 50 * SECOND, 2)),
+        "next": (store.next_timer(ALL), store.next_timer(some)),
+        "tasks": [store.waiting_tasks(id_) for id_ in IDS],
+        "claimed": [store.claimed(one.id) for one in store.workers()],
+        "letters": store.dead_letters(),
+        "definitions": store.definitions(),
+        "payloads": [store.payloads(id_) for id_ in IDS],
+        "requests": store.look_up(
+            [], [("x", None)], [("start", "i1", f"k{number}") for number in range(1, 21)]
+        ),
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_file_answers_as_the_reference_does(hubs: tuple[Hub, Hub], seed: int) -> None:
+    """The same operations give the same answers, and after each one the same can be read."""
+    model, file = (hub.connect() for hub in hubs)
+    script = Script(seed, model)
+    chance = random.Random(seed)
+    succeeded: Counter[str] = Counter()
+    for _ in range(STEPS):
+        name, operation = script.next()
+        expected, answer = (outcome(operation, store) for store in (model, file))
+        assert answer == expected, name
+        assert snapshot(file, "w1") == snapshot(model, "w1"), name
+        succeeded[name] += not isinstance(expected, type)
+        for hub in hubs:
+            hub.clock.now += SECOND // 4
+        if chance.randrange(40) == 0 and model.workers():
+            for hub in hubs:
+                hub.kill(model.workers()[0].id)
+    assert set(succeeded.elements()) == set(NAMES)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from perdure.engine.instance import SLOTS
+from perdure.engine.store.migrations import HEAD, versions
+from perdure.engine.store.sqlite import SqliteStore
+from perdure.engine.store.tables import METADATA
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A database as the migrations made it."""
+    SqliteStore(tmp_path / "hub.db").close()
+    connection = sqlite3.connect(tmp_path / "hub.db")
+    yield connection
+    connection.close()
+
+
+def test_migrations_make_what_the_statements_expect(database: sqlite3.Connection, tmp_path: Path) -> None:
+    """The migrated schema is that of ``tables``, word for word."""
+    engine = create_engine(f"sqlite:///{tmp_path}/tables.db")
+    METADATA.create_all(engine)
+    engine.dispose()
+    expected = sqlite3.connect(tmp_path / "tables.db")
+    wanted = _schema(expected)
+    expected.close()
+    made = _schema(database)
+    assert made.pop("alembic_version")
+    assert made == wanted
+
+
+def _schema(connection: sqlite3.Connection) -> dict[str, str]:
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {name: " ".join(sql.split()) for name, sql in rows}
+
+
+def test_the_newest_migration_is_head() -> None:
+    """The number that a plain SELECT compares is that of the last file."""
+    (directory,) = versions.__path__
+    assert max(file.name[:4] for file in Path(directory).glob("[0-9]*.py")) == HEAD
+
+
+def test_slots_are_written_once(database: sqlite3.Connection) -> None:
+    """All of them, with their number beside."""
+    assert database.execute("SELECT count(*) FROM slots WHERE owner IS NULL").fetchone() == (SLOTS,)
+    assert database.execute("SELECT value FROM meta WHERE key = 'slots'").fetchone() == (str(SLOTS),)
