@@ -1,1 +1,1 @@
-"""TODO."""
+"""Programs to durable executions: events, the machine, replay, turns, the owner, stores, the worker."""

@@ -57,14 +57,13 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 class Turn(msgspec.Struct, kw_only=True):
     """What came of one turn, in terms of rows that are to be written.
 
-    ``tasks`` were scheduled; ``tasks_closed`` and ``timers_closed`` are keys that are open no more.
-    ``taken`` inputs are in the history, ``refused`` ones went nowhere, with the reason. ``start`` is
-    the next generation's first event, when it was left to a turn of its own, and ``left`` are the
-    inputs that come after it.
+    ``found`` is the instance's row before it, ``instance`` after it. ``tasks`` and ``timers`` were made,
+    ``tasks_closed`` and ``timers_closed`` are keys that are open no more. ``taken`` inputs are in the
+    history, ``refused`` ones went nowhere, with the reason. ``start`` is the next generation's first
+    event, when it was left to a turn of its own, and ``left`` are the inputs that come after it.
     """
 
-    before: Status
-    found: str
+    found: Instance
     instance: Instance
     history: list[HistoryRow] = []
     taken: list[Input] = []
@@ -122,8 +121,7 @@ class _Turning:
         self.events: list[Event] = []
         self.first_seq = running.next_seq
         self.generations = 0
-        before = running.instance
-        self.turn = Turn(before=before.status, found=before.execution, instance=before)
+        self.turn = Turn(found=running.instance, instance=running.instance)
 
     def take(self, inputs: Sequence[Input]) -> Turn:
         turn, running = self.turn, self.running
@@ -288,18 +286,18 @@ class _Turning:
         return msgspec.structs.replace(instance, custom_status=text, updated_at=self.at)
 
 
-def open_work(rows: Sequence[HistoryRow]) -> tuple[set[int], set[int]]:
-    """``seq`` of the open tasks and timers of a generation, read off its history alone."""
-    tasks, timers = set[int](), set[int]()
+def open_work(rows: Sequence[HistoryRow]) -> tuple[dict[int, TaskScheduled], set[int]]:
+    """The open tasks and timers of a generation by their ``seq``, read off its history alone."""
+    tasks, timers = dict[int, TaskScheduled](), set[int]()
     for row in rows:
         for seq, event in enumerate(decode_events(row.events), row.first_seq):
             match event:
                 case TaskScheduled():
-                    tasks.add(seq)
+                    tasks[seq] = event
                 case TimerCreated():
                     timers.add(seq)
                 case TaskCompleted() | TaskFailed() | TaskCanceled():
-                    tasks.discard(event.scheduled_seq)
+                    tasks.pop(event.scheduled_seq, None)
                 case TimerFired() | TimerCanceled():
                     timers.discard(event.scheduled_seq)
                 case _:

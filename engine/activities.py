@@ -1,0 +1,237 @@
+"""Activities: the functions that users write, found by name, called with typed arguments.
+
+An activity is an ordinary function, sync or async. With one parameter it gets the whole value of
+``with``; with several, ``with`` is a map of their names; a parameter called ``ctx`` is its context.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+
+from perdure.engine.errors import UserError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_MARK = "__perdure_activity__"
+
+
+class ActivityError(Exception):
+    """An error with a name, data, and a word on whether trying again may help.
+
+    ``type`` is the name that ``catch`` and ``retry`` see, the class's own name by default.
+    """
+
+    def __init__(
+        self, message: str = "", *, data: Any = None, type: str | None = None, retryable: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.data = data
+        self.type = type
+        self.retryable = retryable
+
+
+class RetryAfter(ActivityError):
+    """Try again after so many seconds, instead of what the retry policy says."""
+
+    def __init__(self, seconds: float, message: str = "", *, data: Any = None) -> None:
+        super().__init__(message or f"try again after {seconds:g} s", data=data, type="RetryAfter")
+        self.seconds = seconds
+
+
+class ActivityCanceled(Exception):
+    """Nobody waits for this activity any more; its result would be discarded."""
+
+
+class Context:
+    """What an activity may know of its call: the parameter ``ctx``.
+
+    ``idempotency_key`` is the same for every attempt and delivery of the step. ``attempt`` counts from 1.
+    """
+
+    def __init__(self, instance_id: str, path: str, idempotency_key: str, attempt: int) -> None:
+        self.instance_id = instance_id
+        self.path = path
+        self.idempotency_key = idempotency_key
+        self.attempt = attempt
+        self._canceled = threading.Event()
+
+    @property
+    def canceled(self) -> bool:
+        """Whether the step was canceled, lost a race or timed out."""
+        return self._canceled.is_set()
+
+    def heartbeat(self) -> None:
+        """Say that the work goes on. Raises ``ActivityCanceled`` when nobody waits for it any more."""
+        if self.canceled:
+            raise ActivityCanceled("nobody waits for this activity any more")
+
+    def cancel(self) -> None:
+        """Tell the activity to stop. For the engine."""
+        self._canceled.set()
+
+
+def activity(name: str | None = None) -> Callable[[Function], Function]:
+    """Register a function as the activity of a name, its own by default.
+
+    Raises ``TypeError`` for what cannot be called with a map of arguments.
+    """
+    if callable(name):
+        raise TypeError("write @activity() or @activity(\"Name\"), with parentheses")
+
+    def mark(function: Function) -> Function:
+        setattr(function, _MARK, name or function.__name__)
+        Activity(name or function.__name__, function)
+        return function
+
+    return mark
+
+
+class Activity:
+    """A function under its name, with what its signature says."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self.name = name
+        self.function = function
+        self.is_async = inspect.iscoroutinefunction(function)
+        parameters = inspect.signature(function).parameters
+        for parameter in parameters.values():
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise TypeError(f"activity {name}: parameter {parameter.name!r} must be one that has a name")
+        self._context = "ctx" in parameters
+        self._names = [each for each in parameters if each != "ctx"]
+        self._required = {
+            each for each in self._names if parameters[each].default is inspect.Parameter.empty
+        }
+        self._types: dict[str, Any] | None = None
+
+    def arguments(self, has_input: bool, value: Any, context: Context) -> dict[str, Any]:
+        """Keyword arguments for a call. Raises ``msgspec.ValidationError`` for a value that does not fit."""
+        arguments = self._given(has_input, value)
+        missing = self._required - arguments.keys()
+        if missing:
+            raise msgspec.ValidationError(f"{self.name}: argument {sorted(missing)[0]!r} is missing")
+        types = self._hints()
+        for each, given in arguments.items():
+            if each in types:
+                arguments[each] = self._converted(each, given, types[each])
+        if self._context:
+            arguments["ctx"] = context
+        return arguments
+
+    def _given(self, has_input: bool, value: Any) -> dict[str, Any]:
+        if not has_input:
+            return {}
+        if len(self._names) == 1:
+            return {self._names[0]: value}
+        if not self._names:
+            raise msgspec.ValidationError(f"{self.name} takes no argument, but the step has 'with'")
+        if not isinstance(value, dict):
+            wanted = ", ".join(self._names)
+            raise msgspec.ValidationError(f"{self.name}: 'with' must be a map of {wanted}")
+        unknown = value.keys() - set(self._names)
+        if unknown:
+            raise msgspec.ValidationError(f"{self.name} has no parameter {sorted(unknown)[0]!r}")
+        return dict(value)
+
+    def _hints(self) -> dict[str, Any]:
+        if self._types is None:
+            hints = get_type_hints(self.function, include_extras=True)
+            plain = (Any, object)
+            self._types = {each: hints[each] for each in self._names if hints.get(each, Any) not in plain}
+        return self._types
+
+    def _converted(self, name: str, value: Any, hint: Any) -> Any:
+        try:
+            return msgspec.convert(value, hint)
+        except msgspec.ValidationError as error:
+            raise msgspec.ValidationError(f"{self.name}.{name}: {error}") from error
+
+
+class Registry:
+    """The activities that a process offers."""
+
+    def __init__(self) -> None:
+        self._activities: dict[str, Activity] = {}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names."""
+        return frozenset(self._activities)
+
+    def add(self, name: str, function: Callable[..., Any]) -> None:
+        """Offer a function. Raises ``UserError`` when another one has the name."""
+        present = self._activities.get(name)
+        if present is not None and present.function is not function:
+            raise UserError(f"two functions are registered as activity {name!r}")
+        self._activities[name] = Activity(name, function)
+
+    def add_module(self, module: ModuleType) -> None:
+        """Offer every function of a module that is marked as an activity."""
+        for value in list(vars(module).values()):
+            name = getattr(value, _MARK, None)
+            if isinstance(name, str) and callable(value):
+                self.add(name, value)
+
+    def get(self, name: str) -> Activity | None:
+        """The activity of a name."""
+        return self._activities.get(name)
+
+
+def load_activities(*modules: str | Path) -> Registry:
+    """Import modules, by name or by path of a ``.py`` file, and collect their activities.
+
+    Raises ``UserError`` with the module's own error when one cannot be imported.
+    """
+    registry = Registry()
+    for module in modules:
+        registry.add_module(_imported(module))
+    return registry
+
+
+def _imported(module: str | Path) -> ModuleType:
+    try:
+        if isinstance(module, Path) or module.endswith(".py"):
+            return _import_file(Path(module).resolve())
+        return importlib.import_module(module)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f" ({where.filename}:{where.lineno})"
+        raise UserError(
+            f"cannot import activities from {str(module)!r}: {type(error).__name__}: {error}{place}",
+            hint="activities are Python functions marked with @perdure.activity(\"Name\")",
+        ) from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = path.stem
+    present = sys.modules.get(name)
+    if present is not None:
+        if getattr(present, "__file__", None) == str(path):
+            return present
+        # Another file of the same name is loaded: this one gets a name of its own.
+        name = f"{name}_{abs(hash(str(path))):x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

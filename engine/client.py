@@ -1,0 +1,470 @@
+"""Everything that can be asked of a hub, as documents: the same for the API, the command line and code.
+
+With a worker of this process that owns the slots, what is written rides in its batches; otherwise it
+goes straight to the database. Methods may be called from any thread; they block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from perdure.compiler import encode
+from perdure.compiler.ir import Program
+from perdure.engine import clock
+from perdure.engine.codec import decode_events, encode_received
+from perdure.engine.cursors import decode_cursor, encode_cursor
+from perdure.engine.errors import Conflict, NotFound, UserError
+from perdure.engine.events import (
+    EventRaised,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Received,
+    kind,
+)
+from perdure.engine.ids import new_id
+from perdure.engine.instance import Instance, Status, slot_of
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.payload import BadPayload, to_json
+from perdure.engine.programs import Programs
+from perdure.engine.requests import Ask, carry_out, check_repeated
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import Definition, InstanceQuery, Message, Request
+from perdure.engine.views import (
+    definition_view,
+    event_views,
+    instance_row,
+    instance_view,
+    worker_view,
+)
+from perdure.engine.waiting import waiting_for
+from perdure.engine.worker import Worker
+
+MAX_ID = 256
+MAX_LIMIT = 1000
+POLL = 0.05
+"""Seconds between looks at an instance that another process runs."""
+
+_BAD_ID = re.compile(r"[/\\#?\x00-\x1f\x7f]|^@")
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """A checked and compiled workflow. ``digest`` is the document's."""
+
+    name: str
+    version: str
+    digest: str
+    program: Program
+    source: str
+
+
+class Client:
+    """A client of the hub in ``store``."""
+
+    def __init__(self, store: Store, worker: Worker | None = None) -> None:
+        self.store = store
+        self.worker = worker
+        self._programs = worker.programs if worker is not None else Programs(store.program)
+
+    # -- definitions ------------------------------------------------------------------------------
+
+    def deploy(self, entries: Sequence[Deployment], *, dry_run: bool = False) -> list[dict[str, Any]]:
+        """Store definitions and make them the active versions; what is there already is left alone.
+
+        Raises ``Conflict`` when a version has other content; nothing is stored then.
+        """
+        known = self.store.look_up([], [(each.name, each.version) for each in entries], []).definitions
+        for each in entries:
+            present = known.get((each.name, each.version))
+            if present is not None and present.digest != each.digest:
+                raise _changed(each)
+        results = []
+        for each in entries:
+            created = (each.name, each.version) not in known
+            if not dry_run:
+                created = self._deploy(each)
+            results.append(
+                {
+                    "name": each.name,
+                    "version": each.version,
+                    "digest": each.digest,
+                    "program_digest": encode.digest(each.program),
+                    "outcome": "created" if created else "unchanged",
+                    "active": True,
+                }
+            )
+        return results
+
+    def _deploy(self, entry: Deployment) -> bool:
+        definition = Definition(
+            name=entry.name,
+            version=entry.version,
+            digest=entry.digest,
+            program=encode.digest(entry.program),
+            source=entry.source,
+            created_at=self.store.time(),
+        )
+        present = self.store.deploy(definition, encode.encode(entry.program))
+        if present is not None and present.digest != entry.digest:
+            raise _changed(entry)
+        return present is None
+
+    def definitions(self, name: str | None = None) -> list[dict[str, Any]]:
+        """All versions of all definitions, or of one."""
+        return [definition_view(each) for each in self.store.definitions(name)]
+
+    def definition(self, name: str, version: str | None = None) -> dict[str, Any]:
+        """One version (the active one by default) with its ``source``. Raises ``NotFound``."""
+        found = self._definition(name, version)
+        return {**definition_view(found), "source": found.source}
+
+    def program(self, digest: str) -> Program:
+        """A stored Program. Raises ``encode.UnknownProgram``."""
+        return self._programs.get(digest).program
+
+    def _definition(self, name: str, version: str | None) -> Definition:
+        found = self.store.look_up([], [(name, version)], []).definitions.get((name, version))
+        if found is None:
+            shown = name if version is None else f"{name}@{version}"
+            raise NotFound(f"there is no definition {shown!r}", hint="deploy it first: perdure deploy FILE")
+        return found
+
+    # -- starting ---------------------------------------------------------------------------------
+
+    def start(
+        self,
+        workflow: str,
+        input: Any = None,
+        *,
+        id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        request_key: str | None = None,
+    ) -> dict[str, Any]:
+        """Start an instance of ``name`` or ``name@version``; returns its document.
+
+        With a ``request_key`` the call may be repeated: the first one's instance is returned. Raises
+        ``NotFound``, ``Conflict`` for an id in use, ``UserError`` for an input that does not fit.
+        """
+        name, _, version = workflow.partition("@")
+        definition = self._definition(name, version or None)
+        program = self._programs.get(definition.program)
+        body = {"workflow": workflow, "input": input, "id": id, "tags": tags}
+        request = _request("start", "", request_key, body)
+        instance = self._new_instance(program, definition.version, id, tags)
+        ask = self._start_ask(instance, program, input, None, request)
+        earlier = self._carry_out(ask)
+        return self.instance(instance.id if earlier is None else earlier.answer)
+
+    def run(
+        self,
+        program: Program,
+        input: Any = None,
+        *,
+        id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        queue: str | None = None,
+    ) -> dict[str, Any]:
+        """Start an instance of a Program that need not be deployed; one that exists is returned as it is.
+
+        Its tasks go to the private ``queue``. Raises ``UserError`` for an input that does not fit.
+        """
+        if id is not None:
+            present = self.store.instance(_valid_id(id))
+            if present is not None:
+                return self.instance(present.id)
+        digest = encode.digest(program)
+        self.store.pin(digest, encode.encode(program))
+        linked = self._programs.get(digest)
+        instance = self._new_instance(linked, program.version, id, tags)
+        try:
+            self._carry_out(self._start_ask(instance, linked, input, queue, None))
+        except Conflict:
+            pass  # Another process was faster with the same id.
+        return self.instance(instance.id)
+
+    def _new_instance(
+        self, program: LinkedProgram, version: str, id: str | None, tags: Mapping[str, str] | None
+    ) -> Instance:
+        instance_id = new_id() if id is None else _valid_id(id)
+        now = self.store.time()
+        return Instance(
+            id=instance_id,
+            slot=slot_of(instance_id),
+            name=program.program.name,
+            version=version,
+            digest=program.digest,
+            status=Status.PENDING,
+            execution=new_id(),
+            created_at=now,
+            updated_at=now,
+            tags={**program.program.tags, **_valid_tags(tags)},
+        )
+
+    def _start_ask(
+        self, instance: Instance, program: LinkedProgram, value: Any, queue: str | None, request: Request | None
+    ) -> Ask:
+        value = _payload(value, "the input")
+        problem = program.input_problem(value)
+        if problem is not None:
+            raise _schema_error(f"the input of {instance.name!r} does not fit its schema: {problem}")
+        event = ExecutionStarted(
+            execution=instance.execution,
+            name=instance.name,
+            version=instance.version,
+            digest=instance.digest,
+            generation=instance.generation,
+            key_seed=instance.execution,
+            input=value,
+            tags=instance.tags,
+            queue=queue,
+        )
+        if request is not None:
+            request = msgspec.structs.replace(request, answer=instance.id)
+        message = _message(instance.id, event, f"{instance.execution}/start")
+        return Ask(message, event, request, instance, program)
+
+    # -- looking ----------------------------------------------------------------------------------
+
+    def instance(self, instance_id: str) -> dict[str, Any]:
+        """The document of an instance. Raises ``NotFound``."""
+        return instance_view(self._row(instance_id), self.store.payloads(instance_id))
+
+    def _row(self, instance_id: str) -> Instance:
+        found = self.store.instance(instance_id)
+        if found is None:
+            raise NotFound(f"there is no instance {instance_id!r}")
+        return found
+
+    def wait(self, instance_id: str, timeout: float | None = None) -> dict[str, Any]:
+        """The document of an instance once it has ended, or as it is after ``timeout`` seconds."""
+        changed = threading.Event()
+        undo = None if self.worker is None else self.worker.watch(instance_id, changed.set)
+        deadline = None if timeout is None else clock.monotonic() + timeout
+        try:
+            while not self._row(instance_id).status.ended:
+                left = None if deadline is None else deadline - clock.monotonic()
+                if left is not None and left <= 0:
+                    break
+                changed.wait(POLL if left is None else min(left, POLL))
+                changed.clear()
+        finally:
+            if undo is not None:
+                undo()
+        return self.instance(instance_id)
+
+    def instances(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """Instances, newest first, without their payloads: ``items`` and the ``next`` cursor.
+
+        Raises ``UserError`` for an unknown status, a bad cursor or a bad limit.
+        """
+        limit = _valid_limit(limit)
+        query = InstanceQuery(
+            statuses=tuple(_status(each) for each in statuses),
+            name=name,
+            tags=tuple(sorted((tags or {}).items())),
+            after=None if cursor is None else decode_cursor(cursor, tuple[int, str]),
+            limit=limit + 1,
+        )
+        found = self.store.instances(query)
+        more = len(found) > limit
+        last = found[limit - 1] if more else None
+        return {
+            "items": [instance_row(each) for each in found[:limit]],
+            "next": None if last is None else encode_cursor((last.created_at, last.id)),
+        }
+
+    def history(
+        self, instance_id: str, *, generation: int | None = None, cursor: str | None = None, limit: int = 200
+    ) -> dict[str, Any]:
+        """Events of a generation (the present one by default), oldest first: ``items`` and ``next``.
+
+        A page ends with a turn: it may have more than ``limit`` events. Raises ``NotFound``.
+        """
+        limit = _valid_limit(limit)
+        row = self._row(instance_id)
+        after = 0
+        if cursor is not None:
+            generation, after = decode_cursor(cursor, tuple[int, int])
+        generation = row.generation if generation is None else generation
+        items: list[dict[str, Any]] = []
+        more = True
+        while more and len(items) < limit:
+            rows = self.store.history(instance_id, generation, after, limit)
+            more = len(rows) == limit
+            for each in rows:
+                items += event_views(each.first_seq, each.at, decode_events(each.events))
+                after = each.next_seq
+                if len(items) >= limit:
+                    more = True
+                    break
+        if more:
+            more = bool(self.store.history(instance_id, generation, after, 1))
+        return {"items": items, "next": encode_cursor((generation, after)) if more else None}
+
+    def waiting(self, instance_id: str) -> list[dict[str, Any]]:
+        """What an instance waits for now, with the place in its file. Raises ``NotFound``."""
+        row = self._row(instance_id)
+        if row.status.ended:
+            return []
+        return waiting_for(self.store, row, self._programs)
+
+    def workers(self) -> list[dict[str, Any]]:
+        """The live workers of the hub."""
+        return [worker_view(each) for each in self.store.workers()]
+
+    # -- telling ----------------------------------------------------------------------------------
+
+    def raise_event(
+        self, instance_id: str, name: str, payload: Any = None, *, request_key: str | None = None
+    ) -> None:
+        """Send an event. With a ``request_key`` it may be repeated and is delivered once.
+
+        Raises ``NotFound``, ``Ended``, ``UserError`` for a payload that does not fit.
+        """
+        value = _payload(payload, "the payload")
+        row = self._row(instance_id)
+        program = self._programs.all([row.digest])[row.digest]
+        problem = None if isinstance(program, str) else program.event_problem(name, value)
+        if problem is not None:
+            raise _schema_error(f"the payload of event {name!r} does not fit its schema: {problem}")
+        request = _request("event", instance_id, request_key, {"name": name, "payload": value})
+        self._tell(instance_id, EventRaised(name=name, input=value), request)
+
+    def suspend(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> dict[str, Any]:
+        """Let the instance wait until it is resumed; events are kept. Raises ``NotFound``, ``Ended``."""
+        if self._row(instance_id).status is Status.SUSPENDED:
+            return {"changed": False}
+        request = _request("suspend", instance_id, request_key, {"reason": reason})
+        return self._tell(instance_id, ExecutionSuspended(reason=reason), request)
+
+    def resume(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> dict[str, Any]:
+        """Let a suspended instance go on. Raises ``NotFound``, ``Ended``."""
+        row = self._row(instance_id)
+        if not row.status.ended and row.status is not Status.SUSPENDED:
+            return {"changed": False}
+        request = _request("resume", instance_id, request_key, {"reason": reason})
+        return self._tell(instance_id, ExecutionResumed(reason=reason), request)
+
+    def terminate(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> dict[str, Any]:
+        """End the instance at once, without cleanup. Raises ``NotFound``, ``Ended``."""
+        request = _request("terminate", instance_id, request_key, {"reason": reason})
+        return self._tell(instance_id, ExecutionTerminated(reason=reason), request)
+
+    def _tell(self, instance_id: str, event: Received, request: Request | None) -> dict[str, Any]:
+        self._carry_out(Ask(_message(instance_id, event, new_id()), event, request))
+        return {"changed": True}
+
+    def _carry_out(self, ask: Ask) -> Request | None:
+        if self.worker is not None and self.worker.owns_slots:
+            self.worker.submit(ask)
+            return ask.result()
+        earlier = carry_out(self.store, ask)
+        if earlier is not None:
+            check_repeated(ask, earlier)
+        return earlier
+
+
+def _message(instance_id: str, event: Received, message_id: str) -> Message:
+    return Message(
+        id=message_id,
+        instance=instance_id,
+        slot=slot_of(instance_id),
+        kind=kind(event),
+        event=encode_received(event),
+    )
+
+
+def _request(route: str, target: str, key: str | None, body: Any) -> Request | None:
+    if key is None:
+        return None
+    if not 0 < len(key) <= MAX_ID:
+        raise UserError(f"an idempotency key has 1 to {MAX_ID} characters")
+    text = json.dumps(body, sort_keys=True, default=dict)
+    fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Request(route=route, target=target, key=key, fingerprint=fingerprint, answer="")
+
+
+def _payload(value: Any, what: str) -> Any:
+    try:
+        return to_json(value)
+    except BadPayload as error:
+        problem = UserError(f"{what} is not acceptable: {error}")
+        problem.code = "payload"
+        raise problem from None
+
+
+def _schema_error(text: str) -> UserError:
+    error = UserError(text)
+    error.code = "schema"
+    return error
+
+
+def _changed(entry: Deployment) -> Conflict:
+    error = Conflict(
+        f"{entry.name}@{entry.version} is deployed with other content",
+        hint="a deployed version never changes: give the new content a new version",
+    )
+    error.code = "definition_conflict"
+    return error
+
+
+def _valid_id(instance_id: str) -> str:
+    problem = None
+    if not 0 < len(instance_id) <= MAX_ID:
+        problem = f"an id has 1 to {MAX_ID} characters"
+    elif _BAD_ID.search(instance_id):
+        problem = "an id has no '/', '\\', '#', '?' or control characters and does not begin with '@'"
+    else:
+        try:
+            instance_id.encode()
+        except UnicodeEncodeError:
+            problem = "an id is valid Unicode text"
+    if problem is not None:
+        error = UserError(f"{instance_id!r}: {problem}")
+        error.code = "invalid_id"
+        raise error
+    return instance_id
+
+
+def _valid_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    for key, value in (tags or {}).items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise UserError(f"tag {key!r}: tags are texts")
+        _payload(key + value, "a tag")
+    return dict(tags or {})
+
+
+def _valid_limit(limit: int) -> int:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise UserError(f"limit is from 1 to {MAX_LIMIT}, not {limit}")
+    return limit
+
+
+def _status(text: str) -> Status:
+    for status in Status:
+        if status.lower() == text.lower():
+            return status
+    known = ", ".join(status for status in Status)
+    raise UserError(f"there is no status {text!r}", hint=f"one of: {known}")

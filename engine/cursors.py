@@ -1,0 +1,27 @@
+"""Cursors of paged lists: where the next page begins, as opaque text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, TypeVar
+
+import msgspec
+
+from perdure.engine.errors import UserError
+
+Place = TypeVar("Place")
+
+
+def encode_cursor(place: tuple[Any, ...]) -> str:
+    """A place as text that fits into a URL."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, kind: type[Place]) -> Place:
+    """The inverse of ``encode_cursor``. Raises ``UserError`` for anything else."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        return msgspec.json.decode(text, type=kind)
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        raise UserError("the cursor is not one that this list gave", hint="begin again without it") from error

@@ -1,0 +1,170 @@
+"""What an owner remembers of one instance, and what it wants written and done in one batch."""
+
+from __future__ import annotations
+
+import msgspec
+
+from perdure.engine.instance import Instance
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.machine import LogLine
+from perdure.engine.store.rows import (
+    Batch,
+    Checkpoint,
+    DeadLetter,
+    HistoryRow,
+    Message,
+    Parking,
+    Request,
+    TaskRow,
+)
+from perdure.engine.tasks import Task
+from perdure.engine.turn import Input, Running
+
+
+class Hot:
+    """An instance in memory.
+
+    ``running`` is its state, None until it is loaded. ``fresh`` is the row of a start that is not in
+    the database yet, with its Program; ``inserted``: a turn not committed yet writes it. ``eager`` and ``rows`` divide its open tasks: those that only
+    this memory keeps going, and those with a row in ``tasks``. ``excess`` are inputs to be set aside
+    in the inbox; ``held`` counts what lies there, ``released`` how many of them are on their way back.
+    """
+
+    __slots__ = (
+        "eager",
+        "excess",
+        "fresh",
+        "held",
+        "history",
+        "id",
+        "inserted",
+        "instance",
+        "parked",
+        "pending",
+        "released",
+        "resuming",
+        "rows",
+        "running",
+        "uncommitted",
+    )
+
+    def __init__(self, instance_id: str) -> None:
+        self.id = instance_id
+        self.running: Running | None = None
+        self.fresh: tuple[Instance, LinkedProgram] | None = None
+        self.inserted = False
+        self.instance: Instance | None = None
+        self.history: tuple[HistoryRow, ...] = ()
+        self.pending: list[Input] = []
+        self.excess: list[Input] = []
+        self.eager: set[tuple[str, int]] = set()
+        self.rows: set[tuple[str, int]] = set()
+        self.held = 0
+        self.released = 0
+        self.uncommitted = 0
+        self.parked = False
+        self.resuming = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether forgetting it loses nothing."""
+        busy = self.pending or self.excess or self.eager or self.uncommitted or self.fresh
+        return not (busy or self.parked or self.resuming or self.released)
+
+
+class Writes(msgspec.Struct, kw_only=True):
+    """Rows to write, and what their commit lets clients know.
+
+    ``answers`` are ids of clients' messages that are durable then, ``refusals`` those that went
+    nowhere, with the reason. ``settled`` are ids of inbox rows that the owner need not know any more.
+    ``changed`` are instances whose narrow row is a new one.
+    """
+
+    checkpoints: list[Checkpoint] = []
+    parkings: list[Parking] = []
+    requests: list[Request] = []
+    messages: list[Message] = []
+    hold: list[str] = []
+    unhold: list[tuple[str, int]] = []
+    discard: list[str] = []
+    dead_letters: list[DeadLetter] = []
+    adopt: list[TaskRow] = []
+    answers: list[str] = []
+    refusals: list[tuple[str, str]] = []
+    settled: list[str] = []
+    changed: list[Instance] = []
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it."""
+        return not any(getattr(self, name) for name in self.__struct_fields__)
+
+    def unholds(self, instance_id: str) -> bool:
+        """Whether rows of this instance are to be handed out again."""
+        return any(instance == instance_id for instance, _ in self.unhold)
+
+    def extend(self, other: Writes) -> None:
+        """Add everything of another one, behind what is here."""
+        for name in self.__struct_fields__:
+            getattr(self, name).extend(getattr(other, name))
+
+
+class SealedTurn(msgspec.Struct, kw_only=True):
+    """What a turn did to its ``Hot``, so that a lost batch can be taken back."""
+
+    hot: str
+    inputs: list[Input]
+    eager: list[tuple[str, int]] = []
+    eager_closed: list[tuple[str, int]] = []
+    rows: list[tuple[str, int]] = []
+    rows_closed: list[tuple[str, int]] = []
+
+
+class Sealed(msgspec.Struct, kw_only=True):
+    """One batch in the making, and the effects that its commit releases.
+
+    ``own`` follows from the turns and is made again when they are taken again; ``rest`` does not.
+    ``activities`` are to be run here, ``canceled`` to be told to stop. ``timers`` are (due, execution,
+    seq, instance).
+    """
+
+    turns: list[SealedTurn] = []
+    own: Writes = msgspec.field(default_factory=Writes)
+    rest: Writes = msgspec.field(default_factory=Writes)
+    activities: list[Task] = []
+    canceled: list[tuple[str, int]] = []
+    logs: list[tuple[Instance, LogLine]] = []
+    timers: list[tuple[int, str, int, str]] = []
+    timers_closed: list[tuple[str, int]] = []
+
+    def batch(self, worker: str, lease: int | None = None) -> Batch:
+        """The rows, for the store."""
+        own, rest = self.own, self.rest
+        return Batch(
+            worker=worker,
+            checkpoints=tuple(own.checkpoints + rest.checkpoints),
+            parkings=tuple(own.parkings + rest.parkings),
+            requests=tuple(own.requests + rest.requests),
+            messages=tuple(own.messages + rest.messages),
+            hold=tuple(own.hold + rest.hold),
+            unhold=tuple(own.unhold + rest.unhold),
+            discard=tuple(own.discard + rest.discard),
+            dead_letters=tuple(own.dead_letters + rest.dead_letters),
+            adopt=tuple(own.adopt + rest.adopt),
+            lease=lease,
+        )
+
+    @property
+    def answers(self) -> list[str]:
+        """Ids of clients' messages that are durable once this is committed."""
+        return self.own.answers + self.rest.answers
+
+    @property
+    def refusals(self) -> list[tuple[str, str]]:
+        """Ids of clients' messages that went nowhere, with the reason."""
+        return self.own.refusals + self.rest.refusals
+
+    @property
+    def changed(self) -> list[Instance]:
+        """Instances whose narrow row is a new one."""
+        return self.own.changed + self.rest.changed

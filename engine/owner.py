@@ -1,0 +1,479 @@
+"""The owner of slots, without I/O: what it keeps in memory, and what it wants written and done.
+
+A shell drives it: it brings messages, results, due timers and loaded instances (``accept``,
+``result``, ``fire``, ``loaded``), asks for a ``Sealed`` batch (``run_ready``), commits it, and says how
+that went (``applied``, ``lost``). Nothing may be shown, answered or started before ``applied`` has said
+so. Commits are first in, first out. The simulator drives the very same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from perdure.engine import parking, sealing
+from perdure.engine.codec import decode_received
+from perdure.engine.errors import NonDeterminismError
+from perdure.engine.events import EventRaised, ExecutionStarted, Received, TimerFired
+from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
+from perdure.engine.instance import Instance, Status
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.store.rows import Loaded, Message, Parking, Request, Takeover
+from perdure.engine.tasks import row_of, task_of
+from perdure.engine.timers import Timers
+from perdure.engine.turn import Input, Running, open_work, take_turn
+
+MAX_BUFFER = 256
+"""Events that an instance keeps and nobody awaits. The rest stays in the inbox, in order."""
+MAX_PENDING = 1024
+"""Inputs that wait in memory for one instance; events beyond are set aside in the inbox."""
+MAX_TURNS = 1000
+"""Turns of one batch."""
+
+Offers = Callable[[str, str | None], bool]
+"""Whether activities of a name run in this process, for instances with or without a private queue."""
+
+
+class Owner:
+    """The hot state of the slots that one worker owns.
+
+    ``memory`` bounds, in bytes of history, what is kept of instances that have nothing to do. With 0
+    every turn begins from the database.
+    """
+
+    def __init__(self, offers: Offers, *, memory: int = 64 << 20) -> None:
+        self.timers = Timers()
+        self.superseded = 0
+        """Results that came for a task that was closed already."""
+        self._offers = offers
+        self._memory = memory
+        self._hot: dict[str, Hot] = {}
+        self._ready: dict[str, None] = {}
+        self._wanted: dict[str, None] = {}
+        self._resident: dict[str, int] = {}
+        """Bytes of each instance that has nothing to do, the one that was idle longest first."""
+        self._used = 0
+        self._accepted: set[str] = set()
+        self._requests: sealing.Requests = {}
+        self._rest = Writes()
+        self._limit = MAX_TURNS
+
+    # -- what the shell brings --------------------------------------------------------------------
+
+    @property
+    def accepted(self) -> int:
+        """Inbox rows that are in memory and not deleted yet: add them to the length of a page."""
+        return len(self._accepted)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to load and no turn to take."""
+        return not (self._ready or self._wanted) and self._rest.empty
+
+    def accept(self, messages: Iterable[Message]) -> None:
+        """Rows of the inbox, oldest first. Those that are known already change nothing."""
+        for message in messages:
+            if message.id in self._accepted:
+                continue
+            self._accepted.add(message.id)
+            event = decode_received(message.event)
+            each = Input(event=event, execution=message.execution, message=message, stored=True)
+            hot = self._of(message.instance)
+            if hot.released:
+                hot.released -= 1
+                hot.held -= 1
+                hot.pending.append(each)
+            else:
+                self._queue(hot, each)
+            self._wake(hot)
+
+    def send(self, message: Message, event: Received, request: Request | None) -> None:
+        """A client of this process says something to an instance that exists; see ``answers``."""
+        self._remember(message, request)
+        hot = self._of(message.instance)
+        self._queue(hot, Input(event=event, execution=message.execution, message=message))
+        self._wake(hot)
+
+    def start(
+        self, instance: Instance, program: LinkedProgram, message: Message, event: Received, request: Request | None
+    ) -> bool:
+        """A client of this process starts an instance whose id the database does not have.
+
+        False, and nothing happens, while another start of this id is on its way.
+        """
+        if instance.id in self._hot:
+            return False
+        self._remember(message, request)
+        hot = self._of(instance.id)
+        hot.instance, hot.fresh = instance, (instance, program)
+        hot.running = Running(instance, program)
+        hot.pending.append(Input(event=event, message=message))
+        self._wake(hot)
+        return True
+
+    def result(self, instance: str, execution: str, event: Received) -> None:
+        """An activity that ran in this process has ended."""
+        hot = self._of(instance)
+        hot.pending.append(Input(event=event, execution=execution))
+        self._wake(hot)
+
+    def fire(self, now: int) -> None:
+        """Timers that are due at ``now``, the store's time."""
+        for instance, execution, seq in self.timers.due(now):
+            hot = self._of(instance)
+            hot.pending.append(Input(event=TimerFired(scheduled_seq=seq), execution=execution))
+            self._wake(hot)
+
+    def wanted(self) -> list[str]:
+        """Instances that have something to do and are not in memory."""
+        return list(self._wanted)
+
+    def loaded(
+        self, ids: Sequence[str], found: Iterable[Loaded], programs: Mapping[str, LinkedProgram | str], now: int
+    ) -> None:
+        """What the database has of ``ids``. For a Program that cannot be had, its entry says why."""
+        rows = {each.instance.id: each for each in found}
+        for instance_id in ids:
+            self._wanted.pop(instance_id, None)
+            hot = self._of(instance_id)
+            each = rows.get(instance_id)
+            if hot.running is not None:
+                continue
+            if each is None or each.instance.status.ended:
+                self._drop(hot, "unknown" if each is None else "ended", now)
+            else:
+                self._load(hot, each, programs[each.instance.digest], now)
+
+    def take_over(
+        self,
+        takeover: Takeover,
+        programs: Mapping[str, LinkedProgram | str],
+        here: Collection[tuple[str, int]],
+        now: int,
+    ) -> None:
+        """The slots are ours now: give a row to each task that only their last owner kept going.
+
+        ``here`` are keys of activities that run in this process still: they stay as they are.
+        """
+        for each in takeover.loaded:
+            hot = self._of(each.instance.id)
+            if hot.running is not None or hot.parked:
+                continue
+            self._load(hot, each, programs[each.instance.digest], now)
+            if hot.running is not None:
+                self._adopt(hot, hot.running, each, takeover, here)
+
+    def _adopt(
+        self, hot: Hot, running: Running, loaded: Loaded, takeover: Takeover, here: Collection[tuple[str, int]]
+    ) -> None:
+        instance, queue = loaded.instance, running.machine.started.queue or ""
+        tasks, _ = open_work(loaded.history)
+        for seq, event in tasks.items():
+            key = (instance.execution, seq)
+            if key in takeover.tasks or key in takeover.results:
+                continue
+            if key in here:
+                hot.rows.discard(key)
+                hot.eager.add(key)
+            else:
+                task = task_of(instance, instance.execution, seq, event)
+                self._rest.adopt.append(row_of(task, instance.slot, queue, deliveries=1))
+
+    # -- what the shell takes ---------------------------------------------------------------------
+
+    def run_ready(self, now: int) -> Sealed | None:
+        """Take the turns of all instances that are ready, up to the limit; None without anything."""
+        sealed, self._rest = Sealed(rest=self._rest), Writes()
+        for instance_id in list(self._ready)[: self._limit]:
+            del self._ready[instance_id]
+            hot = self._hot[instance_id]
+            if hot.parked:
+                parking.receive(hot, sealed, self._requests, now)
+                self._after_parked(hot)
+            elif hot.running is not None:
+                self._turn(hot, hot.running, sealed, now)
+        return None if sealed.own.empty and sealed.rest.empty else sealed
+
+    def applied(self, sealed: Sealed) -> None:
+        """The batch is committed: its effects may be released now."""
+        for due, execution, seq, instance in sealed.timers:
+            self.timers.add(due, execution, seq, instance)
+        for execution, seq in sealed.timers_closed:
+            self.timers.close(execution, seq)
+        for writes in (sealed.own, sealed.rest):
+            self._accepted.difference_update(writes.settled)
+            for instance_id, count in writes.unhold:
+                hot = self._of(instance_id)
+                hot.released = min(count, hot.held)
+            for message_id in writes.answers:
+                self._requests.pop(message_id, None)
+            for message_id, _ in writes.refusals:
+                self._requests.pop(message_id, None)
+        for turn in sealed.turns:
+            hot = self._hot[turn.hot]
+            hot.uncommitted -= 1
+            hot.fresh = None
+            self._settle(hot)
+        self._limit = min(self._limit * 2, MAX_TURNS)
+        self._evict()
+
+    def lost(self, batches: Sequence[Sealed], *, refused: bool, now: int) -> list[str]:
+        """Batches that were not committed, oldest first: take back what they did, and feed it again.
+
+        When a batch was ``refused``, later ones are halved until one turn fails alone; that one's
+        instance is parked, unless a client's message may be the reason. Returns ids of messages whose
+        clients must ask again: nothing of them is left here.
+        """
+        rest = Writes()
+        for sealed in batches:
+            rest.extend(sealed.rest)
+        rest.extend(self._rest)
+        self._rest = rest
+        for sealed in reversed(batches):
+            for turn in reversed(sealed.turns):
+                self._take_back(turn)
+        if not refused:
+            return []
+        turns = batches[0].turns
+        if len(turns) > 1:
+            self._limit = max(len(turns) // 2, 1)
+            return []
+        return self._give_up(turns[0].hot, now) if turns else self._give_up_rest()
+
+    def reset(self) -> tuple[list[Input], list[str]]:
+        """This worker's id is dead: drop everything. What the database does not have is returned:
+
+        results of activities, for the inbox, and ids of messages whose clients must ask again.
+        """
+        results, unanswered = [], []
+        for hot in self._hot.values():
+            for each in hot.pending + hot.excess:
+                if each.message is not None and not each.stored:
+                    unanswered.append(each.message.id)
+                elif each.message is None and not isinstance(each.event, TimerFired):
+                    results.append((hot.id, each))
+        self.__init__(self._offers, memory=self._memory)  # type: ignore[misc]
+        return results, unanswered
+
+    # -- memory -----------------------------------------------------------------------------------
+
+    def _of(self, instance_id: str) -> Hot:
+        hot = self._hot.get(instance_id)
+        if hot is None:
+            hot = self._hot[instance_id] = Hot(instance_id)
+        return hot
+
+    def _remember(self, message: Message, request: Request | None) -> None:
+        if request is not None:
+            self._requests[message.id] = request
+
+    def _wake(self, hot: Hot) -> None:
+        if hot.running is not None or hot.parked:
+            self._ready[hot.id] = None
+        else:
+            self._wanted[hot.id] = None
+
+    def _queue(self, hot: Hot, each: Input) -> None:
+        """Behind what waits already: in memory, or in the inbox when there is too much."""
+        full = hot.held > 0 or bool(hot.excess) or len(hot.pending) >= MAX_PENDING
+        (hot.excess if full and isinstance(each.event, EventRaised) else hot.pending).append(each)
+
+    def _load(self, hot: Hot, loaded: Loaded, program: LinkedProgram | str, now: int) -> None:
+        instance = loaded.instance
+        hot.instance, hot.history = instance, loaded.history
+        hot.held = loaded.held + hot.released
+        if hot.held and not hot.resuming:
+            # Events that arrived before we knew belong behind those that are set aside.
+            hot.excess = [each for each in hot.pending if isinstance(each.event, EventRaised)] + hot.excess
+            hot.pending = [each for each in hot.pending if not isinstance(each.event, EventRaised)]
+        try:
+            if isinstance(program, str):
+                raise NonDeterminismError(program)
+            running = Running.load(loaded, program)
+        except NonDeterminismError as error:
+            self._park(hot, instance, str(error), now)
+            return
+        stuck = instance.status is Status.SUSPENDED and not running.machine.state.suspended
+        if stuck and not hot.resuming:
+            self._park(hot, instance, instance.reason or "", now)
+            return
+        hot.running, hot.parked, hot.resuming, hot.history = running, False, False, ()
+        keys = {(instance.execution, seq) for seq in running.open_tasks}
+        hot.eager &= keys
+        hot.rows = keys - hot.eager
+        if stuck:
+            self._unpark(hot, running, now)
+        if hot.pending or hot.excess or hot.held:
+            self._wake(hot)
+        else:
+            self._settle(hot)
+
+    def _park(self, hot: Hot, instance: Instance, reason: str, now: int) -> None:
+        """Suspend an instance that cannot go on; what comes for it is set aside."""
+        hot.running, hot.parked, hot.resuming = None, True, False
+        hot.instance = instance
+        if instance.status is not Status.SUSPENDED or instance.reason != reason:
+            hot.instance = msgspec.structs.replace(
+                instance, status=Status.SUSPENDED, reason=reason, updated_at=now
+            )
+            self._rest.parkings.append(Parking(instance=hot.instance, before=instance.status))
+            self._rest.changed.append(hot.instance)
+        self._wake(hot)
+
+    def _unpark(self, hot: Hot, running: Running, now: int) -> None:
+        """The instance can go on: hand out again what was set aside, its timers too."""
+        found = running.instance
+        status = Status.RUNNING if running.next_seq else Status.PENDING
+        running.instance = msgspec.structs.replace(found, status=status, reason=None, updated_at=now)
+        self._rest.parkings.append(Parking(instance=running.instance, before=found.status))
+        self._rest.changed.append(running.instance)
+        if hot.held:
+            self._rest.unhold.append((hot.id, hot.held))
+        self.timers.clear()
+
+    def _drop(self, hot: Hot, reason: str, now: int) -> None:
+        """There is no such instance, or it has ended: what came for it is a dead letter."""
+        for each in hot.pending + hot.excess:
+            sealing.refuse(self._rest, hot.id, each, reason, now)
+        hot.pending, hot.excess = [], []
+        self._forget(hot)
+
+    def _settle(self, hot: Hot) -> None:
+        """It has nothing to do for now: it may be forgotten, and is if it has ended."""
+        running = hot.running
+        if running is None or hot.uncommitted or hot.fresh is not None:
+            return
+        if running.instance.status.ended and not (hot.pending or hot.excess):
+            self._forget(hot)
+            return
+        self._used += running.size - self._resident.pop(hot.id, 0)
+        self._resident[hot.id] = running.size
+
+    def _evict(self) -> None:
+        """Forget instances, the one that was idle longest first, until the rest fits."""
+        while self._used > self._memory and self._resident:
+            hot = self._hot[next(iter(self._resident))]
+            self._forget(hot)
+            if hot.pending or hot.excess:
+                self._ready.pop(hot.id, None)
+                self._wake(hot)
+
+    def _forget(self, hot: Hot) -> None:
+        self._used -= self._resident.pop(hot.id, 0)
+        hot.running = None
+        if hot.idle:
+            self._hot.pop(hot.id, None)
+            self._ready.pop(hot.id, None)
+            self._wanted.pop(hot.id, None)
+
+    # -- turns ------------------------------------------------------------------------------------
+
+    def _turn(self, hot: Hot, running: Running, sealed: Sealed, now: int) -> None:
+        sealing.hold(hot, sealed.rest, self._requests)
+        inputs = self._take(hot, running)
+        if inputs:
+            self._used -= self._resident.pop(hot.id, 0)
+            try:
+                turn = take_turn(running, inputs, now)
+            except Exception as error:  # noqa: BLE001
+                # A fault of ours: it must not stop the other instances, nor be tried for ever.
+                self._stop(hot, inputs, f"internal: {type(error).__name__}: {error}", now)
+                return
+            hot.uncommitted += 1
+            hot.pending = turn.left + hot.pending
+            sealing.seal(hot, turn, inputs, sealed, self._requests, self._offers, now)
+            self.superseded += sum(reason == "superseded" for _, reason in turn.refused)
+            if turn.start is not None:
+                self._start_next(hot, turn.start)
+        self._more(hot, running, sealed)
+
+    def _take(self, hot: Hot, running: Running) -> list[Input]:
+        """The inputs that the instance has room for now; the others stay, in order."""
+        if running.next_seq == 0:
+            hot.pending.sort(key=lambda each: not isinstance(each.event, ExecutionStarted))
+            if hot.pending and not isinstance(hot.pending[0].event, ExecutionStarted):
+                return []
+        state = running.machine.state
+        room = MAX_BUFFER - len(state.buffer) - len(state.held)
+        inputs, rest = [], []
+        for each in hot.pending:
+            if isinstance(each.event, EventRaised):
+                room -= 1
+            (rest if isinstance(each.event, EventRaised) and room < 0 else inputs).append(each)
+        hot.pending = rest
+        return inputs
+
+    def _start_next(self, hot: Hot, event: ExecutionStarted) -> None:
+        """The next generation begins with its own turn, before anything else."""
+        message = sealing.next_start(hot, event)
+        self._accepted.add(message.id)
+        hot.pending.insert(0, Input(event=event, execution=event.execution, message=message, stored=True))
+        self._wake(hot)
+
+    def _more(self, hot: Hot, running: Running, sealed: Sealed) -> None:
+        """Go on soon if there is room for what waits; else see that it is safe."""
+        state = running.machine.state
+        room = len(state.buffer) + len(state.held) < MAX_BUFFER
+        if hot.pending and (room or running.instance.status.ended or running.next_seq == 0):
+            self._wake(hot)
+        elif hot.pending:
+            self._accepted.update(sealing.write_waiting(hot, sealed.rest, self._requests))
+        calm = len(hot.pending) < MAX_PENDING // 2
+        if hot.held and not hot.released and calm and not sealed.rest.unholds(hot.id):
+            sealed.rest.unhold.append((hot.id, min(hot.held, MAX_PENDING // 2)))
+
+    def _after_parked(self, hot: Hot) -> None:
+        if hot.resuming:
+            hot.parked = False
+            self._wanted[hot.id] = None
+        elif hot.instance is not None and hot.instance.status.ended:
+            hot.parked = False
+            self._forget(hot)
+
+    def _stop(self, hot: Hot, inputs: list[Input], reason: str, now: int) -> None:
+        """Park an instance whose turn cannot be taken or written; it is read again before it goes on."""
+        instance = hot.instance
+        assert instance is not None, "whoever took a turn was loaded or started here"
+        hot.pending = inputs + hot.pending
+        self._park(hot, instance, reason, now)
+        hot.parked = False
+        self._ready.pop(hot.id, None)
+        self._wanted[hot.id] = None
+
+    # -- losses -----------------------------------------------------------------------------------
+
+    def _take_back(self, turn: SealedTurn) -> None:
+        hot = self._hot[turn.hot]
+        hot.uncommitted -= 1
+        hot.pending = turn.inputs + [each for each in hot.pending if each not in turn.inputs]
+        hot.eager.difference_update(turn.eager)
+        hot.eager.update(turn.eager_closed)
+        hot.rows.difference_update(turn.rows)
+        hot.rows.update(turn.rows_closed)
+        hot.inserted = False
+        hot.running = None if hot.fresh is None else Running(*hot.fresh)
+        self._used -= self._resident.pop(hot.id, 0)
+        self._ready.pop(hot.id, None)
+        self._wake(hot)
+
+    def _give_up(self, instance_id: str, now: int) -> list[str]:
+        """The turn of one instance cannot be written."""
+        hot = self._hot[instance_id]
+        asked = [each.message.id for each in hot.pending if each.message is not None and not each.stored]
+        if asked:
+            hot.pending = [each for each in hot.pending if each.message is None or each.stored]
+            if hot.fresh is not None:
+                hot.fresh, hot.running = None, None
+                self._forget(hot)
+        else:
+            inputs, hot.pending = hot.pending, []
+            self._stop(hot, inputs, "refused: the database does not take what this turn writes", now)
+        return asked
+
+    def _give_up_rest(self) -> list[str]:
+        """What clients said, and cannot be written without a turn: they ask again."""
+        asked, self._rest.answers = self._rest.answers, []
+        self._rest.requests = []
+        self._rest.messages = [message for message in self._rest.messages if message.id not in set(asked)]
+        return asked

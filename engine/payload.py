@@ -1,0 +1,67 @@
+"""Values that come from user code, made into plain JSON values or refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import msgspec
+
+MAX_BYTES = 1 << 20
+"""Of one payload as JSON text in UTF-8."""
+MAX_DEPTH = 64
+
+
+class BadPayload(ValueError):
+    """A value that is no JSON, or too large; the text says why."""
+
+
+def to_json(value: Any) -> Any:
+    """The value as JSON reads it back. Raises ``BadPayload``.
+
+    Dataclasses, msgspec Structs, dates, UUIDs, sets and the like become what msgspec makes of them. NaN
+    and infinities, texts with half a surrogate pair, values over 1 MiB or 64 levels are refused.
+    """
+    kind = type(value)
+    if kind is bool or value is None or (kind is int and -(1 << 63) <= value < 1 << 63):
+        return value
+    if kind is float and math.isfinite(value):
+        return value
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_builtin).encode()
+    except RecursionError:
+        raise BadPayload("the value is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise BadPayload("a text has half a surrogate pair; it is no valid Unicode") from None
+    except ValueError as error:
+        raise BadPayload(f"{error}; NaN and infinities are no JSON") from None
+    except TypeError as error:
+        raise BadPayload(str(error)) from None
+    if len(text) > MAX_BYTES:
+        raise BadPayload(f"the value has {len(text)} bytes as JSON, the limit is {MAX_BYTES}")
+    decoded = msgspec.json.decode(text)
+    if _depth(decoded) > MAX_DEPTH:
+        raise BadPayload(f"the value has more than {MAX_DEPTH} levels")
+    return decoded
+
+
+def _builtin(value: Any) -> Any:
+    made = msgspec.to_builtins(value)
+    if made is value:
+        raise TypeError(f"{type(value).__name__} is no JSON value")
+    return made
+
+
+def _depth(value: Any) -> int:
+    """Levels of nesting, counted no further than one past the limit."""
+    level, depth = [value], 0
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [
+            item
+            for each in level
+            if isinstance(each, dict | list)
+            for item in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth

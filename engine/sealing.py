@@ -1,0 +1,268 @@
+"""From turns to rows: what each one writes, and what its commit releases.
+
+A message needs an inbox row unless a turn of the same batch takes it: that its receiver is in memory
+saves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from perdure.engine.codec import encode_received
+from perdure.engine.events import ExecutionStarted, TaskCompleted, TaskFailed, TimerFired, kind
+from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
+from perdure.engine.linked import encode_json
+from perdure.engine.store.rows import (
+    Checkpoint,
+    DeadLetter,
+    Message,
+    PayloadRow,
+    Request,
+    TaskRow,
+    TimerRow,
+)
+from perdure.engine.tasks import result_id, row_of, task_of
+from perdure.engine.turn import Input, Turn
+
+KEPT_GENERATIONS = 1
+"""Histories of earlier generations that are kept."""
+
+Requests = dict[str, Request]
+"""Rows that make a client's message repeatable, by the message's id; written with its effect."""
+
+
+def seal(
+    hot: Hot, turn: Turn, inputs: Sequence[Input], sealed: Sealed, requests: Requests, offers: Callable[[str, str | None], bool], now: int
+) -> None:
+    """Add a turn to the batch."""
+    done = SealedTurn(hot=hot.id, inputs=list(inputs))
+    sealed.turns.append(done)
+    own = sealed.own
+    for each in turn.taken:
+        _taken(own, each, requests)
+    for each, reason in turn.refused:
+        refuse(own, hot.id, each, reason, now)
+    if not turn.history:
+        return
+    task_rows = _place_tasks(hot, turn, sealed, done, offers)
+    _close_tasks(hot, turn, sealed, done)
+    if turn.start is not None:
+        own.messages.append(next_start(hot, turn.start))
+    history = list(turn.history)
+    history[-1] = msgspec.structs.replace(history[-1], open=len(hot.eager))
+    fresh = hot.fresh is not None and not hot.inserted
+    hot.inserted = True
+    sealed.timers += [(due, execution, seq, hot.id) for execution, seq, due in turn.timers]
+    sealed.timers_closed += turn.timers_closed
+    sealed.logs += [(turn.instance, line) for line in turn.logs]
+    changed = fresh or turn.instance != turn.found
+    if changed:
+        own.changed.append(turn.instance)
+    own.checkpoints.append(
+        Checkpoint(
+            id=hot.id,
+            slot=turn.instance.slot,
+            execution=turn.found.execution,
+            before=None if fresh else turn.found.status,
+            instance=turn.instance if changed else None,
+            history=tuple(history),
+            consumed=tuple(each.message.id for each in turn.taken if each.stored and each.message),
+            payloads=_payloads(turn, fresh),
+            timers=_timers(hot, turn),
+            timers_closed=_timers_closed(turn),
+            tasks=task_rows,
+            tasks_closed=tuple(done.rows_closed),
+            forget_before=_forget_before(turn),
+        )
+    )
+
+
+def _taken(own: Writes, each: Input, requests: Requests) -> None:
+    if each.message is None:
+        return
+    own.settled.append(each.message.id)
+    if not each.stored:
+        durable(own, each.message, requests)
+
+
+def settle(writes: Writes, each: Input, requests: Requests) -> None:
+    """A message that was carried out without a turn: its row goes, or its client is answered."""
+    assert each.message is not None, "only clients' messages are carried out without a turn"
+    writes.settled.append(each.message.id)
+    if each.stored:
+        writes.discard.append(each.message.id)
+    else:
+        durable(writes, each.message, requests)
+
+
+def durable(writes: Writes, message: Message, requests: Requests) -> None:
+    """A client's message is safe with this batch: its request row goes with it, and it is answered."""
+    request = requests.get(message.id)
+    if request is not None:
+        writes.requests.append(request)
+    writes.answers.append(message.id)
+
+
+def _place_tasks(
+    hot: Hot, turn: Turn, sealed: Sealed, done: SealedTurn, offers: Callable[[str, str | None], bool]
+) -> tuple[TaskRow, ...]:
+    """Run a task here if this process has its activity; else give it a row that anybody may claim."""
+    if not turn.tasks:
+        return ()
+    rows = []
+    assert hot.running is not None, "whoever took a turn is in memory"
+    queue = hot.running.machine.started.queue
+    closed = set(turn.tasks_closed)
+    for execution, seq, event in turn.tasks:
+        task = task_of(turn.instance, execution, seq, event)
+        if task.id in closed:
+            continue
+        if offers(task.name, queue):
+            hot.eager.add(task.id)
+            done.eager.append(task.id)
+            sealed.activities.append(task)
+        else:
+            hot.rows.add(task.id)
+            done.rows.append(task.id)
+            rows.append(row_of(task, turn.instance.slot, queue or ""))
+    return tuple(rows)
+
+
+def _close_tasks(hot: Hot, turn: Turn, sealed: Sealed, done: SealedTurn) -> None:
+    answered = {
+        (each.execution, each.event.scheduled_seq)
+        for each in turn.taken
+        if isinstance(each.event, TaskCompleted | TaskFailed)
+    }
+    for key in turn.tasks_closed:
+        if key in hot.eager:
+            hot.eager.discard(key)
+            done.eager_closed.append(key)
+        elif key in hot.rows:
+            hot.rows.discard(key)
+            done.rows_closed.append(key)
+        if key not in answered:
+            sealed.canceled.append(key)
+
+
+def _payloads(turn: Turn, fresh: bool) -> tuple[PayloadRow, ...]:
+    if not fresh:
+        return tuple(turn.payloads)
+    started = next(each.event for each in turn.taken if isinstance(each.event, ExecutionStarted))
+    value = encode_json(started.input)
+    return (PayloadRow(instance=turn.instance.id, key="input", value=value), *turn.payloads)
+
+
+def _timers(hot: Hot, turn: Turn) -> tuple[TimerRow, ...]:
+    """Timers that outlive the turn which made them."""
+    closed = set(turn.timers_closed)
+    return tuple(
+        TimerRow(execution=execution, seq=seq, instance=hot.id, slot=turn.instance.slot, due=due)
+        for execution, seq, due in turn.timers
+        if (execution, seq) not in closed
+    )
+
+
+def _timers_closed(turn: Turn) -> tuple[tuple[str, int], ...]:
+    made = {(execution, seq) for execution, seq, _ in turn.timers}
+    return tuple(key for key in turn.timers_closed if key not in made)
+
+
+def _forget_before(turn: Turn) -> int | None:
+    renewed = turn.instance.generation > turn.found.generation
+    return turn.instance.generation - KEPT_GENERATIONS if renewed else None
+
+
+def next_start(hot: Hot, event: ExecutionStarted) -> Message:
+    """The first event of a generation that begins in a turn of its own, as a message to itself."""
+    assert hot.running is not None, "whoever took a turn is in memory"
+    return Message(
+        id=f"{event.execution}/start",
+        instance=hot.id,
+        slot=hot.running.instance.slot,
+        kind=kind(event),
+        event=encode_received(event),
+        execution=event.execution,
+    )
+
+
+def refuse(writes: Writes, instance_id: str, each: Input, reason: str, now: int) -> None:
+    """An input that goes nowhere: a dead letter, unless it is one of our own that came too late."""
+    message = each.message
+    if message is None:
+        return
+    if not each.stored:
+        writes.refusals.append((message.id, reason))
+        return
+    writes.discard.append(message.id)
+    writes.settled.append(message.id)
+    if reason != "superseded":
+        writes.dead_letters.append(
+            DeadLetter(
+                id=message.id,
+                instance=instance_id,
+                reason=reason,
+                kind=message.kind,
+                event=message.event,
+                at=now,
+            )
+        )
+
+
+def hold(hot: Hot, rest: Writes, requests: Requests) -> None:
+    """Set the excess aside in the inbox, behind what lies there."""
+    for each in hot.excess:
+        set_aside(hot, each, rest, requests)
+    hot.excess = []
+
+
+def set_aside(hot: Hot, each: Input, rest: Writes, requests: Requests) -> None:
+    """Let the inbox keep an input until it is asked for. A timer is kept by its own row."""
+    if isinstance(each.event, TimerFired):
+        return
+    hot.held += 1
+    message = each.message or _result_message(hot, each)
+    if each.stored:
+        rest.hold.append(message.id)
+        rest.settled.append(message.id)
+        return
+    rest.messages.append(msgspec.structs.replace(message, held=True))
+    if each.message is not None:
+        durable(rest, message, requests)
+
+
+def _result_message(hot: Hot, each: Input) -> Message:
+    """The row of a result that only this memory has."""
+    instance = hot.instance
+    assert instance is not None and each.execution is not None, "results are for known instances"
+    return result_message(instance.id, instance.slot, each.execution, each.event)
+
+
+def result_message(instance: str, slot: int, execution: str, event: Any) -> Message:
+    """The inbox row of a task's result."""
+    return Message(
+        id=result_id(execution, event.scheduled_seq),
+        instance=instance,
+        slot=slot,
+        kind=kind(event),
+        event=encode_received(event),
+        execution=execution,
+    )
+
+
+def write_waiting(hot: Hot, rest: Writes, requests: Requests) -> list[str]:
+    """Clients' events for which there is no room yet: their rows, so that they can be answered.
+
+    Returns the ids of these rows.
+    """
+    written = []
+    for number, each in enumerate(hot.pending):
+        if each.message is not None and not each.stored:
+            rest.messages.append(each.message)
+            durable(rest, each.message, requests)
+            hot.pending[number] = msgspec.structs.replace(each, stored=True)
+            written.append(each.message.id)
+    return written

@@ -1,0 +1,56 @@
+"""The timers that an owner keeps in memory: those due up to a horizon, earliest first."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from perdure.engine.store.rows import TimerRow
+
+
+class Timers:
+    """A heap of timers with a set of those that still run. The database has them all."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, str, int, str]] = []
+        self._running: set[tuple[str, int]] = set()
+        self.horizon = 0
+        """Timers due after this are not here; they are read when it moves."""
+
+    def clear(self) -> None:
+        """Forget everything, so that all is read again."""
+        self._heap.clear()
+        self._running.clear()
+        self.horizon = 0
+
+    def read(self, rows: Iterable[TimerRow], horizon: int) -> None:
+        """Add what the database has up to a new horizon."""
+        self.horizon = max(horizon, self.horizon)
+        for row in rows:
+            self.add(row.due, row.execution, row.seq, row.instance)
+
+    def add(self, due: int, execution: str, seq: int, instance: str) -> None:
+        """Add one timer, unless it is known or beyond the horizon."""
+        if due <= self.horizon and (execution, seq) not in self._running:
+            self._running.add((execution, seq))
+            heapq.heappush(self._heap, (due, execution, seq, instance))
+
+    def close(self, execution: str, seq: int) -> None:
+        """It must not fire any more."""
+        self._running.discard((execution, seq))
+
+    def due(self, now: int) -> list[tuple[str, str, int]]:
+        """Take out what is due: instance, execution and ``seq``, earliest first."""
+        fired = []
+        while self._heap and self._heap[0][0] <= now:
+            _, execution, seq, instance = heapq.heappop(self._heap)
+            if (execution, seq) in self._running:
+                self._running.discard((execution, seq))
+                fired.append((instance, execution, seq))
+        return fired
+
+    def next(self) -> int | None:
+        """When the earliest one is due, in microseconds since 1970 UTC."""
+        while self._heap and self._heap[0][1:3] not in self._running:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None

@@ -1,0 +1,102 @@
+"""Instances, events and definitions as documents: what the API answers and the command line prints.
+
+Times are RFC 3339 in UTC, absent values null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from perdure.engine.events import Event, TimerCreated, kind
+from perdure.engine.instance import Instance
+from perdure.engine.store.rows import Definition, Worker
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time_text(microseconds: int | None) -> str | None:
+    """RFC 3339 in UTC, to the microsecond."""
+    if microseconds is None:
+        return None
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def instance_row(instance: Instance) -> dict[str, Any]:
+    """The document of an instance without its payloads."""
+    custom = instance.custom_status
+    return {
+        "id": instance.id,
+        "workflow": instance.name,
+        "version": instance.version,
+        "digest": instance.digest,
+        "status": str(instance.status),
+        "reason": instance.reason,
+        "custom_status": None if custom is None else msgspec.json.decode(custom),
+        "tags": instance.tags,
+        "generation": instance.generation,
+        "parent_id": instance.parent_id,
+        "created_at": time_text(instance.created_at),
+        "started_at": time_text(instance.started_at),
+        "updated_at": time_text(instance.updated_at),
+        "ended_at": time_text(instance.ended_at),
+    }
+
+
+def instance_view(instance: Instance, payloads: Mapping[str, str]) -> dict[str, Any]:
+    """The whole document of an instance."""
+    values = {
+        key: msgspec.json.decode(payloads[key]) if key in payloads else None
+        for key in ("input", "output", "error")
+    }
+    row = instance_row(instance)
+    names = list(row)
+    at = names.index("custom_status")
+    return {name: row[name] for name in names[:at]} | values | {name: row[name] for name in names[at:]}
+
+
+def event_views(first_seq: int, at: int, events: Iterable[Event]) -> list[dict[str, Any]]:
+    """Events of one turn: ``seq``, ``at``, ``type``, then what is theirs alone."""
+    text = time_text(at)
+    return [
+        {"seq": seq, "at": text, "type": kind(event)} | _fields(event)
+        for seq, event in enumerate(events, first_seq)
+    ]
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    fields = {name: getattr(event, name) for name in event.__struct_fields__}
+    if isinstance(event, TimerCreated):
+        fields["fire_at"] = time_text(event.fire_at)
+    if "carried" in fields and not isinstance(fields["carried"], int):
+        fields["carried"] = [{"name": each.name, "input": each.input} for each in fields["carried"]]
+    return fields
+
+
+def definition_view(definition: Definition) -> dict[str, Any]:
+    """The document of a definition without its source."""
+    return {
+        "name": definition.name,
+        "version": definition.version,
+        "digest": definition.digest,
+        "program_digest": definition.program,
+        "active": definition.active,
+        "created_at": time_text(definition.created_at),
+    }
+
+
+def worker_view(worker: Worker) -> dict[str, Any]:
+    """The document of a worker."""
+    return {
+        "id": worker.id,
+        "host": worker.host,
+        "turns": worker.turns,
+        "reserve": worker.reserve,
+        "activities": list(worker.activities),
+        "lease_until": time_text(worker.lease_until),
+        "joined_at": time_text(worker.joined_at),
+    }

@@ -1,0 +1,86 @@
+"""What an instance waits for, read off its committed history: for people who ask why nothing happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perdure.engine.codec import decode_events
+from perdure.engine.errors import NonDeterminismError
+from perdure.engine.events import Event
+from perdure.engine.instance import Instance
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.machine import Machine
+from perdure.engine.programs import Programs
+from perdure.engine.replay import replay
+from perdure.engine.state import EventWait, Fiber, TaskWait, TimerWait
+from perdure.engine.store.protocol import Store
+from perdure.engine.views import time_text
+
+
+def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[dict[str, Any]]:
+    """One document for each thing: kind, name, step, path, file, line, column, since, until, note.
+
+    Empty for an instance whose history cannot be replayed: its ``reason`` says why.
+    """
+    loaded = store.load([instance.id])
+    program = programs.all([instance.digest])[instance.digest]
+    if not loaded or isinstance(program, str):
+        return []
+    try:
+        machine = replay(program, instance.id, loaded[0].history)
+    except NonDeterminismError:
+        return []
+    times: dict[int, tuple[int, Event]] = {}
+    for row in loaded[0].history:
+        for seq, event in enumerate(decode_events(row.events), row.first_seq):
+            times[seq] = (row.at, event)
+    offered = {name for worker in store.workers() for name in worker.activities}
+    claimed = {(task.execution, task.seq) for task in store.waiting_tasks(instance.id)}
+    found = []
+    for fiber in machine.state.fibers.values():
+        entry = _entry(machine, fiber, times)
+        if entry is None:
+            continue
+        if isinstance(fiber.wait, TaskWait) and (instance.execution, fiber.wait.seq) in claimed:
+            name = entry["name"]
+            entry["note"] = None if name in offered else f"no worker offers activity {name!r}"
+        found.append(entry)
+    return found
+
+
+def _entry(machine: Machine, fiber: Fiber, times: dict[int, tuple[int, Event]]) -> dict[str, Any] | None:
+    op = machine.op(fiber)
+    match fiber.wait:
+        case TaskWait(seq=seq):
+            kind, name, since, until = "task", op.activity, times[seq][0], None
+        case TimerWait(seq=seq):
+            kind, name, since = "timer", machine.state.timers[seq].purpose, times[seq][0]
+            until = _due(times[seq][1])
+        case EventWait(event=event, timer=timer):
+            kind, name, since = "event", event, times[timer][0] if timer is not None else None
+            until = _due(times[timer][1]) if timer is not None else None
+        case _:
+            return None
+    return {
+        "kind": kind,
+        "name": name,
+        **_place(machine.program, machine, fiber),
+        "since": time_text(since),
+        "until": time_text(until),
+        "note": None,
+    }
+
+
+def _due(event: Event) -> int | None:
+    return getattr(event, "fire_at", None)
+
+
+def _place(program: LinkedProgram, machine: Machine, fiber: Fiber) -> dict[str, Any]:
+    step = program.program.steps[machine.op(fiber).step]
+    return {
+        "step": step.name,
+        "path": machine.path(fiber, machine.op(fiber).step),
+        "file": program.program.file,
+        "line": step.line,
+        "column": step.column,
+    }
