@@ -70,6 +70,8 @@ def _explain(error: Exception, frame: FrameType | None, line: Line | None) -> tu
         return LimitError("a value nests too deep"), at
     if isinstance(error, MemoryError):
         return LimitError("the evaluation takes too much memory"), at
+    if isinstance(error, UnicodeError):
+        return EvalError("cel.convert", "the text has a lone surrogate, which is no character"), at
     if line is not None and frame is not None and line.chain:
         names = frame.f_locals if line.base in frame.f_locals else frame.f_globals
         return _failed_selection(names[line.base], line)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from perdure.dsl.expr import ast
 from perdure.dsl.expr.errors import ExprError
 
 INT_MIN, INT_MAX, UINT_MAX = -(2**63), 2**63 - 1, 2**64 - 1
@@ -115,3 +116,13 @@ def _decode_bytes(body: str, start: int) -> bytes:
             )
         decoded.append(ord(_SIMPLE[simple]) if simple else int(octal, 8) if octal else int(short, 16))
     return bytes(decoded)
+
+
+def in_range(node: ast.Node) -> None:
+    """Refuse integer literals out of range; late, because a minus before the digits counts."""
+    match node:
+        case ast.Int(value) if not INT_MIN <= value <= INT_MAX:
+            message = f"the integer {value} does not fit in 64 bits"
+            raise ExprError("cel.syntax", message, node.at, node.end, "write it as a double: 1e19")
+        case ast.Uint(value) if value > UINT_MAX:
+            raise ExprError("cel.syntax", f"the integer {value}u does not fit in 64 bits", node.at, node.end)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
+from perdure.compiler import codegen
 from perdure.compiler.codegen import Result, compile_value
 from perdure.compiler.runtime import EvalError, LimitError, Timestamp
 from perdure.dsl.expr import ast
@@ -273,3 +277,18 @@ def test_limits_are_an_error_of_their_own() -> None:
     """Callers can tell a limit from other failures."""
     with pytest.raises(LimitError):
         run("${ lists.range(100000).map(a, lists.range(100000)) }")
+
+
+def test_text_that_is_no_text_is_an_error_of_the_expression() -> None:
+    """A lone surrogate, which no input should have, is reported and not a UnicodeError."""
+    assert error_of("${ input.matches('a') }", given="a\ud800").kind == "cel.convert"
+
+
+def test_stored_programs_evaluate_without_the_parser() -> None:
+    """Nothing of the generator or the run time imports lark."""
+    code = (
+        "import sys, types; sys.modules['perdure.compiler'] = package = types.ModuleType('perdure.compiler');"
+        f"package.__path__ = [{str(Path(codegen.__file__).parent)!r}];"
+        "import perdure.compiler.codegen; sys.exit('lark' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from lark import Lark
 
-from perdure.dsl.expr import ast, parser
+from perdure.dsl.expr import ast, builder
 from perdure.dsl.expr.errors import ExprError
 from perdure.dsl.expr.parser import MAX_SOURCE, parse
 
@@ -138,5 +138,5 @@ def test_long_but_flat_texts_are_fine(text: str) -> None:
 def test_the_grammar_has_no_conflicts() -> None:
     """No rule is resolved silently by the parser generator."""
     pytest.importorskip("interegular", reason="the strict mode of the grammar needs interegular")
-    grammar = Path(parser.__file__).with_name("grammar.lark").read_text(encoding="utf-8")
+    grammar = Path(builder.__file__).with_name("grammar.lark").read_text(encoding="utf-8")
     assert Lark(grammar, parser="lalr", strict=True).parse("a.b").data == "start"
