@@ -1,0 +1,298 @@
+"""A hub on one thread with virtual time: the real owner and a real store, and no thread, sleep or clock.
+
+``Hub`` does what the worker does, step by step, and runs activities inline. Time stands still until
+``advance``. Every commit is checked; ``check`` proves at the end that each history replays, every
+prefix of it too, to the same decisions.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from perdure.compiler.build import build
+from perdure.compiler.encode import encode
+from perdure.dsl.source import Source
+from perdure.engine.activities import Context, Registry
+from perdure.engine.codec import decode_events, encode_events, encode_received
+from perdure.engine.events import (
+    DECIDED,
+    Event,
+    EventRaised,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Received,
+    kind,
+)
+from perdure.engine.executor import Executor
+from perdure.engine.instance import Instance, Status, slot_of
+from perdure.engine.linked import LinkedProgram, encode_json, link
+from perdure.engine.machine import LogLine
+from perdure.engine.owner import Owner
+from perdure.engine.programs import Programs
+from perdure.engine.replay import replay
+from perdure.engine.store.memory import MemoryStore
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import HistoryRow, Message, PayloadRow, Worker
+from perdure.engine.tasks import Task, task_in
+
+SECOND = 1_000_000
+START = 1_700_000_000 * SECOND
+
+
+class VirtualClock:
+    """Microseconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def compiled(text: str, name: str = "flow.perdure.yaml") -> LinkedProgram:
+    """The Program of a document; a header is put before a bare list of steps.
+
+    Fails the test with the diagnostics of a document that has errors.
+    """
+    if not text.lstrip().startswith("dsl:"):
+        text = "dsl: perdure/1\nname: flow\nversion: 1.0.0\n" + inspect.cleandoc(text)
+    built = build(Source(name, text))
+    assert built.workflows, "\n".join(f"{found.span} {found.code} {found.message}" for found in built.diagnostics)
+    return link(built.workflows[0].program)
+
+
+class Hub:
+    """One worker's owner over a store. ``memory=0`` makes every turn begin from the database."""
+
+    def __init__(self, store: Store | None = None, *, memory: int = 64 << 20) -> None:
+        self.clock = VirtualClock()
+        self.store = store if store is not None else MemoryStore(self.clock)
+        self.memory = memory
+        self.registry = Registry()
+        self.calls: list[Task] = []
+        """Every activity that was run, in order."""
+        self.logs: list[LogLine] = []
+        self.manual = False
+        """Leave activities in ``open`` instead of running them."""
+        self.open: list[Task] = []
+        self.canceled: list[tuple[str, int]] = []
+        self.commits = 0
+        self._ids = itertools.count(1)
+        self.programs = Programs(self.store.program)
+        self.join()
+
+    # -- the worker's part ------------------------------------------------------------------------
+
+    def join(self) -> None:
+        """Become a member under a new id, with an empty memory; whoever was before is declared dead."""
+        present = [worker.id for worker in self.store.workers()]
+        self.worker = f"worker-{next(self._ids)}"
+        member = Worker(id=self.worker, host="test", ir=1)
+        slots = self.store.rejoin(present, member, 10 * SECOND)
+        self.slots = slots or self.store.take_slots(self.worker)
+        self.owner = Owner(lambda name, queue: queue is None and name in self.registry.names, memory=self.memory)
+        self.executor = Executor(self.registry, self.programs.get, self._done, concurrency=1)
+        takeover = self.store.load_open(self.slots)
+        programs = self.programs.all({each.instance.digest for each in takeover.loaded})
+        self.owner.take_over(takeover, programs, (), self.store.time())
+
+    def crash(self) -> None:
+        """Lose everything that is only in memory, and start again."""
+        self.open.clear()
+        self.join()
+
+    def run(self, limit: int = 100_000) -> None:
+        """Go on until nothing is left to do without time passing."""
+        for _ in range(limit):
+            if not self.round():
+                return
+        raise AssertionError(f"still busy after {limit} rounds")
+
+    def round(self) -> bool:
+        """One round of the worker; returns whether it did anything."""
+        owner, store = self.owner, self.store
+        now = store.time()
+        owner.accept(store.inbox(self.slots, 1000 + owner.accepted))
+        if owner.timers.horizon < now + 60 * SECOND:
+            owner.timers.read(store.timers(self.slots, now + 120 * SECOND, 100_000), now + 120 * SECOND)
+        owner.fire(now)
+        wanted = owner.wanted()
+        if wanted:
+            found = store.load(wanted)
+            for each in found:
+                if each.instance.status is Status.SUSPENDED:
+                    self.programs.forget(each.instance.digest)
+            programs = self.programs.all({each.instance.digest for each in found})
+            owner.loaded(wanted, found, programs, now)
+        sealed = owner.run_ready(now)
+        if sealed is not None:
+            store.commit(sealed.batch(self.worker))
+            self.commits += 1
+            owner.applied(sealed)
+            self.logs += [line for _, line in sealed.logs]
+            self.canceled += sealed.canceled
+            self._start(sealed.activities)
+        rows = [] if self.manual else store.claim(self.worker, sorted(self.registry.names), (), 100, 5)
+        self._start([task_in(row) for row in rows])
+        return sealed is not None or bool(wanted) or bool(rows)
+
+    def _start(self, tasks: list[Task]) -> None:
+        self.calls += tasks
+        if self.manual:
+            self.open += tasks
+        else:
+            for task in tasks:
+                self.finish(task)
+
+    def finish(self, task: Task) -> None:
+        """Run one activity to its end, here and now; its result is not taken yet."""
+        if task in self.open:
+            self.open.remove(task)
+        activity = self.registry.get(task.name)
+        assert activity is not None, f"no activity {task.name}"
+        context = Context(task.instance, task.path, task.key, task.attempt)
+        self._done(task, self.executor._run(task, activity, context))  # noqa: SLF001
+
+    def _done(self, task: Task, event: Any) -> None:
+        self.owner.result(task.instance, task.execution, event)
+
+    # -- the test's part --------------------------------------------------------------------------
+
+    def activity(self, name: str, function: Callable[..., Any]) -> None:
+        """Offer an activity."""
+        self.registry.add(name, function)
+
+    def start(self, text: str | LinkedProgram, input: Any = None, *, id: str = "i") -> str:
+        """Start an instance of a document, as a client beside the owner would; nothing runs yet."""
+        program = compiled(text) if isinstance(text, str) else text
+        self.store.pin(program.digest, encode(program.program))
+        execution = f"x{next(self._ids)}"
+        now = self.store.time()
+        instance = Instance(
+            id=id,
+            slot=slot_of(id),
+            name=program.program.name,
+            version=program.program.version,
+            digest=program.digest,
+            status=Status.PENDING,
+            execution=execution,
+            created_at=now,
+            updated_at=now,
+        )
+        event = ExecutionStarted(
+            execution=execution,
+            name=instance.name,
+            version=instance.version,
+            digest=instance.digest,
+            generation=1,
+            key_seed=execution,
+            input=input,
+        )
+        payload = PayloadRow(instance=id, key="input", value=encode_json(input))
+        self.store.start(instance, payload, self._message(id, event), None)
+        return id
+
+    def send(self, event: Received, *, id: str = "i") -> None:
+        """Put a message into an instance's inbox."""
+        self.store.send(self._message(id, event), None)
+
+    def raise_event(self, name: str, payload: Any = None, *, id: str = "i") -> None:
+        """Send an event."""
+        self.send(EventRaised(name=name, input=payload), id=id)
+
+    def suspend(self, *, id: str = "i") -> None:
+        """Suspend an instance."""
+        self.send(ExecutionSuspended(reason="test"), id=id)
+
+    def resume(self, *, id: str = "i") -> None:
+        """Resume an instance."""
+        self.send(ExecutionResumed(), id=id)
+
+    def terminate(self, reason: str | None = None, *, id: str = "i") -> None:
+        """Terminate an instance."""
+        self.send(ExecutionTerminated(reason=reason), id=id)
+
+    def _message(self, id: str, event: Received) -> Message:
+        return Message(
+            id=f"m{next(self._ids)}",
+            instance=id,
+            slot=slot_of(id),
+            kind=kind(event),
+            event=encode_received(event),
+        )
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, stopping at each timer that is due on the way, and run."""
+        until = self.clock.now + round(seconds * SECOND)
+        self.run()
+        while True:
+            due = self.store.next_timer(self.slots)
+            if due is None or due > until:
+                break
+            self.clock.now = max(self.clock.now, due)
+            self.run()
+        self.clock.now = until
+        self.run()
+
+    # -- what came of it --------------------------------------------------------------------------
+
+    def instance(self, id: str = "i") -> Instance:
+        """The committed row."""
+        found = self.store.instance(id)
+        assert found is not None, f"there is no instance {id}"
+        return found
+
+    def status(self, id: str = "i") -> str:
+        """The committed status."""
+        return str(self.instance(id).status)
+
+    def output(self, id: str = "i") -> Any:
+        """The output of an instance that completed."""
+        assert self.status(id) == "Completed", (self.status(id), self.store.payloads(id).get("error"))
+        return msgspec.json.decode(self.store.payloads(id)["output"])
+
+    def error(self, id: str = "i") -> dict[str, Any]:
+        """The error of an instance that failed."""
+        assert self.status(id) == "Failed", (self.status(id), self.store.payloads(id).get("output"))
+        return msgspec.json.decode(self.store.payloads(id)["error"], type=dict[str, Any])
+
+    def rows(self, id: str = "i", generation: int | None = None) -> list[HistoryRow]:
+        """The history of a generation, the present one by default."""
+        generation = self.instance(id).generation if generation is None else generation
+        return self.store.history(id, generation, 0, 1_000_000)
+
+    def events(self, id: str = "i", generation: int | None = None) -> list[Event]:
+        """Its events."""
+        return [event for row in self.rows(id, generation) for event in decode_events(row.events)]
+
+    def kinds(self, id: str = "i") -> list[str]:
+        """The names of its events."""
+        return [kind(event) for event in self.events(id)]
+
+    def check(self, id: str = "i") -> None:
+        """Each kept generation replays from every prefix of its history, to the very same decisions."""
+        instance = self.instance(id)
+        program = self.programs.get(instance.digest)
+        for generation in range(1, instance.generation + 1):
+            check_prefixes(program, id, self.rows(id, generation))
+
+
+def check_prefixes(program: LinkedProgram, id: str, rows: list[HistoryRow]) -> None:
+    """Replay each prefix that ends where the machine had heard an event and decided."""
+    for count, row in enumerate(rows):
+        events = decode_events(row.events)
+        for cut in range(1, len(events) + 1):
+            if cut < len(events) and isinstance(events[cut], DECIDED):
+                continue
+            part = msgspec.structs.replace(
+                row, next_seq=row.first_seq + cut, events=encode_events(events[:cut])
+            )
+            machine = replay(program, id, [*rows[:count], part])
+            msgspec.json.encode(machine.state)
