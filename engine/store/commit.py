@@ -11,19 +11,59 @@ from operator import attrgetter
 from typing import Any
 
 from perdure.engine.errors import Refused
-from perdure.engine.instance import Instance
+from perdure.engine.instance import Instance, Status
 from perdure.engine.store import statements as s
 from perdure.engine.store.records import from_instance, from_tags
-from perdure.engine.store.rows import Batch, Checkpoint, TaskRow, TimerRow
+from perdure.engine.store.rows import Batch, Checkpoint, HistoryRow, PayloadRow, TaskRow, TimerRow
 from perdure.engine.store.transaction import Transaction
 
 Key = tuple[str, int]
+
+Change = tuple[Instance, str, Status]
+"""An instance's new state, and the execution and status that its row must have."""
+
+_NOT_THERE = "consumed message is not in the inbox"
+_CHANGED = "instance is not as it was"
 
 _by_id = attrgetter("id")
 _by_request = attrgetter("route", "target", "key")
 _by_payload = attrgetter("instance", "key")
 _by_history = attrgetter("instance", "generation", "first_seq")
 _by_seq = attrgetter("execution", "seq")
+
+
+class _Rows:
+    """The rows of a batch's turns by table, in the order of the turns."""
+
+    def __init__(self, turns: Iterable[Checkpoint]) -> None:
+        self.new: list[Instance] = []
+        self.changed: list[Change] = []
+        self.payloads: list[PayloadRow] = []
+        self.history: list[HistoryRow] = []
+        self.forgotten: list[tuple[str, int]] = []
+        self.consumed: list[tuple[str]] = []
+        self.timers: list[TimerRow] = []
+        self.timers_closed: list[Key] = []
+        self.tasks: list[TaskRow] = []
+        self.tasks_closed: list[Key] = []
+        for turn in turns:
+            self._add(turn)
+
+    def _add(self, turn: Checkpoint) -> None:
+        self.history += turn.history
+        self.consumed += [(id_,) for id_ in turn.consumed]
+        self.payloads += turn.payloads
+        self.timers += turn.timers
+        self.timers_closed += turn.timers_closed
+        self.tasks += turn.tasks
+        self.tasks_closed += turn.tasks_closed
+        if turn.forget_before is not None:
+            self.forgotten.append((turn.id, turn.forget_before))
+        if turn.instance is not None:
+            if turn.before is None:
+                self.new.append(turn.instance)
+            else:
+                self.changed.append((turn.instance, turn.execution, turn.before))
 
 
 def write(tx: Transaction, batch: Batch) -> None:
@@ -33,80 +73,46 @@ def write(tx: Transaction, batch: Batch) -> None:
     key. Messages alone keep the order they came in, which is the order of their sender; their keys are
     new, so nobody waits for them.
     """
-    turns = batch.checkpoints
+    rows = _Rows(batch.checkpoints)
+    rows.changed += [(row.instance, row.instance.execution, row.before) for row in batch.parkings]
     tx.structs(s.REQUEST_INSERT, sorted(batch.requests, key=_by_request))
-    _instances(tx, batch)
-    tx.structs(s.PAYLOAD_PUT, sorted((row for turn in turns for row in turn.payloads), key=_by_payload))
-    tx.structs(s.HISTORY_INSERT, sorted((row for turn in turns for row in turn.history), key=_by_history))
-    _forget(tx, turns)
-    _consume(tx, batch)
-    _timers(tx, turns)
-    _tasks(tx, batch)
+    _insert(tx, rows.new)
+    _update(tx, rows.changed)
+    tx.structs(s.PAYLOAD_PUT, sorted(rows.payloads, key=_by_payload))
+    tx.structs(s.HISTORY_INSERT, sorted(rows.history, key=_by_history))
+    tx.tuples(s.HISTORY_FORGET, sorted(rows.forgotten))
+    _expect(len(rows.consumed), tx.tuples(s.INBOX_DELETE, sorted(rows.consumed)), _NOT_THERE)
+    tx.tuples(s.INBOX_DELETE, sorted((id_,) for id_ in batch.discard))
+    opened, closed = _net(rows.timers, rows.timers_closed)
+    _expect(len(closed), tx.tuples(s.TIMER_DELETE, sorted(closed)), "timer to be closed is not there")
+    tx.structs(s.TIMER_INSERT, sorted(opened, key=_by_seq))
+    opened, closed = _net(rows.tasks, rows.tasks_closed)
+    tx.tuples(s.TASK_DELETE, sorted(closed))
+    tx.structs(s.TASK_INSERT, sorted([*opened, *batch.adopt], key=_by_seq))
     tx.structs(s.INBOX_INSERT, batch.messages)
     tx.tuples(s.INBOX_HOLD, [(id_,) for id_ in batch.hold])
     tx.tuples(s.INBOX_UNHOLD, batch.unhold)
     tx.structs(s.DEAD_LETTER_INSERT, batch.dead_letters)
 
 
-def _instances(tx: Transaction, batch: Batch) -> None:
-    new, changed = _split(batch.checkpoints)
-    changed += [(row.instance, row.instance.execution, row.before) for row in batch.parkings]
-    if new:
-        new.sort(key=_by_id)
-        tx.mappings(s.INSTANCE_INSERT, map(from_instance, new))
-        tx.mappings(s.TAGS_INSERT, from_tags(new))
-    if changed:
-        changed.sort(key=lambda change: change[0].id)
-        updated = tx.mappings(s.INSTANCE_UPDATE, map(_update, changed))
-        _expect(len(changed), updated, "instance is not as it was")
-        tx.tuples(s.TAGS_DELETE, [(instance.id,) for instance, _, _ in changed])
-        tx.mappings(s.TAGS_INSERT, from_tags({change[0].id: change[0] for change in changed}.values()))
+def _insert(tx: Transaction, new: list[Instance]) -> None:
+    new.sort(key=_by_id)
+    tx.mappings(s.INSTANCE_INSERT, [from_instance(instance) for instance in new])
+    tx.mappings(s.TAGS_INSERT, from_tags(new))
 
 
-def _split(turns: Iterable[Checkpoint]) -> tuple[list[Instance], list[tuple[Instance, str, str]]]:
-    new: list[Instance] = []
-    changed: list[tuple[Instance, str, str]] = []
-    for turn in turns:
-        if turn.instance is None:
-            continue
-        if turn.before is None:
-            new.append(turn.instance)
-        else:
-            changed.append((turn.instance, turn.execution, turn.before))
-    return new, changed
+def _update(tx: Transaction, changed: list[Change]) -> None:
+    """Several changes of one instance stay in order; its tags are those of the last."""
+    changed.sort(key=lambda change: change[0].id)
+    _expect(len(changed), tx.mappings(s.INSTANCE_UPDATE, [_columns(*change) for change in changed]), _CHANGED)
+    last = {instance.id: instance for instance, _, _ in changed}
+    tx.tuples(s.TAGS_DELETE, [(id_,) for id_ in last])
+    tx.mappings(s.TAGS_INSERT, from_tags(last.values()))
 
 
-def _update(change: tuple[Instance, str, str]) -> dict[str, Any]:
-    instance, execution, before = change
+def _columns(instance: Instance, execution: str, before: Status) -> dict[str, Any]:
     columns = from_instance(instance)
-    return {**columns, "the_id": instance.id, "the_execution": execution, "the_status": str(before)}
-
-
-def _forget(tx: Transaction, turns: Iterable[Checkpoint]) -> None:
-    old = [(turn.id, turn.forget_before) for turn in turns if turn.forget_before is not None]
-    tx.tuples(s.HISTORY_FORGET, sorted(old))
-
-
-def _consume(tx: Transaction, batch: Batch) -> None:
-    consumed = sorted((id_,) for turn in batch.checkpoints for id_ in turn.consumed)
-    _expect(len(consumed), tx.tuples(s.INBOX_DELETE, consumed), "consumed message is not in the inbox")
-    tx.tuples(s.INBOX_DELETE, sorted((id_,) for id_ in batch.discard))
-
-
-def _timers(tx: Transaction, turns: Iterable[Checkpoint]) -> None:
-    opened: list[TimerRow] = [row for turn in turns for row in turn.timers]
-    closed = [key for turn in turns for key in turn.timers_closed]
-    opened, closed = _net(opened, closed)
-    _expect(len(closed), tx.tuples(s.TIMER_DELETE, sorted(closed)), "timer to be closed is not there")
-    tx.structs(s.TIMER_INSERT, sorted(opened, key=_by_seq))
-
-
-def _tasks(tx: Transaction, batch: Batch) -> None:
-    opened: list[TaskRow] = [row for turn in batch.checkpoints for row in turn.tasks]
-    closed = [key for turn in batch.checkpoints for key in turn.tasks_closed]
-    opened, closed = _net(opened, closed)
-    tx.tuples(s.TASK_DELETE, sorted(closed))
-    tx.structs(s.TASK_INSERT, sorted([*opened, *batch.adopt], key=_by_seq))
+    return {**columns, "the_id": instance.id, "the_execution": execution, "the_status": before.value}
 
 
 def _net(opened: list[Any], closed: list[Key]) -> tuple[list[Any], list[Key]]:

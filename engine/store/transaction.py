@@ -7,7 +7,7 @@ own ``executemany`` costs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from operator import attrgetter, itemgetter
 from typing import Any, Protocol
@@ -134,10 +134,14 @@ class Transaction:
             return 0
         return self._connection.executemany(self._compiler(statement).text, rows).rowcount
 
-    def structs(self, statement: Executable, rows: Iterable[Any]) -> int:
+    def structs(self, statement: Executable, rows: Sequence[Any]) -> int:
         """Run a statement for records whose fields are named as its parameters."""
+        if not rows:
+            return 0
         return self.tuples(statement, list(map(self._compiler(statement).of_struct, rows)))
 
-    def mappings(self, statement: Executable, rows: Iterable[Mapping[str, Any]]) -> int:
+    def mappings(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> int:
         """Run a statement for mappings from the names of its parameters."""
+        if not rows:
+            return 0
         return self.tuples(statement, list(map(self._compiler(statement).of_mapping, rows)))

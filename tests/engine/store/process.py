@@ -39,6 +39,13 @@ def heard(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def go(process: subprocess.Popen[str]) -> None:
+    """Give a waiting process its line."""
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
 def hold(path: str, id_: str) -> None:
     """Join, take the slots, and live until the input ends."""
     store = _joined(path, id_)

@@ -10,7 +10,7 @@ import pytest
 
 from perdure.engine.store.sqlite import SqliteStore
 from tests.engine.store.factory import ALL, LEASE, batch, row, turn, worker
-from tests.engine.store.process import heard, spawn
+from tests.engine.store.process import go, heard, spawn
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def test_processes_that_write_at_once_take_turns(path: Path) -> None:
     SqliteStore(path).close()
     processes = [spawn("write", path, f"w{number}", "100") for number in range(2)]
     assert [heard(process) for process in processes] == ["ready", "ready"]
-    assert [process.communicate("go\n") and process.returncode for process in processes] == [0, 0]
+    for process in processes:
+        go(process)
+    assert [end(process) for process in processes] == [0, 0]
     store = SqliteStore(path)
     written = [len(store.history(f"w{number}-{one}", 1, 0, 999)) for number in range(2) for one in range(10)]
     store.close()
@@ -50,7 +52,9 @@ def test_processes_that_create_a_database_at_once_all_succeed(path: Path) -> Non
     """One creates the tables, the others wait for them."""
     processes = [spawn("create", path) for _ in range(3)]
     assert [heard(process) for process in processes] == ["ready"] * 3
-    assert [process.communicate("go\n")[0].strip() for process in processes] == ["0"] * 3
+    for process in processes:
+        go(process)
+    assert [(heard(process), end(process)) for process in processes] == [("0", 0)] * 3
 
 
 def test_small_writer_is_not_starved(path: Path, store: SqliteStore) -> None:
