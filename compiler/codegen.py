@@ -28,7 +28,8 @@ def compile_value(
 ) -> Evaluator:
     """A function of ``(f, e)`` that evaluates ``value`` and raises nothing but EvalError.
 
-    ``roots`` gives for each root name the Python source of its value over ``f`` and ``e``; ``now()`` reads
+    ``roots`` gives for each root name the Python source of its value over ``f`` and ``e``: plain JSON values,
+    and for ``workflow`` and ``schedule`` also ``Timestamp`` and ``Duration``. ``now()`` reads
     ``e.now_us``, microseconds since the epoch, and ``uuid(label)`` calls ``e.uuid``. ``result`` says what the
     function returns: plain JSON values; the value as CEL has it (``raw``); a bool, list, int64 or text, any
     other being an error; a length in microseconds, rounded up; or microseconds since the epoch. ``what``

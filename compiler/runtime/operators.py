@@ -27,6 +27,7 @@ from perdure.dsl.expr.times import Duration, Timestamp
 NUMBERS = frozenset({int, float, Uint})
 _REALS = frozenset({int, float})
 _ORDERED = frozenset({int, float, Uint, str, bytes, bool})
+_TOP = 2.0**63
 _TIMES = frozenset({Timestamp, Duration})
 
 
@@ -163,15 +164,13 @@ def _operands(budget: Budget, symbol: str, a: Any, b: Any) -> tuple[Any, Any]:
             charge(budget, min(len(a), len(b)) // 64)
         return a, b
     if left in NUMBERS and right in NUMBERS:
-        return _lossy(a), _lossy(b)
+        # Upstream orders the greatest int and 2.0**63 as equal; all else is compared exactly.
+        if (left is int and a == INT_MAX and b == _TOP) or (right is int and b == INT_MAX and a == _TOP):
+            return 0, 0
+        return a, b
     if left is right and left in _TIMES:
         return a.ns, b.ns
     no_overload(symbol, a, b)
-
-
-def _lossy(value: Any) -> Any:
-    """Upstream orders 2.0**63 as the greatest int; all else is compared exactly."""
-    return INT_MAX if type(value) is float and value == 2.0**63 else value
 
 
 def less(budget: Budget, a: Any, b: Any) -> bool:
