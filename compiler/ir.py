@@ -44,12 +44,15 @@ Amount: TypeAlias = int | Code
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """When a failed body starts again. ``when`` reads the error from ``error_slot``."""
+    """When a failed body starts again. ``when`` reads the error from ``error_slot``.
+
+    Without a ``max_delay`` it is the larger of an hour and ``delay``.
+    """
 
     attempts: Amount
     delay: Amount
     backoff: float
-    max_delay: Amount
+    max_delay: Amount | None
     jitter: bool
     on: tuple[str, ...]
     except_: tuple[str, ...]

@@ -30,6 +30,9 @@ from perdure.engine.state import (
 if TYPE_CHECKING:
     from perdure.engine.machine import Machine
 
+HOUR = 3_600_000_000
+"""Microseconds."""
+
 
 def _amount(machine: Machine, fiber: Fiber, value: Any) -> int:
     """A count or a number of microseconds, constant or computed."""
@@ -150,7 +153,9 @@ def _enter_bound(machine: Machine, fiber: Fiber, op: Any) -> bool:
     if op.retry is not None:
         attempts = _amount(machine, fiber, op.retry.attempts)
         delay = _amount(machine, fiber, op.retry.delay)
-        scope.policy = (attempts, delay, _amount(machine, fiber, op.retry.max_delay))
+        longest = op.retry.max_delay
+        max_delay = max(HOUR, delay) if longest is None else _amount(machine, fiber, longest)
+        scope.policy = (attempts, delay, max_delay)
     deadline = None if op.deadline is None else _amount(machine, fiber, op.deadline)
     fiber.scopes.append(scope)
     if deadline is not None:
