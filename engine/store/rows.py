@@ -172,8 +172,9 @@ class Batch(Row, frozen=True, kw_only=True):
 
     ``messages`` are those that no checkpoint of this batch consumes. ``hold`` are ids of inbox rows to
     set aside, ``unhold`` instances with how many of their held rows, oldest first, to hand out again.
-    ``discard`` deletes inbox rows that have become dead letters. ``adopt`` are rows for eager tasks that
-    a worker before left open. ``lease`` (microseconds) renews the worker's membership.
+    ``discard`` deletes inbox rows that have become dead letters. What ``hold`` and ``discard`` name need
+    not be there. ``adopt`` are rows for eager tasks that a worker before left open. ``lease``
+    (microseconds) renews the worker's membership.
     """
 
     worker: str
@@ -221,7 +222,10 @@ class LookUp(Row, frozen=True, kw_only=True):
 
 
 class InstanceQuery(Row, frozen=True, kw_only=True):
-    """A filter over instances, newest first. ``after`` is the last row of the page before."""
+    """A filter over instances, newest first. ``after`` is the last row of the page before.
+
+    All conditions hold together; ``created_from`` and ``created_to`` belong to the range.
+    """
 
     statuses: tuple[Status, ...] = ()
     name: str | None = None

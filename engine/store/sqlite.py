@@ -135,16 +135,15 @@ class SqliteStore(SqlStore):
     def _write(self, *, quiet: bool = False) -> Iterator[Transaction]:
         with self._lock:
             self._usable()
-            with _errors():
-                connection = self._connection()
-                with self._turnstile:
-                    connection.execute("BEGIN IMMEDIATE")
             try:
                 with _errors():
+                    connection = self._connection()
+                    with self._turnstile:
+                        connection.execute("BEGIN IMMEDIATE")
                     self._look(connection)
                     yield Transaction(connection, _COMPILER, self._clock.now())
             except BaseException:
-                self._undo(connection)
+                self._undo()
                 raise
             self._commit(connection)
             self._news = self._news or not quiet
@@ -154,15 +153,15 @@ class SqliteStore(SqlStore):
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if _code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} and connection.in_transaction:
-                self._undo(connection)
+                self._undo()
                 raise _translated(error) from error
             self._drop_writer()
             raise OutcomeUnknown(f"The commit failed, but may be found on the disk: {error}.") from error
 
-    def _undo(self, connection: sqlite3.Connection) -> None:
+    def _undo(self) -> None:
         try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if self._writer is not None and self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
         except sqlite3.Error:
             self._drop_writer()
 

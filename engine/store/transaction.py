@@ -36,40 +36,43 @@ class Connection(Protocol):
 
 
 class Compiled:
-    """A statement's text in one dialect, and the order of its parameters."""
+    """A statement's text in one dialect, and its parameters in order.
+
+    A statement that ``expands`` has a list among them, whose length changes the text.
+    """
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
         assert isinstance(compiled, SQLCompiler)
         self._compiled = compiled
         self.text = str(compiled)
-        self._names = tuple(compiled.positiontup or ())
+        self.parameters = tuple(compiled.positiontup or ())
         self._constants = dict(compiled.params)
-        self._expands = bool(compiled.post_compile_params)
+        self.expands = bool(compiled.post_compile_params)
 
     def bind(self, parameters: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
         """Text and parameters of one execution."""
         values = {**self._constants, **parameters} if self._constants else parameters
-        if not self._expands:
-            return self.text, [values[name] for name in self._names]
+        if not self.expands:
+            return self.text, [values[name] for name in self.parameters]
         state = self._compiled.construct_expanded_state(dict(values))
         return state.statement, [state.parameters[name] for name in state.positiontup or ()]
 
     @cached_property
     def of_struct(self) -> Callable[[Any], tuple[Any, ...]]:
         """Makes the parameters of a record whose fields are named as they are."""
-        if len(self._names) == 1:
-            get = attrgetter(*self._names)
+        if len(self.parameters) == 1:
+            get = attrgetter(*self.parameters)
             return lambda row: (get(row),)
-        return attrgetter(*self._names)
+        return attrgetter(*self.parameters)
 
     @cached_property
     def of_mapping(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
         """Makes the parameters of a mapping."""
-        if len(self._names) == 1:
-            get = itemgetter(*self._names)
+        if len(self.parameters) == 1:
+            get = itemgetter(*self.parameters)
             return lambda row: (get(row),)
-        return itemgetter(*self._names)
+        return itemgetter(*self.parameters)
 
 
 class Compiler:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import ClauseElement
+from sqlalchemy.sql.expression import Executable
+
+from perdure.engine.instance import Status
+from perdure.engine.store import statements
+from perdure.engine.store.rows import InstanceQuery
+from perdure.engine.store.sqlite import _COMPILER, SqliteStore
+from perdure.engine.store.statements import BySlot
+from perdure.engine.store.transaction import Compiled
+
+GROWING = ("history", "inbox", "instances", "instance_tags", "payloads", "requests", "tasks", "timers")
+QUERIES = [
+    InstanceQuery(),
+    InstanceQuery(after=(1, "i1")),
+    InstanceQuery(name="order", after=(1, "i1")),
+    InstanceQuery(statuses=(Status.RUNNING, Status.FAILED)),
+    InstanceQuery(tags=(("team", "x"), ("tier", "1"))),
+    InstanceQuery(created_from=1, created_to=2),
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    """An empty database."""
+    store = SqliteStore(tmp_path / "hub.db")
+    yield store
+    store.close()
+
+
+def scans(store: SqliteStore, compiled: Compiled, values: dict[str, object]) -> list[str]:
+    """The growing tables that a statement reads from end to end."""
+    text, parameters = compiled.bind(values)
+    assert store._writer is not None
+    plan = [row[3] for row in store._writer.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
+    return [step for step in plan if step in {f"SCAN {table}" for table in GROWING}]
+
+
+def every_statement() -> Iterator[tuple[str, Executable]]:
+    """All statements that are built at import, with their names."""
+    for name, found in vars(statements).items():
+        for statement in found if isinstance(found, BySlot) else [found]:
+            if isinstance(statement, ClauseElement) and isinstance(statement, Executable) and name[0] != "_":
+                yield name, statement
+
+
+def test_no_statement_reads_a_growing_table_through(store: SqliteStore) -> None:
+    """What a hub holds costs nothing until it is asked for."""
+    found = {}
+    for name, statement in every_statement():
+        compiled = _COMPILER(statement)
+        values: dict[str, object] = dict.fromkeys(compiled.parameters, 1)
+        found[name] = scans(store, compiled, values | {"slots": [1]})
+    assert len(found) > 40
+    assert {name: steps for name, steps in found.items() if steps} == {}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_list_has_an_index(store: SqliteStore, query: InstanceQuery) -> None:
+    """And a cursor instead of an offset."""
+    assert scans(store, _COMPILER.once(statements.instances(query)), {}) == []
