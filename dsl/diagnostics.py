@@ -145,7 +145,7 @@ class Collector:
     file: str
     _found: dict[Diagnostic, None] = field(default_factory=dict)
     _errors: int = 0
-    _left_out: int = 0
+    _left_out: bool = False
 
     def add(
         self,
@@ -173,12 +173,17 @@ class Collector:
         if len(self._found) < LIMIT:
             self._found[diagnostic] = None
         elif diagnostic not in self._found:
-            self._left_out += 1
+            self._left_out = True
 
     @property
     def errors(self) -> int:
         """How many errors were noted, those beyond the limit too."""
         return self._errors
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is kept, so that looking further is in vain."""
+        return self._left_out
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.diagnostics())
@@ -188,7 +193,7 @@ class Collector:
         found = sorted(self._found, key=lambda each: (each.span, each.code))
         if not self._left_out:
             return tuple(found)
-        message = f"{self._left_out} more {'problem' if self._left_out == 1 else 'problems'} not shown"
+        message = f"only the first {LIMIT} problems are shown"
         more = Diagnostic(code="PD900", message=message, span=found[-1].span, file=self.file)
         return (*found, more)
 

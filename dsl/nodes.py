@@ -6,7 +6,7 @@ An alias is the very node it names, so a node may stand in several places of the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from perdure.dsl.source import Span, TextMap
@@ -53,18 +53,22 @@ class MapNode:
 
     span: Span
     entries: tuple[Entry, ...]
+    _by_name: dict[str, Entry] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {entry.name: entry for entry in self.entries})
 
     def get(self, name: str) -> Node | None:
         """What stands under a key, or None."""
-        entry = self.entry(name)
+        entry = self._by_name.get(name)
         return entry.value if entry else None
 
     def entry(self, name: str) -> Entry | None:
         """The entry of a key, or None."""
-        return next((entry for entry in self.entries if entry.name == name), None)
+        return self._by_name.get(name)
 
     def __contains__(self, name: str) -> bool:
-        return self.entry(name) is not None
+        return name in self._by_name
 
 
 Node: TypeAlias = ScalarNode | ListNode | MapNode

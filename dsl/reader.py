@@ -214,7 +214,7 @@ class _Reading:
         start = self._text.rfind("!", 0, event.end_mark.index) if event.anchor else event.start_mark.index
         self._diagnostics.add(
             "PD107",
-            f"the tag {quote(str(event.tag))} is not supported",
+            f"the tag {quote(str(event.tag).replace('tag:yaml.org,2002:', '!!'))} is not supported",
             self._span(start, start + 1) if start >= 0 else span,
             hint="leave it out; quote what should be text",
         )
@@ -325,12 +325,12 @@ class _Reading:
         return resolved.value
 
     def _torn(self, start: int, end: int) -> None:
-        """Reports an expression that YAML has ended too early: at ``: `` or at a comment."""
+        """Stops at an expression that YAML has ended too early: at ``: `` or at a comment."""
         after = self._text[end : whole_line(self._text, end)].lstrip(" \t")
         span = self._span(start, whole_line(self._text, start))
         if after.startswith(":"):
             message = "YAML read ': ' inside an unquoted expression as a mapping"
-            self._diagnostics.add("PD102", message, span, hint=QUOTE_IT)
-        elif after.startswith("#"):
+            raise self._stopped("PD102", message, span, QUOTE_IT)
+        if after.startswith("#"):
             message = "YAML took ' #' inside an unquoted expression as a comment"
-            self._diagnostics.add("PD103", message, span, hint=QUOTE_IT)
+            raise self._stopped("PD103", message, span, QUOTE_IT)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from perdure.dsl.diagnostics import quote
 from perdure.dsl.duration import format_duration, parse_duration
-from perdure.dsl.expr.suggest import did_you_mean
 from perdure.dsl.forms import Forms, plain
 from perdure.dsl.model import Duration, Retry
 from perdure.dsl.nodes import ListNode, MapNode, Node, ScalarNode
+from perdure.dsl.suggest import suggest
 
 DEFAULT_DELAY = parse_duration("1s")
 DEFAULT_MAX_DELAY = parse_duration("1h")
@@ -42,7 +42,7 @@ def decode_retry_reference(node: Node, policies: Mapping[str, Retry], forms: For
         return decode_retry(node, forms)
     assert isinstance(node, ScalarNode), "the structure was checked"
     if node.text not in policies:
-        near = did_you_mean(node.text, policies)
+        near = suggest(node.text, policies)
         hint = (
             f"did you mean {quote(near)}?" if near else "policies are declared under 'retries' of the header"
         )

@@ -174,13 +174,7 @@ def _flow_lines(inside: str, start: int) -> Iterator[_Piece]:
 
 def _block(written: str, start: int) -> Iterator[_Piece]:
     header, _, body = written.partition("\n")
-    indent = None
-    for line in _written_lines(body, start + len(header) + 1):
-        unindented = line.text.lstrip(" ")
-        if indent is None and unindented:
-            indent = len(line.text) - len(unindented)
-        if indent is not None and len(line.text) > indent:
-            yield _Piece(line.text[indent:], line.offset + indent)
+    yield from _plain(body, start + len(header) + 1)
 
 
 _NAMED = {

@@ -22,9 +22,9 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from perdure.dsl.diagnostics import Collector, Related, one_of, quote
-from perdure.dsl.expr.suggest import did_you_mean
 from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from perdure.dsl.source import Span
+from perdure.dsl.suggest import suggest
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -136,7 +136,7 @@ class _Walker:
         kind = entry.value.text if entry and isinstance(entry.value, ScalarNode) else "workflow"
         if entry and kind not in documents:
             self._choice(entry.value, list(documents), "'kind'")
-        elif entry and documents[kind].get("x-perdure-planned"):
+        elif entry and _is_planned(documents[kind]):
             self._planned(f"kind {quote(kind)}", entry.value.span)
         else:
             self._object(root, documents[kind])
@@ -162,7 +162,7 @@ class _Walker:
         hint = None
         if isinstance(node, ScalarNode) and node.value is None:
             hint = "is the indentation of what follows right?"
-        elif isinstance(node, ScalarNode) and "string" in _types(part):
+        elif isinstance(node, ScalarNode) and "string" in _types(part) and _holds(node, part):
             hint = "put it in quotes"
         elif isinstance(node, ScalarNode) and node.text in ("yes", "no", "on", "off"):
             truth = "true" if node.text in ("yes", "on") else "false"
@@ -195,6 +195,8 @@ class _Walker:
             self._error("PD202", f"{label} must not be empty", node.span)
         block = part.get("items") == {"$ref": "#/definitions/item"}
         for item in node.items:
+            if self._diagnostics.full:
+                break
             if block:
                 self._item(item)
             else:
@@ -204,7 +206,7 @@ class _Walker:
         if isinstance(node, ScalarNode) and node.value in allowed and type(node.value) is type(allowed[0]):
             return
         words = [str(each) for each in allowed]
-        near = did_you_mean(node.text, words) if isinstance(node, ScalarNode) else None
+        near = suggest(node.text, words) if isinstance(node, ScalarNode) and len(words) > 1 else None
         message = f"{label} must be {one_of(map(quote, words))}, not {describe(node)}"
         self._error("PD204", message, node.span, hint=f"did you mean {quote(near)}?" if near else None)
 
@@ -216,7 +218,7 @@ class _Walker:
         if not fitting:
             expected = one_of(dict.fromkeys(_expected(branch) for branch in branches))
             self._error("PD203", f"{label} must be {expected}, not {describe(node)}", node.span)
-        elif fitting[0].get("x-perdure-planned"):
+        elif _is_planned(fitting[0]):
             self._planned(f"{describe(node)} for {label}", key)
         else:
             self._node(node, fitting[0], label, key)
@@ -224,6 +226,8 @@ class _Walker:
     # Mappings ---------------------------------------------------------------------------------
 
     def _object(self, node: MapNode, part: Schema) -> None:
+        if self._is_something_else(node, part):
+            return
         guessed = self._entries(node, part)
         for key in part.get("required", ()):
             if key not in node and key not in guessed:
@@ -231,16 +235,29 @@ class _Walker:
         if len(node.entries) < part.get("minProperties", 0):
             self._error("PD202", f"a {part['title']} must not be empty", node.span)
 
+    def _is_something_else(self, node: MapNode, part: Schema) -> bool:
+        """Whether no key fits and a required one is missing: one mistake, such as a level left out."""
+        allowed, required = part.get("properties", {}), part.get("required", ())
+        if not required or not node.entries or "patternProperties" in part:
+            return False
+        names = [entry.name for entry in node.entries]
+        if any(name in allowed for name in names) or any(_nearest(name, allowed) for name in names):
+            return False
+        self._missing(node, part, required[0])
+        return True
+
     def _entries(self, node: MapNode, part: Schema) -> set[str]:
         """Checks every entry; the result are the keys that misspelt ones probably mean."""
         guessed: set[str] = set()
         for entry in node.entries:
+            if self._diagnostics.full:
+                break
             found = part.get("properties", {}).get(entry.name)
             if found is None:
                 found = self._other(entry, part)
             if found is None:
                 guessed.add(self._unknown(node, entry, part))
-            elif _resolve(found).get("x-perdure-planned"):
+            elif _is_planned(found):
                 self._planned(quote(entry.name), entry.key.span)
             else:
                 self._node(entry.value, found, quote(entry.name), entry.key.span)
@@ -259,8 +276,8 @@ class _Walker:
 
     def _unknown(self, node: MapNode, entry: Entry, part: Schema) -> str:
         allowed = part.get("properties", {})
-        missing = [key for key in allowed if key not in node]
-        near = did_you_mean(entry.name, missing) or ""
+        missing = [key for key, found in allowed.items() if key not in node and not _is_planned(found)]
+        near = _nearest(entry.name, missing) or ""
         where = f"in {_article(part['title'])}"
         known = any(entry.name in branch["properties"] for branch in _branches("task").values())
         if known and "x-perdure-kind" in part and not near:
@@ -268,7 +285,8 @@ class _Walker:
         else:
             message = f"unknown key {quote(entry.name)} {where}"
         message += f"; did you mean {quote(near)}?" if near else ""
-        hint = f"allowed here: {', '.join(allowed)}" if allowed else None
+        usable = [key for key, found in allowed.items() if not _is_planned(found)]
+        hint = f"allowed here: {', '.join(usable)}" if usable else None
         self._error("PD201", message, entry.key.span, hint=hint)
         return near
 
@@ -315,7 +333,7 @@ class _Walker:
 
     def _statement(self, entry: Entry, node: MapNode) -> None:
         part = _branches("item")[entry.name]
-        if part.get("x-perdure-planned"):
+        if _is_planned(part):
             self._planned(quote(entry.name), entry.key.span)
         else:
             self._object(node, part)
@@ -348,7 +366,7 @@ class _Walker:
         node = entry.value
         if not isinstance(node, MapNode):
             message = f"the step {quote(entry.name)} must be a mapping, not {describe(node)}"
-            near = did_you_mean(entry.name, kinds("item"))
+            near = suggest(entry.name, kinds("item"))
             hint = f"did you mean the statement {quote(near)}?" if near else "write its keys below its name"
             self._error("PD203", message, entry.key.span, hint=hint)
             return
@@ -367,16 +385,18 @@ class _Walker:
         ]
         if len(ruling) != 1:
             self._two_kinds(found, f"kinds of step in {quote(named.name)}", "write two steps")
-        elif branches[ruling[0].name].get("x-perdure-planned"):
+        elif _is_planned(branches[ruling[0].name]):
             self._planned(quote(ruling[0].name), ruling[0].key.span)
         else:
             self._object(node, branches[ruling[0].name])
 
     def _no_kind(self, node: MapNode, named: Entry) -> None:
-        guesses = ((entry, did_you_mean(entry.name, kinds("task"))) for entry in node.entries)
+        usable = [kind for kind, branch in _branches("task").items() if not _is_planned(branch)]
+        keys = {key for branch in _branches("task").values() for key in branch["properties"]}
+        guesses = ((entry, _nearest(entry.name, usable)) for entry in node.entries if entry.name not in keys)
         entry, near = next(((entry, near) for entry, near in guesses if near), (named, None))
         message = f"the step {quote(named.name)} has no kind"
-        hint = f"a step has one of: {', '.join(kinds('task'))}"
+        hint = f"a step has one of: {', '.join(usable)}"
         if near:
             where = f"in the step {quote(named.name)}"
             message = f"unknown key {quote(entry.name)} {where}; did you mean {quote(near)}?"
@@ -392,6 +412,16 @@ class _Walker:
 def _is_statement(node: MapNode, found: list[Entry]) -> bool:
     """Whether a mapping with keys of tasks is meant as the statement that its first key names."""
     return bool(found) and found[0] is node.entries[0] and (found[0].name == "if" or len(node.entries) == 1)
+
+
+def _is_planned(part: Schema) -> bool:
+    return bool(_resolve(part).get("x-perdure-planned"))
+
+
+def _nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The key probably meant: the nearest one, or the only one that begins alike."""
+    alike = [each for each in candidates if len(name) > 3 and each.startswith(name[:3])]
+    return suggest(name, candidates) or (alike[0] if len(alike) == 1 else None)
 
 
 def _schema(part: Any) -> Schema:

@@ -34,6 +34,8 @@ _NEVER = {
 def check(workflow: model.Workflow, diagnostics: Collector) -> None:
     """Notes what the expression checker finds, with the functions that each position allows."""
     for place in places(workflow):
+        if diagnostics.full:
+            return
         allow = frozenset[str]() if place.role in _STABLE else VARYING
         for problem in check_expression(place.value, allow=allow, roots=_roots(place)):
             _note(problem, diagnostics)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.expr.names import Use, names_of
-from perdure.dsl.expr.suggest import did_you_mean
 from perdure.dsl.rules.places import COUNTERS, Kind, Symbol, kept, places
 from perdure.dsl.source import Span
+from perdure.dsl.suggest import suggest
 
 WORKFLOW_FIELDS = (
     "instance_id",
@@ -20,21 +20,24 @@ WORKFLOW_FIELDS = (
     "tags",
 )
 ERROR_FIELDS = ("type", "message", "data", "step", "path", "attempt", "cause", "compensation")
+_LISTED = 20
+"""Most names that a hint lists."""
 FAN_OUT_FIELDS = ("results", "errors", *COUNTERS)
 
 
 def check(workflow: model.Workflow, diagnostics: Collector) -> None:
     """Notes fields of variables, of the engine's names and of composed values that do not exist."""
-    variables = tuple(variable.name for variable in workflow.variables)
+    known = _Known(workflow)
     for place in places(workflow):
         for use in names_of(place.value):
+            if diagnostics.full:
+                return
             symbol = place.scope.get(use.name)
             if symbol is not None and use.fields:
-                _fields(use, symbol, variables, diagnostics)
+                _fields(use, symbol, known.of(symbol), diagnostics)
 
 
-def _fields(use: Use, symbol: Symbol, variables: tuple[str, ...], diagnostics: Collector) -> None:
-    known = _known(symbol, variables)
+def _fields(use: Use, symbol: Symbol, known: dict[str, None] | None, diagnostics: Collector) -> None:
     field = use.fields[0]
     if known is not None and field not in known:
         _unknown(use, known, diagnostics)
@@ -45,19 +48,33 @@ def _fields(use: Use, symbol: Symbol, variables: tuple[str, ...], diagnostics: C
         diagnostics.add("PD221", message, _span(use, field))
 
 
-def _known(symbol: Symbol, variables: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The fields of what a name stands for, or None when they are not known."""
-    if symbol.kind is Kind.ROOT and symbol.step is None:
-        return {"vars": variables, "workflow": WORKFLOW_FIELDS, "error": ERROR_FIELDS}.get(symbol.name)
-    match _composed(symbol):
-        case model.FanOut():
-            return FAN_OUT_FIELDS
-        case model.Race():
-            return ("winner", "value")
-        case model.Parallel(branches=branches):
-            return tuple(branch.name for branch in branches)
-        case _:
-            return None
+class _Known:
+    """The fields of what names stand for, each made once."""
+
+    def __init__(self, workflow: model.Workflow) -> None:
+        variables = (variable.name for variable in workflow.variables)
+        self._roots = {
+            "vars": dict.fromkeys(variables),
+            "workflow": dict.fromkeys(WORKFLOW_FIELDS),
+            "error": dict.fromkeys(ERROR_FIELDS),
+        }
+        self._branches: dict[str, dict[str, None]] = {}
+
+    def of(self, symbol: Symbol) -> dict[str, None] | None:
+        """The fields in order, or None when they are not known."""
+        if symbol.kind is Kind.ROOT and symbol.step is None:
+            return self._roots.get(symbol.name)
+        match _composed(symbol):
+            case model.FanOut():
+                return dict.fromkeys(FAN_OUT_FIELDS)
+            case model.Race():
+                return dict.fromkeys(("winner", "value"))
+            case model.Parallel(path=path, branches=branches):
+                if path not in self._branches:
+                    self._branches[path] = dict.fromkeys(branch.name for branch in branches)
+                return self._branches[path]
+            case _:
+                return None
 
 
 def _composed(symbol: Symbol) -> model.Step | None:
@@ -68,16 +85,21 @@ def _composed(symbol: Symbol) -> model.Step | None:
     return step
 
 
-def _unknown(use: Use, known: tuple[str, ...], diagnostics: Collector) -> None:
+def _unknown(use: Use, known: dict[str, None], diagnostics: Collector) -> None:
     field = use.fields[0]
-    near = did_you_mean(field, known)
+    near = suggest(field, known)
     if use.name == "vars":
         message = f"there is no variable {quote(field)}"
-        hint = f"declared are: {', '.join(known)}" if known else "declare it under 'vars' of the header"
+        hint = f"declared are: {_listed(known)}" if known else "declare it under 'vars' of the header"
     else:
-        message, hint = f"{quote(use.name)} has no field {quote(field)}", f"it has: {', '.join(known)}"
+        message, hint = f"{quote(use.name)} has no field {quote(field)}", f"it has: {_listed(known)}"
     message += f"; did you mean {quote(near)}?" if near else ""
     diagnostics.add("PD302", message, _span(use, field), hint=hint)
+
+
+def _listed(known: dict[str, None]) -> str:
+    first = list(known)[:_LISTED]
+    return ", ".join([*first, *(["…"] if len(known) > len(first) else [])])
 
 
 def _span(use: Use, field: str) -> Span:

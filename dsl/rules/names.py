@@ -8,9 +8,9 @@ from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, Related, quote
 from perdure.dsl.expr.functions import NAMESPACES, RESERVED
 from perdure.dsl.expr.names import Use, names_of
-from perdure.dsl.expr.suggest import did_you_mean
 from perdure.dsl.rules.places import Kind, Place, Role, all_steps, places
 from perdure.dsl.source import Span
+from perdure.dsl.suggest import suggest
 
 WHERE = MappingProxyType(
     {
@@ -38,6 +38,8 @@ def check(workflow: model.Workflow, diagnostics: Collector) -> None:
     variables = {variable.name for variable in workflow.variables}
     for place in places(workflow):
         for use in names_of(place.value):
+            if diagnostics.full:
+                return
             symbol = place.scope.get(use.name)
             if symbol is None and use.name not in NAMESPACES | RESERVED:
                 _unknown(use, place, defined, variables, diagnostics)
@@ -78,7 +80,7 @@ def _unknown(
 
 
 def _guess(name: str, place: Place) -> str:
-    near = did_you_mean(name, place.scope.names())
+    near = suggest(name, place.scope.names())
     symbol = place.scope.get(near) if near else None
     if near is None or symbol is None:
         return ""

@@ -14,6 +14,8 @@ def check(workflow: model.Workflow, diagnostics: Collector) -> None:
     """Notes every reading of a step whose block gives no value."""
     for place in places(workflow):
         for use in names_of(place.value):
+            if diagnostics.full:
+                return
             symbol = place.scope.get(use.name)
             block = _without_value(symbol) if symbol else None
             if block is None:
