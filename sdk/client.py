@@ -1,0 +1,272 @@
+"""A hub over HTTP, with the methods, documents and errors of the engine's own client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import httpx2
+
+from perdure.dsl import Source
+from perdure.engine.errors import (
+    Busy,
+    Conflict,
+    Ended,
+    FenceLost,
+    NotFound,
+    OutcomeUnknown,
+    PerdureError,
+    StoreError,
+    UserError,
+)
+from perdure.engine.ids import new_id
+from perdure.engine.instance import ENDED
+from perdure.server.answers import encode_json
+from perdure.server.deployments import InvalidDocument, diagnostics_from
+from perdure.server.guards import is_loopback
+
+DEFAULT_URL = "http://127.0.0.1:7410"
+WAIT_SECONDS = 30.0
+"""The longest that one request waits; ``wait`` asks again and again."""
+
+Document = dict[str, Any]
+
+_KINDS: Mapping[int, type[PerdureError]] = {404: NotFound, 409: Conflict, 410: Ended, 503: StoreError}
+_OUTAGES: Mapping[str, type[PerdureError]] = {each.code: each for each in (Busy, FenceLost, OutcomeUnknown)}
+_PREFIX = "/api/v1"
+_JSON = {"content-type": "application/json"}
+
+
+class Unreachable(PerdureError):
+    """The server does not answer."""
+
+    code = "unreachable"
+
+
+class Client:
+    """Speaks to the server at ``url``; safe to use from several threads. Close it, or use ``with``.
+
+    Each method raises what the engine's client raises, and ``Unreachable`` when the server does not answer
+    or is not perdure. ``timeout`` is in seconds, for connecting and for each answer; waits have their own.
+    A request whose answer is lost on the way is sent once more: every one that changes something carries
+    an ``Idempotency-Key`` (``request_key``, or a new one), so the server carries it out once.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL, *, timeout: float = 30.0) -> None:
+        self._url = url.rstrip("/")
+        self._timeout = timeout
+        parts = urlsplit(self._url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UserError(f"{url!r} is no URL of a server.", hint=f"write it like {DEFAULT_URL}")
+        # A proxy that the environment names cannot reach this machine's own loopback address.
+        self._http = httpx2.Client(
+            base_url=self._url + _PREFIX, timeout=timeout, trust_env=not is_loopback(parts.hostname)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    # definitions
+
+    def deploy_source(self, text: str, filename: str, *, dry_run: bool = False) -> list[Document]:
+        """Deploy every workflow of a file, or none. Raises ``InvalidDocument`` with its diagnostics."""
+        query = {"filename": filename, "dry_run": "true" if dry_run else "false"}
+        headers = {"content-type": "application/yaml"}
+        try:
+            answer = self._send(
+                "POST", "/definitions", query=query, headers=headers, body=text.encode("utf-8", "replace")
+            )
+        except _Invalid as error:
+            raise InvalidDocument(diagnostics_from(error.diagnostics), Source(filename, text)) from None
+        return _items(answer)
+
+    def definitions(self, name: str | None = None) -> list[Document]:
+        """Every version of every definition, or of one."""
+        if name is None:
+            return _items(self._send("GET", "/definitions"))
+        try:
+            return _items(self._send("GET", f"/definitions/{_quoted(name)}"))
+        except NotFound:
+            return []
+
+    def definition(self, name: str, version: str | None = None) -> Document:
+        """One version with its source, the active one by default. Raises ``NotFound``."""
+        if version is None:
+            versions = _items(self._send("GET", f"/definitions/{_quoted(name)}"))
+            version = next(each["version"] for each in versions if each["active"])
+        return self._document("GET", f"/definitions/{_quoted(name)}@{_quoted(version)}")
+
+    # instances
+
+    def start(
+        self,
+        workflow: str,
+        input: Any = None,
+        *,
+        id: str | None = None,
+        tags: dict[str, str] | None = None,
+        request_key: str | None = None,
+    ) -> Document:
+        """Start an instance of ``NAME`` or ``NAME@VERSION``; returns its document."""
+        body = {"workflow": workflow, "input": input, "id": id, "tags": tags or {}}
+        return self._post("/instances", body, request_key)
+
+    def instance(self, id: str) -> Document:
+        """The document of an instance. Raises ``NotFound``."""
+        return self._document("GET", f"/instances/{_quoted(id)}")
+
+    def wait(self, id: str, timeout: float | None = None) -> Document:
+        """The instance's document when it has ended, or as it is after ``timeout`` seconds."""
+        left = timeout
+        while True:
+            seconds = WAIT_SECONDS if left is None else min(max(left, 0.0), WAIT_SECONDS)
+            answer = self._send(
+                "GET", f"/instances/{_quoted(id)}", query={"wait": f"{int(seconds * 1000)}ms"}, waits=seconds
+            )
+            document: Document = answer.json()
+            left = None if left is None else left - max(answer.elapsed.total_seconds(), 0.001)
+            if document["status"] in ENDED or (left is not None and left <= 0):
+                return document
+
+    def instances(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        name: str | None = None,
+        tags: dict[str, str] | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Document:
+        """A page of instances, newest first: ``items``, and ``next``, the cursor of the next page."""
+        query: dict[str, str | list[str]] = {
+            "status": list(statuses),
+            "tag": [f"{key}:{value}" for key, value in (tags or {}).items()],
+            "limit": str(limit),
+            **({} if name is None else {"name": name}),
+            **({} if cursor is None else {"cursor": cursor}),
+        }
+        return self._document("GET", "/instances", query)
+
+    def history(
+        self, id: str, *, generation: int | None = None, cursor: str | None = None, limit: int = 200
+    ) -> Document:
+        """A page of an instance's history, oldest first: ``items``, and ``next``."""
+        query: dict[str, str | list[str]] = {
+            "limit": str(limit),
+            **({} if generation is None else {"generation": str(generation)}),
+            **({} if cursor is None else {"cursor": cursor}),
+        }
+        return self._document("GET", f"/instances/{_quoted(id)}/history", query)
+
+    def waiting(self, id: str) -> list[Document]:
+        """What an instance waits for now."""
+        return _items(self._send("GET", f"/instances/{_quoted(id)}/explain"))
+
+    def raise_event(self, id: str, name: str, payload: Any = None, *, request_key: str | None = None) -> None:
+        """Send an event. Raises ``NotFound``, and ``Ended`` when nobody will hear it."""
+        self._post(f"/instances/{_quoted(id)}/events/{_quoted(name)}", payload, request_key)
+
+    def suspend(self, id: str, reason: str | None = None, *, request_key: str | None = None) -> Document:
+        """Let an instance act on nothing until it is resumed."""
+        return self._post(f"/instances/{_quoted(id)}/suspend", {"reason": reason}, request_key)
+
+    def resume(self, id: str, reason: str | None = None, *, request_key: str | None = None) -> Document:
+        """Let a suspended instance go on."""
+        return self._post(f"/instances/{_quoted(id)}/resume", {"reason": reason}, request_key)
+
+    def terminate(self, id: str, reason: str | None = None, *, request_key: str | None = None) -> Document:
+        """End an instance at once, without cleanup."""
+        return self._post(f"/instances/{_quoted(id)}/terminate", {"reason": reason}, request_key)
+
+    def workers(self) -> list[Document]:
+        """The live workers of the hub."""
+        return _items(self._send("GET", "/workers"))
+
+    # the wire
+
+    def _document(
+        self, method: str, path: str, query: Mapping[str, str | list[str]] | None = None
+    ) -> Document:
+        document: Document = self._send(method, path, query=query).json()
+        return document
+
+    def _post(self, path: str, body: Any, request_key: str | None) -> Document:
+        headers = {**_JSON, "idempotency-key": request_key or new_id()}
+        try:
+            content = encode_json(body)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"The value cannot be sent as JSON: {error}.") from None
+        document: Document = self._send("POST", path, headers=headers, body=content).json()
+        return document
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | list[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        waits: float = 0.0,
+    ) -> httpx2.Response:
+        request = self._http.build_request(
+            method, path, params=query, headers=headers, content=body, timeout=self._timeout + waits
+        )
+        try:
+            try:
+                answer = self._http.send(request)
+            except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+                answer = self._http.send(request)
+        except httpx2.TransportError as error:
+            raise Unreachable(
+                f"The server at {self._url} does not answer: {str(error) or type(error).__name__}.",
+                hint="is it running? `perdure serve` starts one",
+            ) from None
+        return self._checked(answer)
+
+    def _checked(self, answer: httpx2.Response) -> httpx2.Response:
+        kind = answer.headers.get("content-type", "")
+        if answer.is_success and kind == "application/json":
+            return answer
+        if kind == "application/problem+json":
+            raise _error(answer.json())
+        raise Unreachable(f"What answers at {self._url} is not perdure.", hint="is the URL right?")
+
+
+class _Invalid(UserError):
+    """A document was refused; the text and the diagnostics are put together by the caller."""
+
+    def __init__(self, diagnostics: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__()
+        self.diagnostics = diagnostics
+
+
+def _error(problem: Document) -> PerdureError:
+    """The exception that a problem document stands for."""
+    if "diagnostics" in problem:
+        return _Invalid(problem["diagnostics"])
+    status, code = problem["status"], problem["code"]
+    kind = _OUTAGES.get(code) or _KINDS.get(status) or (UserError if status < 500 else PerdureError)
+    error = kind(problem["detail"], hint=problem.get("hint"))
+    error.code = code
+    return error
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _items(answer: httpx2.Response) -> list[Document]:
+    items: list[Document] = answer.json()["items"]
+    return items

@@ -1,0 +1,27 @@
+"""What goes out when all is well: JSON with a line end, never cached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+def encode_json(document: Any) -> bytes:
+    """The document as UTF-8. Raises ValueError for NaN and infinities, which no store has accepted."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace") + b"\n"
+
+
+def answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(encode_json(document), status, {**HEADERS, **(headers or {})}, "application/json")
+
+
+def text_answer(text: str, media_type: str) -> Response:
+    """An answer for people: YAML, or a listing."""
+    return Response(text, 200, HEADERS, media_type)

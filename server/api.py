@@ -1,0 +1,46 @@
+"""What every route works with: the engine's client, called in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+
+from perdure.engine.client import Client
+from perdure.engine.worker import Worker
+from perdure.server.settings import Settings
+from perdure.server.waits import Waits
+
+PREFIX = "/api/v1"
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+class Api:
+    """One hub behind HTTP. ``worker`` is the one of this process, if there is one."""
+
+    def __init__(self, client: Client, worker: Worker | None, settings: Settings) -> None:
+        self.client = client
+        self.worker = worker
+        self.settings = settings
+        self.waits = Waits(worker)
+        self._threads = CapacityLimiter(settings.threads)
+
+    async def call(
+        self,
+        function: Callable[Arguments, Answer],
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> Answer:
+        """The result of a function that blocks, run in a thread."""
+        return await to_thread.run_sync(partial(function, *arguments, **options), limiter=self._threads)
+
+
+def api_of(request: Request) -> Api:
+    """The server's state, from any of its requests."""
+    api: Api = request.app.state.api
+    return api

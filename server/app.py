@@ -1,0 +1,69 @@
+"""The application: every route in one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from perdure.engine.client import Client
+from perdure.engine.worker import Worker
+from perdure.server.api import PREFIX, Api
+from perdure.server.guards import Guard
+from perdure.server.problems import HANDLERS
+from perdure.server.routes import definitions, health, instances
+from perdure.server.settings import Settings
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+def _route(path: str, **endpoints: Endpoint) -> Route:
+    """One path with what answers each of its methods, so that a 405 names them all."""
+
+    async def answer(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, answer, methods=list(endpoints))
+
+
+_PROBES = [
+    _route("/livez", GET=health.livez),
+    _route("/readyz", GET=health.readyz),
+]
+_ROUTES = [
+    _route("/definitions", GET=definitions.list_definitions, POST=definitions.deploy),
+    _route("/definitions/{reference}", GET=definitions.show),
+    _route("/instances", GET=instances.list_instances, POST=instances.start),
+    _route("/instances/{id}", GET=instances.show),
+    _route("/instances/{id}/history", GET=instances.history),
+    _route("/instances/{id}/explain", GET=instances.explain),
+    _route("/instances/{id}/events/{name}", POST=instances.raise_event),
+    _route("/instances/{id}/suspend", POST=instances.suspend),
+    _route("/instances/{id}/resume", POST=instances.resume),
+    _route("/instances/{id}/terminate", POST=instances.terminate),
+    _route("/workers", GET=health.list_workers),
+    _route("/version", GET=health.get_version),
+    *_PROBES,
+]
+
+
+def create_app(client: Client, worker: Worker | None, settings: Settings | None = None) -> Starlette:
+    """The ASGI application of a hub.
+
+    ``worker`` is the one that runs in this process, if there is one: waits end the moment it ends an
+    instance, and ``/readyz`` fails when it has died. Whoever calls this starts and stops it.
+    """
+    api = Api(client, worker, settings or Settings())
+    app = Starlette(
+        routes=[*_PROBES, Mount(PREFIX, routes=_ROUTES)],
+        middleware=[Middleware(Guard)],
+        exception_handlers=dict(HANDLERS),
+    )
+    app.router.redirect_slashes = False
+    app.state.api = api
+    return app

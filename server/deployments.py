@@ -1,0 +1,108 @@
+"""From a file's text to deployed definitions, for whoever holds it: the HTTP route or the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from perdure.compiler.build import Built, build
+from perdure.dsl import Diagnostic, Severity, Source, format_diagnostics, load_bytes
+from perdure.dsl.diagnostics import Related
+from perdure.dsl.model import Workflow
+from perdure.dsl.source import Position, Span
+from perdure.engine.client import Client, Deployment
+from perdure.engine.errors import UserError
+
+
+class InvalidDocument(UserError):
+    """A file has errors; ``diagnostics`` are what is wrong with ``source``, warnings included."""
+
+    code = "invalid_document"
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], source: Source) -> None:
+        errors = [each for each in diagnostics if each.severity is Severity.ERROR]
+        line, column = errors[0].span.start
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        place = f"{source.name}:{line}:{column}"
+        super().__init__(f"{place}: {errors[0].message}{more}", hint=errors[0].hint)
+        self.diagnostics = tuple(diagnostics)
+        self.source = source
+
+
+def deploy_source(client: Client, text: str, filename: str, *, dry_run: bool = False) -> list[dict[str, Any]]:
+    """Deploy every workflow of a file, or none; ``Client.deploy`` says what comes back.
+
+    ``filename`` is what diagnostics call the file. Raises ``InvalidDocument`` for a file with errors and
+    ``Conflict`` when a version is there with other content. With ``dry_run`` nothing is written.
+    """
+    source = Source(filename, text)
+    built = build(source)
+    diagnostics = [*built.diagnostics, *_repeated(built.workflows, filename)]
+    if any(each.severity is Severity.ERROR for each in diagnostics):
+        raise InvalidDocument(diagnostics, source)
+    return client.deploy([_deployment(each, text) for each in built.workflows], dry_run=dry_run)
+
+
+def decode_source(filename: str, data: bytes) -> str:
+    """The text of a file. Raises ``InvalidDocument`` with the place of what is not UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+        raise InvalidDocument(load_bytes(filename, data).diagnostics, Source(filename, text)) from None
+
+
+def diagnostics_document(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+    """Diagnostics as JSON, in the shape of ``perdure validate --output-format json``."""
+    document = json.loads(format_diagnostics(diagnostics, (), "json"))
+    items: list[dict[str, Any]] = document["diagnostics"]
+    return items
+
+
+def diagnostics_from(document: Sequence[Mapping[str, Any]]) -> list[Diagnostic]:
+    """The inverse of ``diagnostics_document``."""
+    return [_diagnostic(each) for each in document]
+
+
+def _repeated(workflows: Sequence[Built], filename: str) -> Iterator[Diagnostic]:
+    """What a file may not hold twice, since one of the two would be lost."""
+    first: dict[tuple[str, str], Workflow] = {}
+    for each in (built.workflow for built in workflows):
+        before = first.setdefault((each.name, each.version), each)
+        if before is not each:
+            yield Diagnostic(
+                code="PD212",
+                message=f"{each.name} {each.version} stands twice in this file",
+                span=each.name_span,
+                file=filename,
+                hint="give one of them another name or version",
+                related=(Related(span=before.name_span, message="first here"),),
+            )
+
+
+def _deployment(built: Built, text: str) -> Deployment:
+    return Deployment(
+        name=built.workflow.name,
+        version=built.workflow.version,
+        digest=built.digest,
+        program=built.program,
+        source=text,
+    )
+
+
+def _diagnostic(document: Mapping[str, Any]) -> Diagnostic:
+    return Diagnostic(
+        code=document["code"],
+        message=document["message"],
+        span=_span(document),
+        severity=Severity(document["severity"]),
+        file=document["file"],
+        hint=document["hint"],
+        related=tuple(Related(span=_span(each), message=each["message"]) for each in document["related"]),
+        kind=document["kind"] or "",
+    )
+
+
+def _span(document: Mapping[str, Any]) -> Span:
+    return Span(Position(**document["start"]), Position(**document["end"]))

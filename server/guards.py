@@ -1,0 +1,77 @@
+"""Who may speak to a server that asks for no key: programs on this machine, and no page of another site.
+
+Two attacks come through a browser. A foreign page may *send* requests here, so those that change something
+must say that they are of the same origin (after Go's ``CrossOriginProtection``). A foreign name may be
+pointed at this machine (DNS rebinding) to *read* as well, so the Host header must name this machine.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from perdure.server.problems import Problem, problem_response
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN = frozenset({"same-origin", "none"})
+
+
+class Guard:
+    """Refuses such requests, and leaves the path as it was sent, so that an id may hold ``%2F``."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = _refusal(scope["method"], Headers(scope=scope))
+        if refusal is not None:
+            await problem_response(refusal)(scope, receive, send)
+            return
+        await self._app({**scope, "path": scope["raw_path"].decode("latin-1")}, receive, send)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address means this machine and is reached from it alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refusal(method: str, headers: Headers) -> Problem | None:
+    host = headers.get("host", "")
+    if not is_loopback(_name(host)):
+        return Problem(
+            400,
+            "foreign_host",
+            "The Host header does not name this machine.",
+            hint="a proxy in front must send Host: 127.0.0.1 and the port",
+        )
+    if method in _SAFE or _is_own(headers, host):
+        return None
+    return Problem(403, "cross_origin", "A page of another origin may not change anything here.")
+
+
+def _is_own(headers: Headers, host: str) -> bool:
+    """Whether no browser sent it, or one that shows a page of this very server."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in _OWN
+    origin = headers.get("origin")
+    return origin is None or origin.partition("://")[2].lower() == host.lower()
+
+
+def _name(host: str) -> str:
+    """The name or address in a Host header; empty when it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,102 @@
+"""Definitions: deploy a file, list what is deployed, show one."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from perdure.compiler.disassemble import disassemble
+from perdure.engine.errors import NotFound
+from perdure.server.answers import answer, text_answer
+from perdure.server.api import PREFIX, Api, api_of
+from perdure.server.deployments import decode_source, deploy_source
+from perdure.server.payloads import (
+    JSON,
+    YAML,
+    Query,
+    check_media_type,
+    invalid_parameter,
+    path_text,
+    read_body,
+    read_fields,
+)
+
+MAX_FILENAME = 255
+_FORMATS = ("json", "yaml", "listing")
+_FORMATS_LATER = ("svg", "mermaid")
+
+
+class _File(msgspec.Struct):
+    source: str
+
+
+async def deploy(request: Request) -> Response:
+    """Deploy every workflow of a file, or none: 201 when one is new, 200 when nothing has changed."""
+    query = Query(request, ("dry_run", "filename"), later=("activate", "check_replay"))
+    dry_run, filename = query.flag("dry_run"), _filename(query)
+    api = api_of(request)
+    text = await _text(request, filename, api)
+    items = await api.call(deploy_source, api.client, text, filename, dry_run=dry_run)
+    created = [each for each in items if each["outcome"] == "created"]
+    if dry_run or not created:
+        return answer({"items": items})
+    first = f"{quote(created[0]['name'])}@{quote(created[0]['version'])}"
+    return answer({"items": items}, 201, {"location": f"{PREFIX}/definitions/{first}"})
+
+
+async def list_definitions(request: Request) -> Response:
+    """Every version of every definition."""
+    Query(request)
+    api = api_of(request)
+    return answer({"items": await api.call(api.client.definitions), "next": None})
+
+
+async def show(request: Request) -> Response:
+    """``NAME``: its versions. ``NAME@VERSION``: that one, as JSON, as its source or as a listing."""
+    name, at, version = path_text(request, "reference").partition("@")
+    if at:
+        return await _show_version(request, name, version)
+    Query(request)
+    api = api_of(request)
+    items = await api.call(api.client.definitions, name)
+    if not items:
+        raise NotFound(f"There is no definition {name!r}.", hint="GET /definitions lists what is deployed")
+    return answer({"items": items, "next": None})
+
+
+async def _show_version(request: Request, name: str, version: str) -> Response:
+    query = Query(request, ("format",))
+    if query.text("format") in _FORMATS_LATER:
+        raise invalid_parameter("format", f"{query.text('format')} is not supported yet")
+    form = query.choice("format", _FORMATS, "json")
+    api = api_of(request)
+    definition = await api.call(api.client.definition, name, version)
+    match form:
+        case "yaml":
+            return text_answer(definition["source"], YAML)
+        case "listing":
+            return text_answer(await api.call(_listing, api, definition), "text/plain")
+        case _:
+            return answer(definition)
+
+
+def _listing(api: Api, definition: dict[str, Any]) -> str:
+    return disassemble(api.client.program(definition["program_digest"]))
+
+
+async def _text(request: Request, filename: str, api: Api) -> str:
+    if check_media_type(request, YAML, JSON) == JSON:
+        return (await read_fields(request, _File, api.settings.body_bytes)).source
+    return decode_source(filename, await read_body(request, api.settings.body_bytes))
+
+
+def _filename(query: Query) -> str:
+    """What diagnostics and listings call the file."""
+    name = query.text("filename") or "request.yaml"
+    if len(name) > MAX_FILENAME or not name.isprintable():
+        raise invalid_parameter("filename", f"has at most {MAX_FILENAME} printable characters")
+    return name

@@ -1,0 +1,162 @@
+"""Instances: start, look, wait, speak to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from perdure.engine.instance import ENDED
+from perdure.server.answers import answer
+from perdure.server.api import PREFIX, Api, api_of
+from perdure.server.payloads import (
+    Query,
+    idempotency_key,
+    invalid_parameter,
+    path_text,
+    read_fields,
+    read_json,
+)
+
+MAX_LIMIT = 1_000
+LIMIT = 50
+HISTORY_LIMIT = 200
+MAX_GENERATION = 999_999_999
+
+
+class _Start(msgspec.Struct):
+    workflow: str
+    input: Any = None
+    id: str | None = None
+    tags: dict[str, str] = {}
+
+
+class _Reason(msgspec.Struct):
+    reason: str | None = None
+
+
+async def start(request: Request) -> Response:
+    """Start an instance; with ``wait``, 200 when it ended in that time, else 202."""
+    query = Query(request, ("wait",))
+    api = api_of(request)
+    seconds = query.seconds("wait", api.settings.wait_seconds)
+    key = idempotency_key(request)
+    body = await read_fields(request, _Start, api.settings.body_bytes, later=("start_at", "if_exists"))
+    instance = await api.call(
+        api.client.start, body.workflow, body.input, id=body.id, tags=body.tags, request_key=key
+    )
+    location = {"location": f"{PREFIX}/instances/{quote(instance['id'], safe='')}"}
+    if seconds is None:
+        return answer(instance, 201, location)
+    instance = await _until_ended(request, api, instance["id"], seconds)
+    return answer(instance, 200 if instance["status"] in ENDED else 202, location)
+
+
+async def list_instances(request: Request) -> Response:
+    """A page of instances, newest first, without their payloads."""
+    query = Query(request, ("status", "name", "tag", "limit", "cursor"), later=("q", "sort"))
+    api = api_of(request)
+    page = await api.call(
+        api.client.instances,
+        statuses=query.all("status"),
+        name=query.text("name"),
+        tags=_tags(query),
+        limit=query.count("limit", LIMIT, 1, MAX_LIMIT),
+        cursor=query.text("cursor"),
+    )
+    return answer(page)
+
+
+async def show(request: Request) -> Response:
+    """One instance; with ``wait``, when it has ended or that time has passed; with the first history page."""
+    query = Query(request, ("wait", "history"), later=("fields",))
+    api, instance_id = api_of(request), path_text(request, "id")
+    seconds = query.seconds("wait", api.settings.wait_seconds)
+    with_history = query.flag("history")
+    if seconds is None:
+        instance = await api.call(api.client.instance, instance_id)
+    else:
+        instance = await _until_ended(request, api, instance_id, seconds)
+    if with_history:
+        page = await api.call(api.client.history, instance_id, limit=HISTORY_LIMIT)
+        instance = {**instance, "history": page}
+    return answer(instance)
+
+
+async def history(request: Request) -> Response:
+    """A page of an instance's history, oldest first; of its present generation, or of an earlier one."""
+    known = ("cursor", "limit", "generation")
+    query = Query(request, known, later=("type", "step", "failed"))
+    api = api_of(request)
+    generation = query.count("generation", 0, 1, MAX_GENERATION) or None
+    page = await api.call(
+        api.client.history,
+        path_text(request, "id"),
+        generation=generation,
+        cursor=query.text("cursor"),
+        limit=query.count("limit", HISTORY_LIMIT, 1, MAX_LIMIT),
+    )
+    return answer(page)
+
+
+async def explain(request: Request) -> Response:
+    """What an instance waits for now."""
+    Query(request)
+    api = api_of(request)
+    items = await api.call(api.client.waiting, path_text(request, "id"))
+    return answer({"items": items, "next": None})
+
+
+async def raise_event(request: Request) -> Response:
+    """The body is the event's payload, no body is null."""
+    Query(request)
+    api, key = api_of(request), idempotency_key(request)
+    instance_id, name = path_text(request, "id"), path_text(request, "name")
+    payload = await read_json(request, api.settings.body_bytes, optional=True)
+    await api.call(api.client.raise_event, instance_id, name, payload, request_key=key)
+    return answer({"id": instance_id, "event": name}, 202)
+
+
+async def suspend(request: Request) -> Response:
+    """Keep what arrives, and act on nothing until ``resume``."""
+    return await _change(request, api_of(request).client.suspend)
+
+
+async def resume(request: Request) -> Response:
+    """Go on after ``suspend``, or after what stopped it was repaired."""
+    return await _change(request, api_of(request).client.resume)
+
+
+async def terminate(request: Request) -> Response:
+    """End it at once, without cleanup."""
+    return await _change(request, api_of(request).client.terminate)
+
+
+async def _change(request: Request, verb: Callable[..., dict[str, Any]]) -> Response:
+    """202 when the change is on its way, 200 when there is nothing to change."""
+    Query(request)
+    api, key = api_of(request), idempotency_key(request)
+    body = await read_fields(request, _Reason, api.settings.body_bytes, optional=True)
+    outcome = await api.call(verb, path_text(request, "id"), body.reason, request_key=key)
+    return answer(outcome, 202 if outcome["changed"] else 200)
+
+
+async def _until_ended(request: Request, api: Api, instance_id: str, seconds: float) -> dict[str, Any]:
+    async def read() -> dict[str, Any]:
+        return await api.call(api.client.instance, instance_id)
+
+    return await api.waits.until_ended(instance_id, seconds, read, request.is_disconnected)
+
+
+def _tags(query: Query) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for each in query.all("tag"):
+        key, colon, value = each.partition(":")
+        if not (key and colon) or key in tags:
+            raise invalid_parameter("tag", "is written tag=key:value, once for each key")
+        tags[key] = value
+    return tags

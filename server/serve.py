@@ -1,0 +1,87 @@
+"""Runs the application on this machine until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from perdure.engine.errors import UserError
+from perdure.server.guards import is_loopback
+from perdure.server.waits import Waits
+
+GRACE_SECONDS = 5
+"""How long requests in flight may go on after the order to stop."""
+_BACKLOG = 2048
+
+
+def serve(app: Starlette, host: str, port: int, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; a second SIGINT stops at once. Returns when all is closed.
+
+    ``on_ready`` is called with the URL as soon as requests are answered; port 0 takes a free one. Raises
+    ``UserError`` for a host that other machines can reach, and for a port that cannot be had.
+    """
+    if not is_loopback(host):
+        raise UserError(
+            f"There is no authentication yet, so perdure does not listen on {host}.",
+            hint="bind to 127.0.0.1 and put a proxy in front",
+        )
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    with _listen(host, port) as listener:
+        url = _url(listener)
+        _Server(config, app.state.api.waits, lambda: on_ready(url) if on_ready else None).run([listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn waits for open requests before it tells anyone of the shutdown: long ones must hear of it."""
+
+    def __init__(self, config: uvicorn.Config, waits: Waits, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._waits = waits
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._waits.close()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not remembered: uvicorn would raise it once more when all is closed, and kill the caller,
+        # who still has a worker to stop.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        raise UserError(
+            f"perdure cannot listen on {host} port {port}: {reason}.",
+            hint="another server may be running there; choose another port",
+        ) from None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ip_address(host).version == 6 else f"http://{host}:{port}"

@@ -1,0 +1,17 @@
+"""The bounds that the server keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Bytes of a request's body, seconds that one request may wait, threads for calls of the engine.
+
+    A body may be larger than a document, so that the reader of documents says what is too large.
+    """
+
+    body_bytes: int = 1 << 20
+    wait_seconds: float = 300.0
+    threads: int = 64
