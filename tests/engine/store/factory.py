@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from perdure.engine.codec import encode_received
@@ -68,9 +70,19 @@ def memory_hub() -> Hub:
     return Hub(lambda: store, store.kill, clock)
 
 
+@cache
+def _new_database() -> bytes:
+    """A file as the migrations make it; copying it saves each test a twentieth of a second."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "new.db"
+        SqliteStore(path).close()
+        return path.read_bytes()
+
+
 def sqlite_hub(path: Path) -> Hub:
     """Its workers' processes are this one, so a kill frees a lock as the end of the process would."""
     clock = Clock()
+    path.write_bytes(_new_database())
     first = SqliteStore(path, clock=clock)
     hub = Hub(lambda: SqliteStore(path, clock=clock), first._members.release, clock)
     hub._opened.append(first)
