@@ -84,6 +84,10 @@ class StepDecoder:
             "continue": self._continue,
         }
 
+    def kinds(self) -> dict[str, set[str]]:
+        """What can be decoded: the kinds of each union of the schema."""
+        return {"task": set(self._tasks), "item": set(self._statements)}
+
     # Blocks -----------------------------------------------------------------------------------
 
     def block(self, node: Node, path: str) -> model.Block:

@@ -1,0 +1,118 @@
+"""The JSON Schema of documents: valid, documented, and the same language as the loader's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from perdure.dsl import load
+from perdure.dsl.decode_steps import Defaults, StepDecoder
+from perdure.dsl.diagnostics import Collector
+from perdure.dsl.forms import Forms, plain
+from perdure.dsl.reader import read
+from perdure.dsl.schema import kinds, schema
+from perdure.dsl.source import Source
+
+DESIGN = Path(__file__).parents[3] / "shared" / "design" / "dsl.md"
+DEFINITIONS = schema()["definitions"]
+STRUCTURE = {"PD201", "PD202", "PD203", "PD204", "PD205", "PD206", "PD209"}
+
+
+def properties() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property anywhere in the schema, with the path to it."""
+    waiting: list[tuple[str, Any]] = [("", schema())]
+    while waiting:
+        path, part = waiting.pop()
+        if isinstance(part, list):
+            waiting += [(f"{path}/{index}", each) for index, each in enumerate(part)]
+        elif isinstance(part, dict):
+            found = part.get("properties", {})
+            if "type" in part:
+                yield from ((f"{path}/{key}", each) for key, each in found.items())
+            waiting += [(f"{path}/{key}", each) for key, each in part.items() if key != "defaultSnippets"]
+
+
+def branches(union: str) -> list[dict[str, Any]]:
+    """The kinds of a union, in order."""
+    names = [part["$ref"].rpartition("/")[2] for part in DEFINITIONS[union]["anyOf"] if "$ref" in part]
+    return [DEFINITIONS[name] for name in names if "x-perdure-kind" in DEFINITIONS[name]]
+
+
+def test_is_a_schema() -> None:
+    """The file holds to the meta-schema of draft-07."""
+    jsonschema.Draft7Validator.check_schema(schema())
+
+
+def test_every_property_is_explained() -> None:
+    """Editors show a text and an example for each property."""
+    unexplained = [
+        path
+        for path, part in properties()
+        if not part.get("description") or "```yaml\n" not in part.get("markdownDescription", "")
+    ]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize("union", ["task", "item"])
+def test_kinds_are_disjoint_and_closed(union: str) -> None:
+    """A step's kind key is required, and no unknown key is let through."""
+    for branch in branches(union):
+        assert branch["x-perdure-kind"] in branch["required"]
+        assert branch["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("union", ["task", "item"])
+def test_every_kind_has_a_snippet(union: str) -> None:
+    """Editors offer each kind of step ready-made."""
+    assert [branch["x-perdure-kind"] for branch in branches(union) if not branch.get("defaultSnippets")] == []
+
+
+def test_the_decoder_knows_exactly_the_kinds_that_are_not_planned() -> None:
+    """What the schema allows is decoded, and nothing else is."""
+    decoder = StepDecoder(Forms(Collector("case.yaml")), {}, Defaults())
+    usable = {
+        union: {branch["x-perdure-kind"] for branch in branches(union) if not branch.get("x-perdure-planned")}
+        for union in ("task", "item")
+    }
+    assert decoder.kinds() == usable
+
+
+def test_every_kind_is_known() -> None:
+    """The kinds are those of the language's grammar."""
+    tasks = """call call_workflow start_workflow call_entity wait wait_for_event value fan_out for_each while
+        until parallel race switch do try saga lock_entities"""
+    statements = """set return raise continue_as_new set_custom_status log send_event signal_entity cancel
+        break continue output if"""
+    assert set(kinds("task")) == set(tasks.split())
+    assert set(kinds("item")) == set(statements.split())
+
+
+def examples() -> list[str]:
+    """The whole documents among the examples of the language's page."""
+    if not DESIGN.exists():
+        return []
+    blocks = DESIGN.read_text("utf-8").split("```yaml\n")[1:]
+    texts = [block.partition("```")[0] for block in blocks]
+    return [text for text in texts if text.startswith("dsl:") or "\ndsl: perdure/1" in text]
+
+
+@pytest.mark.skipif(not DESIGN.exists(), reason="the language's page is not beside this repository")
+def test_accepts_the_examples_of_the_page() -> None:
+    """The schema holds the whole language: each document of its page is valid."""
+    validator = jsonschema.Draft7Validator(schema())
+    assert examples()
+    for text in examples():
+        for document in read(Source("page.yaml", text), Collector("page.yaml")):
+            validator.validate(plain(document.root))
+
+
+@pytest.mark.skipif(not DESIGN.exists(), reason="the language's page is not beside this repository")
+def test_the_loader_knows_the_examples_of_the_page() -> None:
+    """The loader finds nothing wrong with their structure; some it does not support yet."""
+    for text in examples():
+        found = {each.code for each in load(Source("page.yaml", text)).diagnostics}
+        assert not found & STRUCTURE, text
