@@ -35,10 +35,10 @@ def _path(step: Step) -> str:
 
 
 def _instruction(op: Op) -> str:
-    fields = (
-        (name, getattr(op, name)) for name in op.__struct_fields__ if name != "step"
+    fields = ((name, getattr(op, name)) for name in op.__struct_fields__ if name != "step")
+    shown = " ".join(
+        f"{name.rstrip('_')}={_field(name, value)}" for name, value in fields if value is not None
     )
-    shown = " ".join(f"{name.rstrip('_')}={_field(name, value)}" for name, value in fields if value is not None)
     return f"{type(op).__name__} {shown}".rstrip()
 
 
@@ -49,7 +49,13 @@ def _field(name: str, value: Any) -> str:
             return show_value(tree) + (f" ({renamed})" if renamed else "")
         case RetryPolicy():
             parts = ((each, getattr(value, each)) for each in value.__struct_fields__)
-            return "{" + " ".join(f"{each.rstrip('_')}={_field(each, part)}" for each, part in parts if part is not None) + "}"
+            return (
+                "{"
+                + " ".join(
+                    f"{each.rstrip('_')}={_field(each, part)}" for each, part in parts if part is not None
+                )
+                + "}"
+            )
         case bool():
             return "yes" if value else "no"
         case int() if name in _TARGETS:

@@ -83,40 +83,40 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag
     step: int
 
 
-class Jump(Instruction):
+class Jump(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Go on at ``to``."""
 
     to: int
 
 
-class JumpUnless(Instruction):
+class JumpUnless(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Go on at ``to`` unless the condition holds."""
 
     condition: Code
     to: int
 
 
-class Assign(Instruction):
+class Assign(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Compute a value into a slot."""
 
     slot: str
     value: Code
 
 
-class Move(Instruction):
+class Move(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Copy a slot; null without a source."""
 
     slot: str
     source: str | None
 
 
-class SetVariables(Instruction):
+class SetVariables(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Compute all values, then assign the variables."""
 
     values: tuple[tuple[str, Code], ...]
 
 
-class Call(Instruction):
+class Call(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Schedule an activity and wait for it. The worker evaluates ``output`` over ``result``."""
 
     slot: str
@@ -126,14 +126,14 @@ class Call(Instruction):
     output: Code | None
 
 
-class Wait(Instruction):
+class Wait(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Wait for a duration or until a time; what is not in the future waits for nothing."""
 
     duration: Amount | None
     until: Code | None
 
 
-class WaitEvent(Instruction):
+class WaitEvent(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Wait for events of a name.
 
     ``listed``: the value is a list of ``count`` payloads, or up to the one for which ``until`` holds.
@@ -151,7 +151,7 @@ class WaitEvent(Instruction):
     result_slot: str
 
 
-class EnterBound(Instruction):
+class EnterBound(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Open a scope with time limits and retry. ``timeout`` bounds each attempt, ``deadline`` all."""
 
     timeout: Amount | None
@@ -159,11 +159,11 @@ class EnterBound(Instruction):
     retry: RetryPolicy | None
 
 
-class LeaveBound(Instruction):
+class LeaveBound(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Close a ``Bound`` scope: its body has ended well."""
 
 
-class EnterTry(Instruction):
+class EnterTry(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Open a ``Try`` scope. Its body, and each clause, ends with ``LeaveTry``; then comes ``end``."""
 
     catch: int | None
@@ -171,7 +171,7 @@ class EnterTry(Instruction):
     end: int
 
 
-class Catch(Instruction):
+class Catch(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """A clause: take the scope's error if it matches, else go on at ``otherwise``."""
 
     errors: tuple[str, ...]
@@ -180,32 +180,32 @@ class Catch(Instruction):
     otherwise: int
 
 
-class Rethrow(Instruction):
+class Rethrow(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """No clause took the scope's error: it goes on unchanged."""
 
 
-class LeaveTry(Instruction):
+class LeaveTry(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """The body or a clause has ended well: run ``finally_``, then go on at ``end``."""
 
 
-class EndFinally(Instruction):
+class EndFinally(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Go on with what led into ``finally``."""
 
 
-class Unwind(Instruction):
+class Unwind(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """``break`` and ``continue``: leave scopes until ``depth`` of them are open, then go on at ``to``."""
 
     to: int
     depth: int
 
 
-class Return(Instruction):
+class Return(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """End the instance with an output."""
 
     value: Code
 
 
-class Raise(Instruction):
+class Raise(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Raise a new error."""
 
     error: str
@@ -214,13 +214,13 @@ class Raise(Instruction):
     cause: Code | None
 
 
-class RaiseValue(Instruction):
+class RaiseValue(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Raise a kept error, unchanged."""
 
     value: Code
 
 
-class StartItems(Instruction):
+class StartItems(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Begin a ``for_each``: the list, and room for the values, in slot ``loop``."""
 
     items: Code
@@ -228,7 +228,7 @@ class StartItems(Instruction):
     loop: str
 
 
-class NextItem(Instruction):
+class NextItem(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """The next item and its index into their slots, or go on at ``end``."""
 
     loop: str
@@ -237,7 +237,7 @@ class NextItem(Instruction):
     end: int
 
 
-class EndItem(Instruction):
+class EndItem(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Keep the iteration's value (null without a source) and go on at ``to``."""
 
     loop: str
@@ -245,14 +245,14 @@ class EndItem(Instruction):
     to: int
 
 
-class CollectItems(Instruction):
+class CollectItems(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """The values of the iterations into a slot; the loop's own slot is gone."""
 
     loop: str
     slot: str
 
 
-class StartRounds(Instruction):
+class StartRounds(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Begin a ``while`` or ``until``: the limit into slot ``loop``."""
 
     limit: Amount
@@ -260,14 +260,14 @@ class StartRounds(Instruction):
     index_slot: str
 
 
-class NextRound(Instruction):
+class NextRound(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Count an iteration; raises ``perdure.LimitExceeded`` when there were ``limit`` already."""
 
     loop: str
     index_slot: str
 
 
-class FanOut(Instruction):
+class FanOut(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Run the body (at ``body``) once an item, ``width`` at a time, inline in this instance.
 
     ``policy`` is ``fail_fast``, ``collect`` or ``tolerate``; ``tolerate`` is a count, or a share.
@@ -291,7 +291,7 @@ class FanOut(Instruction):
     end: int
 
 
-class Parallel(Instruction):
+class Parallel(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Run all branches (name and start) side by side."""
 
     slot: str
@@ -300,7 +300,7 @@ class Parallel(Instruction):
     end: int
 
 
-class Race(Instruction):
+class Race(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Run all branches; the first that ends decides, the others are canceled."""
 
     slot: str
@@ -308,20 +308,20 @@ class Race(Instruction):
     end: int
 
 
-class EndBranch(Instruction):
+class EndBranch(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """A branch has ended with the value of a slot (null without a source)."""
 
     source: str | None
 
 
-class ContinueAsNew(Instruction):
+class ContinueAsNew(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """End the generation; the next one starts with ``input``."""
 
     input: Code
     carry: bool
 
 
-class Log(Instruction):
+class Log(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """A line for the log, written once when the turn is committed."""
 
     level: str
@@ -329,13 +329,13 @@ class Log(Instruction):
     fields: Code | None
 
 
-class SetCustomStatus(Instruction):
+class SetCustomStatus(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Show a value as the instance's custom status."""
 
     value: Code
 
 
-class End(Instruction):
+class End(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """End the instance with null."""
 
 

@@ -147,9 +147,7 @@ class FlowLowering(Lowering):
 
     def _fan_out(self, step: model.FanOut, slot: str) -> None:
         index, key = self._scope.fresh("index"), self._scope.fresh("key")
-        policy, tolerate = step.on_failure, model.Tolerate()
-        if isinstance(policy, model.Tolerate):
-            policy, tolerate = "tolerate", policy
+        tolerate = step.on_failure if isinstance(step.on_failure, model.Tolerate) else model.Tolerate()
         names = {step.each: step.each, step.at: index}
         until_slots = {name: self._scope.fresh(name) for name in _FAN_OUT_NAMES}
         body, end = Label(), Label()
@@ -162,7 +160,7 @@ class FlowLowering(Lowering):
             key_slot=key,
             key=self._optional(step.key, **names),
             width=self._amount(step.width),
-            policy=policy,
+            policy="tolerate" if isinstance(step.on_failure, model.Tolerate) else step.on_failure,
             tolerate_count=tolerate.count,
             tolerate_share=tolerate.share,
             until=self._optional(step.until, **until_slots),
@@ -192,9 +190,7 @@ class FlowLowering(Lowering):
 
     def _parallel(self, step: model.Parallel, slot: str) -> None:
         starts, end = self._branches(step.branches), Label()
-        self._emit(
-            ir.Parallel, slot=slot, branches=starts, collect=step.on_failure == "collect", end=end
-        )
+        self._emit(ir.Parallel, slot=slot, branches=starts, collect=step.on_failure == "collect", end=end)
         self._branch_bodies(step.branches, starts)
         self._emitter.place(end)
 

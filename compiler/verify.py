@@ -115,7 +115,16 @@ def _check_slots(program: ir.Program) -> None:
     for op in program.code:
         for name in op.__struct_fields__:
             value = getattr(op, name)
-            if name in {"slot", "item_slot", "index_slot", "key_slot", "error_slot", "event_slot", "result_slot", "loop"}:
+            if name in {
+                "slot",
+                "item_slot",
+                "index_slot",
+                "key_slot",
+                "error_slot",
+                "event_slot",
+                "result_slot",
+                "loop",
+            }:
                 written.add(value)
             elif name == "until_slots":
                 written.update(value)
@@ -147,8 +156,6 @@ def codes(value: object) -> Iterator[ir.Code]:
 
 def _check_paths(program: ir.Program) -> None:
     """A path names one step: idempotency keys are made from it."""
-    paths = [
-        program.steps[op.step].static_path for op in program.code if isinstance(op, ir.Call)
-    ]
+    paths = [program.steps[op.step].static_path for op in program.code if isinstance(op, ir.Call)]
     if len(paths) != len(set(paths)):
         raise InvalidProgram("two calls have the same path")

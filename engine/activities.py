@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -64,21 +63,13 @@ class Context:
         self.path = path
         self.idempotency_key = idempotency_key
         self.attempt = attempt
-        self._canceled = threading.Event()
-
-    @property
-    def canceled(self) -> bool:
+        self.canceled = False
         """Whether the step was canceled, lost a race or timed out."""
-        return self._canceled.is_set()
 
     def heartbeat(self) -> None:
         """Say that the work goes on. Raises ``ActivityCanceled`` when nobody waits for it any more."""
         if self.canceled:
             raise ActivityCanceled("nobody waits for this activity any more")
-
-    def cancel(self) -> None:
-        """Tell the activity to stop. For the engine."""
-        self._canceled.set()
 
 
 def activity(name: str | None = None) -> Callable[[Function], Function]:
@@ -87,7 +78,7 @@ def activity(name: str | None = None) -> Callable[[Function], Function]:
     Raises ``TypeError`` for what cannot be called with a map of arguments.
     """
     if callable(name):
-        raise TypeError("write @activity() or @activity(\"Name\"), with parentheses")
+        raise TypeError('write @activity() or @activity("Name"), with parentheses')
 
     def mark(function: Function) -> Function:
         setattr(function, _MARK, name or function.__name__)
@@ -110,9 +101,7 @@ class Activity:
                 raise TypeError(f"activity {name}: parameter {parameter.name!r} must be one that has a name")
         self._context = "ctx" in parameters
         self._names = [each for each in parameters if each != "ctx"]
-        self._required = {
-            each for each in self._names if parameters[each].default is inspect.Parameter.empty
-        }
+        self._required = {each for each in self._names if parameters[each].default is inspect.Parameter.empty}
         self._types: dict[str, Any] | None = None
 
     def arguments(self, has_input: bool, value: Any, context: Context) -> dict[str, Any]:
@@ -183,6 +172,10 @@ class Registry:
             if isinstance(name, str) and callable(value):
                 self.add(name, value)
 
+    def __contains__(self, name: object) -> bool:
+        """Whether an activity of this name is offered."""
+        return name in self._activities
+
     def get(self, name: str) -> Activity | None:
         """The activity of a name."""
         return self._activities.get(name)
@@ -209,7 +202,7 @@ def _imported(module: str | Path) -> ModuleType:
         place = f" ({where.filename}:{where.lineno})"
         raise UserError(
             f"cannot import activities from {str(module)!r}: {type(error).__name__}: {error}{place}",
-            hint="activities are Python functions marked with @perdure.activity(\"Name\")",
+            hint='activities are Python functions marked with @perdure.activity("Name")',
         ) from error
 
 

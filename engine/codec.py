@@ -11,7 +11,7 @@ from perdure.engine.events import Event, Received
 
 _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(list[Event])
-_received = msgspec.json.Decoder(Received)
+_received: msgspec.json.Decoder[Received] = msgspec.json.Decoder(Received)
 
 
 def encode_events(events: list[Event]) -> str:

@@ -29,14 +29,14 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
 # -- received -------------------------------------------------------------------------------------
 
 
-class EventRaised(_Event, tag="EventRaised"):
+class EventRaised(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="EventRaised"):
     """An event reached the instance; it is consumed whether something waits for it or not."""
 
     name: str
     input: Json = None
 
 
-class ExecutionStarted(_Event, tag="ExecutionStarted"):
+class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionStarted"):
     """The first event of every generation.
 
     ``execution`` names this generation of this instance and nothing else, ever. ``digest`` pins the
@@ -58,14 +58,14 @@ class ExecutionStarted(_Event, tag="ExecutionStarted"):
     carried: tuple[EventRaised, ...] = ()
 
 
-class TaskCompleted(_Event, tag="TaskCompleted"):
+class TaskCompleted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TaskCompleted"):
     """An activity returned (and ``output`` of its step was applied)."""
 
     scheduled_seq: int
     result: Json = None
 
 
-class TaskFailed(_Event, tag="TaskFailed"):
+class TaskFailed(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TaskFailed"):
     """An activity raised. ``retry_after`` (microseconds) replaces the policy's wait."""
 
     scheduled_seq: int
@@ -76,25 +76,25 @@ class TaskFailed(_Event, tag="TaskFailed"):
     retry_after: int | None = None
 
 
-class TimerFired(_Event, tag="TimerFired"):
+class TimerFired(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TimerFired"):
     """A timer is due by the store's clock."""
 
     scheduled_seq: int
 
 
-class ExecutionSuspended(_Event, tag="ExecutionSuspended"):
+class ExecutionSuspended(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionSuspended"):
     """From here events are recorded, and wait for ``ExecutionResumed``."""
 
     reason: str | None = None
 
 
-class ExecutionResumed(_Event, tag="ExecutionResumed"):
+class ExecutionResumed(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionResumed"):
     """What was recorded while suspended is now acted on, in order."""
 
     reason: str | None = None
 
 
-class ExecutionTerminated(_Event, tag="ExecutionTerminated"):
+class ExecutionTerminated(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionTerminated"):
     """The instance ends at once, without cleanup. The last event of its history."""
 
     reason: str | None = None
@@ -103,7 +103,7 @@ class ExecutionTerminated(_Event, tag="ExecutionTerminated"):
 # -- decided --------------------------------------------------------------------------------------
 
 
-class TaskScheduled(_Event, tag="TaskScheduled"):
+class TaskScheduled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TaskScheduled"):
     """An activity is asked for. ``path`` is the step's, with item keys; ``attempt`` counts from 1."""
 
     name: str
@@ -114,13 +114,13 @@ class TaskScheduled(_Event, tag="TaskScheduled"):
     input: Json = None
 
 
-class TaskCanceled(_Event, tag="TaskCanceled"):
+class TaskCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TaskCanceled"):
     """Nobody waits for this task any more; a late result is superseded."""
 
     scheduled_seq: int
 
 
-class TimerCreated(_Event, tag="TimerCreated"):
+class TimerCreated(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TimerCreated"):
     """Wake the instance at ``fire_at``. ``purpose``: wait, timeout, deadline or retry."""
 
     fire_at: int
@@ -128,20 +128,20 @@ class TimerCreated(_Event, tag="TimerCreated"):
     path: str
 
 
-class TimerCanceled(_Event, tag="TimerCanceled"):
+class TimerCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TimerCanceled"):
     """The timer must not fire any more."""
 
     scheduled_seq: int
 
 
-class ContinueAsNew(_Event, tag="ContinueAsNew"):
+class ContinueAsNew(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ContinueAsNew"):
     """The generation ends here; the next one starts with this input and ``carried`` events."""
 
     input: Json = None
     carried: int = 0
 
 
-class ExecutionCompleted(_Event, tag="ExecutionCompleted"):
+class ExecutionCompleted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionCompleted"):
     """The instance ended by itself: ``Completed`` with an output, or ``Failed`` with an error."""
 
     status: str
@@ -164,6 +164,9 @@ Decided: TypeAlias = (
 )
 Event: TypeAlias = Received | Decided
 
+ANSWERS = (TaskCompleted, TaskFailed, TimerFired)
+"""What answers a decision, with its ``seq``."""
+RESULTS = (TaskCompleted, TaskFailed)
 DECIDED = (TaskScheduled, TaskCanceled, TimerCreated, TimerCanceled, ContinueAsNew, ExecutionCompleted)
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
+import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,16 +27,29 @@ from perdure.engine.tasks import Task
 MAX_MESSAGE = 8192
 """Characters of an error's message that are kept."""
 
+FEW_THREADS = 2
+"""Threads that work at once when activities end quickly."""
+TEND_EVERY = 0.001
+"""Seconds between looks at how quickly they end."""
+
 Answer = TaskCompleted | TaskFailed
 Done = Callable[[Task, Answer], None]
 
 _log = logging.getLogger("perdure.activities")
 
 
+class _Job(NamedTuple):
+    task: Task
+    activity: Activity
+    context: Context
+
+
 class Executor:
     """Runs up to ``concurrency`` sync and as many async activities at once; the others queue up.
 
-    ``programs`` finds the Program of a digest, for the ``output`` of a step.
+    ``programs`` finds the Program of a digest, for the ``output`` of a step. Sync activities that end
+    at once share few threads, because threads that compete for the interpreter keep turns waiting;
+    ``tend`` lets more of them work while those that do are blocked.
     """
 
     def __init__(
@@ -46,11 +60,15 @@ class Executor:
         self._done = done
         self._concurrency = concurrency
         self._contexts: dict[tuple[str, int], Context] = {}
-        self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[tuple[Task, Activity, Context] | None] = queue.SimpleQueue()
+        self._jobs: deque[_Job] = deque()
+        self._condition = threading.Condition()
         self._threads: list[threading.Thread] = []
+        self._least = min(FEW_THREADS, concurrency)
+        self._allowed = self._least
+        self._working = 0
+        self._ended = self._ended_before = 0
+        self._tended = 0.0
         self._stopping = False
-        self._idle = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limit: asyncio.Semaphore | None = None
         self._async_tasks: set[asyncio.Task[None]] = set()
@@ -58,32 +76,35 @@ class Executor:
     @property
     def running(self) -> frozenset[tuple[str, int]]:
         """Keys of the tasks that run or wait for a place here."""
-        with self._lock:
-            return frozenset(self._contexts)
+        return frozenset(self._contexts.copy())
 
     @property
     def places(self) -> int:
         """How many more tasks could start at once."""
-        with self._lock:
-            return max(self._concurrency - len(self._contexts), 0)
+        return max(self._concurrency - len(self._contexts), 0)
+
+    @property
+    def backlog(self) -> bool:
+        """Whether sync activities wait for a thread: ``tend`` soon."""
+        return bool(self._jobs)
 
     def start(self, tasks: Iterable[Task]) -> None:
         """Run tasks, in order, as places become free."""
-        coroutines = []
+        sync: list[_Job] = []
+        coroutines: list[_Job] = []
         for task in tasks:
-            context = Context(task.instance, task.path, task.key, task.attempt)
             activity = self._registry.get(task.name)
             if activity is None:
                 message = f"no activity {task.name!r} is registered here"
                 self._done(task, _failed(task, "perdure.Payload", message))
                 continue
-            with self._lock:
-                self._contexts[task.id] = context
-            if activity.is_async:
-                coroutines.append((task, activity, context))
-            else:
-                self._queue.put((task, activity, context))
-        self._grow()
+            context = Context(task.instance, task.path, task.key, task.attempt)
+            self._contexts[task.id] = context
+            (coroutines if activity.is_async else sync).append(_Job(task, activity, context))
+        if sync:
+            with self._condition:
+                self._jobs += sync
+                self._wake()
         if coroutines:
             self._event_loop().call_soon_threadsafe(self._spawn, coroutines)
 
@@ -92,48 +113,64 @@ class Executor:
         for key in keys:
             context = self._contexts.get(key)
             if context is not None:
-                context.cancel()
+                context.canceled = True
+
+    def tend(self, now: float) -> None:
+        """Allow more threads while those at work end less than a job a millisecond; ``now`` in seconds."""
+        if now - self._tended < TEND_EVERY:
+            return
+        with self._condition:
+            ended, self._ended_before = self._ended - self._ended_before, self._ended
+            self._tended = now
+            if not self._jobs:
+                self._allowed = self._least
+            elif ended < self._allowed:
+                self._allowed = min(self._allowed * 2, self._concurrency)
+                self._wake()
 
     def stop(self, timeout: float) -> None:
         """Tell every activity to stop, and wait up to ``timeout`` seconds for those in threads.
 
         What waits for a place is not started any more.
         """
-        self._stopping = True
-        with self._lock:
-            contexts, threads = list(self._contexts.values()), list(self._threads)
-        for context in contexts:
-            context.cancel()
-        for _ in threads:
-            self._queue.put(None)
+        with self._condition:
+            self._stopping = True
+            self._jobs.clear()
+            self._condition.notify_all()
+        for context in list(self._contexts.values()):
+            context.canceled = True
         deadline = clock.monotonic() + timeout
-        for thread in threads:
+        for thread in self._threads:
             thread.join(max(deadline - clock.monotonic(), 0))
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
 
     # -- threads ----------------------------------------------------------------------------------
 
-    def _grow(self) -> None:
-        with self._lock:
-            wanted = min(self._queue.qsize() - self._idle, self._concurrency - len(self._threads))
-            for _ in range(max(wanted, 0)):
-                name = f"perdure-activity-{len(self._threads)}"
-                thread = threading.Thread(target=self._work, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+    def _wake(self) -> None:
+        """Let as many threads work as are allowed and have something to do; with the lock held."""
+        wanted = min(self._allowed - self._working, len(self._jobs))
+        idle = len(self._threads) - self._working
+        self._condition.notify(max(min(wanted, idle), 0))
+        for _ in range(wanted - idle):
+            name = f"perdure-activity-{len(self._threads)}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._threads.append(thread)
+            self._working += 1
+            thread.start()
 
     def _work(self) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
-            job = self._queue.get()
-            with self._lock:
-                self._idle -= 1
-            if job is None or self._stopping:
-                return
-            task, activity, context = job
-            self._finish(task, self._run(task, activity, context))
+            with self._condition:
+                while not self._jobs or self._working > self._allowed:
+                    self._working -= 1
+                    if self._stopping:
+                        return
+                    self._condition.wait()
+                    self._working += 1
+                job = self._jobs.popleft()
+            self._finish(job.task, self._run(*job))
+            self._ended += 1
 
     def _run(self, task: Task, activity: Activity, context: Context) -> Answer:
         try:
@@ -152,6 +189,9 @@ class Executor:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._limit = asyncio.Semaphore(self._concurrency)
+            if sys.version_info >= (3, 12):
+                # What ends without waiting needs no turn of the loop.
+                self._loop.set_task_factory(asyncio.eager_task_factory)
             threading.Thread(target=self._run_loop, name="perdure-activities", daemon=True).start()
         return self._loop
 
@@ -160,7 +200,7 @@ class Executor:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
-    def _spawn(self, jobs: list[tuple[Task, Activity, Context]]) -> None:
+    def _spawn(self, jobs: list[_Job]) -> None:
         assert self._loop is not None, "this runs on the loop"
         for task, activity, context in jobs:
             running = self._loop.create_task(self._run_async(task, activity, context))
@@ -202,8 +242,7 @@ class Executor:
             return _failed(task, "perdure.Payload", f"{type(error).__name__}: {error}")
 
     def _finish(self, task: Task, answer: Answer) -> None:
-        with self._lock:
-            self._contexts.pop(task.id, None)
+        self._contexts.pop(task.id, None)
         self._done(task, answer)
 
 

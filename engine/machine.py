@@ -16,6 +16,7 @@ from perdure.compiler.runtime import EvalError
 from perdure.dsl.expr.times import Timestamp
 from perdure.engine import forks, keys, ops, scopes, waits
 from perdure.engine.events import (
+    ANSWERS,
     ContinueAsNew,
     Decided,
     EventRaised,
@@ -94,13 +95,14 @@ class Machine:
 
     def expects(self, event: Received) -> bool:
         """Whether an answer is the first one to a decision that is still open."""
-        if not isinstance(event, TaskCompleted | TaskFailed | TimerFired):
-            return not self.state.ended
-        open_ = self.state.timers if isinstance(event, TimerFired) else self.state.tasks
-        return event.scheduled_seq in open_ and not any(
-            isinstance(held, TaskCompleted | TaskFailed | TimerFired)
-            and held.scheduled_seq == event.scheduled_seq
-            for held in self.state.held
+        state = self.state
+        if not isinstance(event, ANSWERS):
+            return not state.ended
+        open_ = state.timers if isinstance(event, TimerFired) else state.tasks
+        if event.scheduled_seq not in open_:
+            return False
+        return not state.held or all(
+            not isinstance(held, ANSWERS) or held.scheduled_seq != event.scheduled_seq for held in state.held
         )
 
     # -- what instructions call -------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.compiler import ir
 from perdure.engine import forks, keys, scopes, waits
-from perdure.engine.events import TaskScheduled
+from perdure.engine.events import EventRaised, TaskScheduled
 from perdure.engine.failure import EXPRESSION, LIMIT, SCHEMA, Failure, matches
 from perdure.engine.state import (
     Bound,
@@ -128,7 +128,8 @@ def _wait_event(machine: Machine, fiber: Fiber, op: Any) -> bool:
 
 def _take_buffered(machine: Machine, fiber: Fiber, wait: EventWait) -> bool:
     """Give the wait what came early, oldest first; returns whether it has all it waits for."""
-    buffer, kept = machine.state.buffer, []
+    buffer = machine.state.buffer
+    kept: list[EventRaised] = []
     complete = False
     machine.state.buffer = kept
     try:

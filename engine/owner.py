@@ -96,7 +96,12 @@ class Owner:
         self._wake(hot)
 
     def start(
-        self, instance: Instance, program: LinkedProgram, message: Message, event: Received, request: Request | None
+        self,
+        instance: Instance,
+        program: LinkedProgram,
+        message: Message,
+        event: Received,
+        request: Request | None,
     ) -> bool:
         """A client of this process starts an instance whose id the database does not have.
 
@@ -130,7 +135,11 @@ class Owner:
         return list(self._wanted)
 
     def loaded(
-        self, ids: Sequence[str], found: Iterable[Loaded], programs: Mapping[str, LinkedProgram | str], now: int
+        self,
+        ids: Sequence[str],
+        found: Iterable[Loaded],
+        programs: Mapping[str, LinkedProgram | str],
+        now: int,
     ) -> None:
         """What the database has of ``ids``. For a Program that cannot be had, its entry says why."""
         rows = {each.instance.id: each for each in found}
@@ -160,12 +169,17 @@ class Owner:
             hot = self._of(each.instance.id)
             if hot.running is not None or hot.parked:
                 continue
-            self._load(hot, each, programs[each.instance.digest], now)
-            if hot.running is not None:
-                self._adopt(hot, hot.running, each, takeover, here)
+            running = self._load(hot, each, programs[each.instance.digest], now)
+            if running is not None:
+                self._adopt(hot, running, each, takeover, here)
 
     def _adopt(
-        self, hot: Hot, running: Running, loaded: Loaded, takeover: Takeover, here: Collection[tuple[str, int]]
+        self,
+        hot: Hot,
+        running: Running,
+        loaded: Loaded,
+        takeover: Takeover,
+        here: Collection[tuple[str, int]],
     ) -> None:
         instance, queue = loaded.instance, running.machine.started.queue or ""
         tasks, _ = open_work(loaded.history)
@@ -241,12 +255,13 @@ class Owner:
             return []
         return self._give_up(turns[0].hot, now) if turns else self._give_up_rest()
 
-    def reset(self) -> tuple[list[Input], list[str]]:
+    def reset(self) -> tuple[list[tuple[str, Input]], list[str]]:
         """This worker's id is dead: drop everything. What the database does not have is returned:
 
-        results of activities, for the inbox, and ids of messages whose clients must ask again.
+        results of activities with their instances, for the inbox, and ids of messages whose clients must ask again.
         """
-        results, unanswered = [], []
+        results: list[tuple[str, Input]] = []
+        unanswered: list[str] = []
         for hot in self._hot.values():
             for each in hot.pending + hot.excess:
                 if each.message is not None and not each.stored:
@@ -279,7 +294,8 @@ class Owner:
         full = hot.held > 0 or bool(hot.excess) or len(hot.pending) >= MAX_PENDING
         (hot.excess if full and isinstance(each.event, EventRaised) else hot.pending).append(each)
 
-    def _load(self, hot: Hot, loaded: Loaded, program: LinkedProgram | str, now: int) -> None:
+    def _load(self, hot: Hot, loaded: Loaded, program: LinkedProgram | str, now: int) -> Running | None:
+        """Replay an instance; None when it is parked."""
         instance = loaded.instance
         hot.instance, hot.history = instance, loaded.history
         hot.held = loaded.held + hot.released
@@ -293,11 +309,11 @@ class Owner:
             running = Running.load(loaded, program)
         except NonDeterminismError as error:
             self._park(hot, instance, str(error), now)
-            return
+            return None
         stuck = instance.status is Status.SUSPENDED and not running.machine.state.suspended
         if stuck and not hot.resuming:
             self._park(hot, instance, instance.reason or "", now)
-            return
+            return None
         hot.running, hot.parked, hot.resuming, hot.history = running, False, False, ()
         keys = {(instance.execution, seq) for seq in running.open_tasks}
         hot.eager &= keys
@@ -308,6 +324,7 @@ class Owner:
             self._wake(hot)
         else:
             self._settle(hot)
+        return running
 
     def _park(self, hot: Hot, instance: Instance, reason: str, now: int) -> None:
         """Suspend an instance that cannot go on; what comes for it is set aside."""
@@ -396,7 +413,8 @@ class Owner:
                 return []
         state = running.machine.state
         room = MAX_BUFFER - len(state.buffer) - len(state.held)
-        inputs, rest = [], []
+        inputs: list[Input] = []
+        rest: list[Input] = []
         for each in hot.pending:
             if isinstance(each.event, EventRaised):
                 room -= 1

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from perdure.engine.codec import encode_received
-from perdure.engine.events import ExecutionStarted, TaskCompleted, TaskFailed, TimerFired, kind
+from perdure.engine.events import RESULTS, ExecutionStarted, TimerFired, kind
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.linked import encode_json
 from perdure.engine.store.rows import (
@@ -35,7 +35,13 @@ Requests = dict[str, Request]
 
 
 def seal(
-    hot: Hot, turn: Turn, inputs: Sequence[Input], sealed: Sealed, requests: Requests, offers: Callable[[str, str | None], bool], now: int
+    hot: Hot,
+    turn: Turn,
+    inputs: Sequence[Input],
+    sealed: Sealed,
+    requests: Requests,
+    offers: Callable[[str, str | None], bool],
+    now: int,
 ) -> None:
     """Add a turn to the batch."""
     done = SealedTurn(hot=hot.id, inputs=list(inputs))
@@ -132,10 +138,10 @@ def _place_tasks(
 
 
 def _close_tasks(hot: Hot, turn: Turn, sealed: Sealed, done: SealedTurn) -> None:
+    if not turn.tasks_closed:
+        return
     answered = {
-        (each.execution, each.event.scheduled_seq)
-        for each in turn.taken
-        if isinstance(each.event, TaskCompleted | TaskFailed)
+        (each.execution, each.event.scheduled_seq) for each in turn.taken if isinstance(each.event, RESULTS)
     }
     for key in turn.tasks_closed:
         if key in hot.eager:
@@ -158,6 +164,8 @@ def _payloads(turn: Turn, fresh: bool) -> tuple[PayloadRow, ...]:
 
 def _timers(hot: Hot, turn: Turn) -> tuple[TimerRow, ...]:
     """Timers that outlive the turn which made them."""
+    if not turn.timers:
+        return ()
     closed = set(turn.timers_closed)
     return tuple(
         TimerRow(execution=execution, seq=seq, instance=hot.id, slot=turn.instance.slot, due=due)
@@ -167,6 +175,8 @@ def _timers(hot: Hot, turn: Turn) -> tuple[TimerRow, ...]:
 
 
 def _timers_closed(turn: Turn) -> tuple[tuple[str, int], ...]:
+    if not turn.timers:
+        return tuple(turn.timers_closed)
     made = {(execution, seq) for execution, seq, _ in turn.timers}
     return tuple(key for key in turn.timers_closed if key not in made)
 

@@ -14,6 +14,7 @@ import msgspec
 from perdure.engine import keys
 from perdure.engine.codec import decode_events, encode_events
 from perdure.engine.events import (
+    RESULTS,
     ContinueAsNew,
     Decided,
     Event,
@@ -156,7 +157,7 @@ class _Turning:
             self._record(event, [])
             self._terminate(event)
             return
-        if isinstance(event, TaskCompleted | TaskFailed):
+        if isinstance(event, RESULTS):
             self.turn.tasks_closed.append((running.instance.execution, event.scheduled_seq))
         elif isinstance(event, TimerFired):
             self.turn.timers_closed.append((running.instance.execution, event.scheduled_seq))

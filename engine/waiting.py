@@ -50,6 +50,7 @@ def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[di
 
 def _entry(machine: Machine, fiber: Fiber, times: dict[int, tuple[int, Event]]) -> dict[str, Any] | None:
     op = machine.op(fiber)
+    since: int | None
     match fiber.wait:
         case TaskWait(seq=seq):
             kind, name, since, until = "task", op.activity, times[seq][0], None

@@ -29,7 +29,7 @@ from perdure.engine.errors import (
     Refused,
     StoreError,
 )
-from perdure.engine.executor import Executor
+from perdure.engine.executor import TEND_EVERY, Executor
 from perdure.engine.hot import Sealed
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status, slot_of
@@ -176,7 +176,7 @@ class Worker:
         self._put(Finished(task.instance, task.execution, event, task.id))
 
     def _offers(self, name: str, queue: str | None) -> bool:
-        return queue in self._queues if queue is not None else name in self._activities.names
+        return queue in self._queues if queue is not None else name in self._activities
 
     # -- the thread -------------------------------------------------------------------------------
 
@@ -248,6 +248,7 @@ class Worker:
         if tick - self._renewed >= self._lease / 3_000_000:
             self._commit_lease(tick)
         busy = self._claim(tick) or busy
+        self._executor.tend(tick)
         if busy:
             self._worked = tick
         return busy
@@ -255,6 +256,8 @@ class Worker:
     def _sleep(self) -> None:
         tick = clock.monotonic()
         timeout = HINT_EVERY if tick - self._worked < 5 else CALM_HINT_EVERY
+        if self._executor.backlog:
+            timeout = TEND_EVERY
         due = self._owner.timers.next()
         if due is not None:
             timeout = min(timeout, (due - self.store.time()) / 1_000_000)
@@ -285,6 +288,7 @@ class Worker:
         """Take ourselves over under a new id; what the database does not have is fed again."""
         results, unanswered = self._owner.reset()
         for instance_id, each in results:
+            assert each.execution is not None, "a result answers an execution"
             self._incoming.append(Finished(instance_id, each.execution, each.event, None))
         self._ask_again(unanswered)
         member = self._member()
@@ -510,7 +514,9 @@ class Worker:
         if self.on_event is not None:
             for checkpoint in batch.checkpoints:
                 for row in checkpoint.history:
-                    self.on_event(checkpoint.id, event_views(row.first_seq, row.at, decode_events(row.events)))
+                    self.on_event(
+                        checkpoint.id, event_views(row.first_seq, row.at, decode_events(row.events))
+                    )
 
     def _notify(self, instance_id: str) -> None:
         with self._lock:

@@ -238,6 +238,10 @@ class SqlStore(ABC):
         self, worker: str, names: Sequence[str], queues: Sequence[str], limit: int, max_deliveries: int
     ) -> list[TaskRow]:
         claimed: list[TaskRow] = []
+        with self._read() as tx:
+            # Most looks find nothing: they must not queue with those who write.
+            if not _due(tx, names, queues, min(limit, 1)):
+                return claimed
         with self._fenced(worker) as tx:
             while wanted := max(limit - len(claimed), 0):
                 page = _due(tx, names, queues, wanted)

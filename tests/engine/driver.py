@@ -64,7 +64,9 @@ def compiled(text: str, name: str = "flow.perdure.yaml") -> LinkedProgram:
     if not text.lstrip().startswith("dsl:"):
         text = "dsl: perdure/1\nname: flow\nversion: 1.0.0\n" + inspect.cleandoc(text)
     built = build(Source(name, text))
-    assert built.workflows, "\n".join(f"{found.span} {found.code} {found.message}" for found in built.diagnostics)
+    assert built.workflows, "\n".join(
+        f"{found.span} {found.code} {found.message}" for found in built.diagnostics
+    )
     return link(built.workflows[0].program)
 
 
@@ -97,7 +99,9 @@ class Hub:
         member = Worker(id=self.worker, host="test", ir=1)
         slots = self.store.rejoin(present, member, 10 * SECOND)
         self.slots = slots or self.store.take_slots(self.worker)
-        self.owner = Owner(lambda name, queue: queue is None and name in self.registry.names, memory=self.memory)
+        self.owner = Owner(
+            lambda name, queue: queue is None and name in self.registry.names, memory=self.memory
+        )
         self.executor = Executor(self.registry, self.programs.get, self._done, concurrency=1)
         takeover = self.store.load_open(self.slots)
         programs = self.programs.all({each.instance.digest for each in takeover.loaded})
