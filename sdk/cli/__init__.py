@@ -1,1 +1,10 @@
-"""TODO."""
+"""The command line. Importing it loads click alone, and so do ``perdure --help`` and ``--version``."""
+
+from __future__ import annotations
+
+from perdure.cli.app import cli
+
+
+def main() -> None:
+    """Run the command line on the process's arguments, and exit with its code."""
+    cli.main(prog_name="perdure")

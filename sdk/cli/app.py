@@ -1,0 +1,133 @@
+"""The program ``perdure``: its commands, loaded when they are asked for, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from perdure.cli.settings import GLOBAL_OPTIONS, Command, Settings
+
+COMMANDS = {
+    "init": "Start a directory with an example workflow.",
+    "validate": "Check workflow files and point at what is wrong.",
+    "explain": "Say what a diagnostic's code means.",
+    "run": "Run a workflow file to its end in this process.",
+    "serve": "Serve the HTTP API and run workflows and activities.",
+    "deploy": "Store workflows, so that they can be started by name.",
+    "start": "Start an instance of a deployed workflow.",
+    "list": "List instances, newest first.",
+    "show": "Show an instance and what it waits for.",
+    "history": "Print the events of an instance.",
+    "wait": "Wait until instances have ended.",
+    "events": "Send events to instances.",
+    "suspend": "Stop instances from going on, until they are resumed.",
+    "resume": "Let suspended instances go on.",
+    "terminate": "End instances at once, without cleanup.",
+}
+"""Every command with the sentence that ``--help`` shows for it, in order."""
+
+ALIASES = {"ls": "list", "get": "show"}
+
+_MODULES = {"list": "listing", "suspend": "lifecycle", "resume": "lifecycle", "terminate": "lifecycle"}
+_ATTRIBUTES = {"list": "list_instances"}
+
+
+class Program(click.Group):
+    """The group of all commands; ``main`` turns every error into a message and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            return None
+        module = import_module(f"perdure.cli.{_MODULES.get(name, name)}")
+        command = getattr(module, _ATTRIBUTES.get(name, name))
+        assert isinstance(command, click.Command), "each module defines the command of its name"
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and args[0] not in ALIASES:
+            near = get_close_matches(args[0], [*COMMANDS, *ALIASES], n=1)
+            guess = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{guess}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(  # type: ignore[override]  # click's own ways of ending are replaced
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run, and exit with the code of the table in the command line's page."""
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            super().main(words, prog_name or "perdure", standalone_mode=False, **extra)
+        except click.exceptions.Exit as ended:
+            sys.exit(ended.exit_code)
+        except BaseException as error:  # noqa: BLE001  # whatever it is, people see a sentence
+            from perdure.cli.failures import report
+
+            sys.exit(report(error, words))
+        sys.exit(_flushed())
+
+
+def _flushed() -> int:
+    """0, or what a reader that went away leaves of it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        from perdure.cli.failures import report
+
+        return report(error, ())
+    return 0
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from perdure.cli.settings import version
+
+        click.echo(f"perdure {version()}")
+        ctx.exit()
+
+
+@click.command(
+    cls=Program,
+    params=[
+        *GLOBAL_OPTIONS,
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Print the version and exit.",
+        ),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGUMENTS]...",
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Durable workflows written in YAML.
+
+    The commands from 'deploy' on work on a database (--db, by default sqlite:///.perdure/perdure.db) or on a
+    server (--server). Options of this list may stand before or after the command.
+    """
+    ctx.ensure_object(Settings)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
+
+
+__all__ = ["ALIASES", "COMMANDS", "Command", "Program", "cli"]

@@ -1,0 +1,135 @@
+"""Where text goes: stdout has the answer and nothing else, stderr what people may like to know meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import click
+
+from perdure.cli.settings import Color, Settings, settings
+
+PLAIN_WIDTH = 100
+"""Columns where no terminal says how many there are."""
+
+STATUS_COLORS = {
+    "Completed": "green",
+    "Failed": "red",
+    "Terminated": "red",
+    "Canceled": "red",
+    "Suspended": "yellow",
+    "Running": "blue",
+}
+
+
+class Console:
+    """The two streams of a command, as its settings want them."""
+
+    def __init__(self, said: Settings) -> None:
+        self.json = said.json
+        self.quiet = said.quiet
+        self._color = said.color
+
+    def answer(self, data: Any, text: str, **more: Any) -> None:
+        """Print the answer: one JSON document (``more`` beside ``data``), or the text for people."""
+        if self.json:
+            _write(json_text({"version": 1, "data": data, **more}))
+        elif text:
+            _write(text if text.endswith("\n") else text + "\n")
+
+    def note(self, text: str) -> None:
+        """A remark on stderr, unless it was asked to be quiet."""
+        if not self.quiet:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def table(self, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        """Columns for people: drawn on a terminal, plain and stable elsewhere."""
+        if self.draws(sys.stdout):
+            return _drawn(titles, rows, color=self.colors(sys.stdout))
+        widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+        lines = (
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (titles, *rows)
+        )
+        return "\n".join(lines)
+
+    def draws(self, stream: TextIO) -> bool:
+        """Whether there is a terminal that can move its cursor."""
+        return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    def colors(self, stream: TextIO) -> bool:
+        """Whether colours are wanted there."""
+        return _colors(self._color, stream)
+
+    def status(self, status: str) -> str:
+        """A status in its colour."""
+        wanted = STATUS_COLORS.get(status)
+        return click.style(status, fg=wanted) if wanted and self.colors(sys.stdout) else status
+
+
+def console(ctx: click.Context) -> Console:
+    """The console of this call."""
+    return Console(settings(ctx))
+
+
+def pretty(value: Any) -> str:
+    """A JSON value for people."""
+    return json.dumps(value, ensure_ascii=not _is_unicode(sys.stdout), allow_nan=False, indent=2)
+
+
+def json_text(value: Any) -> str:
+    """A JSON document on a line of its own."""
+    return json.dumps(value, ensure_ascii=not _is_unicode(sys.stdout), allow_nan=False) + "\n"
+
+
+def write_json_error(code: str, message: str, hint: str | None, details: Any) -> None:
+    """The document that stands for a failure."""
+    error = {"code": code, "message": message, "hint": hint, "details": details}
+    _write(json_text({"version": 1, "error": error}))
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Whether the stream takes every character."""
+    return _is_unicode(stream)
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def _write(text: str) -> None:
+    if not _is_unicode(sys.stdout):
+        text = text.encode(sys.stdout.encoding or "ascii", "backslashreplace").decode()
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _colors(wanted: Color, stream: TextIO) -> bool:
+    if wanted != "auto":
+        return wanted == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(name, "0") not in {"", "0"} for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _drawn(titles: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool) -> str:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console as Terminal
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=STATUS_COLORS.get(cell, "")) for cell in row))
+    terminal = Terminal(no_color=not color, highlight=False)
+    with terminal.capture() as captured:
+        terminal.print(table)
+    return captured.get().rstrip("\n")

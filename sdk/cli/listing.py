@@ -1,0 +1,49 @@
+"""``perdure list``."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.cli.connection import open_hub
+from perdure.cli.console import console
+from perdure.cli.inputs import read_tags
+from perdure.cli.settings import Command
+from perdure.cli.texts import time_text
+
+
+@click.command("list", cls=Command)
+@click.option("--status", "statuses", multiple=True, help="Only with this status; may be repeated.")
+@click.option("--name", help="Only of this workflow.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Only with this tag.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most rows.")
+@click.option("--cursor", help="Where the page before ended.")
+@click.pass_context
+def list_instances(
+    ctx: click.Context,
+    statuses: tuple[str, ...],
+    name: str | None,
+    tags: tuple[str, ...],
+    limit: int,
+    cursor: str | None,
+) -> None:
+    """List instances, newest first."""
+    out = console(ctx)
+    with open_hub(ctx) as hub:
+        page = hub.instances(statuses=statuses, name=name, tags=read_tags(tags), limit=limit, cursor=cursor)
+    more = {"next": page["next"]} if page["next"] else {}
+    rows = [
+        (
+            each["id"],
+            f"{each['workflow']}@{each['version']}",
+            each["status"],
+            time_text(each["created_at"]),
+            time_text(each["ended_at"]),
+        )
+        for each in page["items"]
+    ]
+    text = out.table(("ID", "WORKFLOW", "STATUS", "CREATED", "ENDED"), rows) if rows and not out.json else ""
+    out.answer(page["items"], text, **more)
+    if not rows:
+        out.note("no instances")
+    elif more:
+        out.note(f"more: --cursor {page['next']}")

@@ -1,0 +1,192 @@
+"""``perdure run``."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from perdure.cli.connection import open_store
+from perdure.cli.console import Console, console
+from perdure.cli.failures import CONFLICT, INTERRUPTED, NO, TERMINATED, TIMEOUT, Stop, Terminated
+from perdure.cli.inputs import Duration, read_input
+from perdure.cli.logs import log_to_stderr
+from perdure.cli.settings import Command, settings
+from perdure.cli.start import finish
+
+if TYPE_CHECKING:
+    from perdure.cli.progress import Progress
+    from perdure.compiler.ir import Program
+    from perdure.engine.client import Client
+    from perdure.engine.worker import Worker
+
+REFRESH = 0.1
+"""Seconds between looks at the instance."""
+PATIENCE = 1.0
+"""Seconds that an instance must be suspended for: an order to resume may still be on its way."""
+GRACE = 5.0
+"""Seconds that running activities have to end when the command is interrupted."""
+
+
+@click.command(cls=Command)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-i", "pairs", multiple=True, metavar="KEY=VALUE", help="A field of the input; JSON or text.")
+@click.option("--input", "document", metavar="JSON|@FILE|-", help="The whole input.")
+@click.option("--id", "instance_id", metavar="ID", help="The instance's id: the same again resumes it.")
+@click.option("--activities", "modules", multiple=True, metavar="MODULE", help="Where the activities are.")
+@click.option("--timeout", type=Duration(), metavar="DURATION", help="Longest wait; exit code 124.")
+@click.pass_context
+def run(
+    ctx: click.Context,
+    file: Path,
+    pairs: tuple[str, ...],
+    document: str | None,
+    instance_id: str | None,
+    modules: tuple[str, ...],
+    timeout: float | None,
+) -> None:
+    """Run a workflow file to its end, on the embedded database.
+
+    Prints its output. Activities come from activities.py beside FILE, unless --activities names modules or
+    .py files. Given the same --id again, it goes on where it was, and prints the output when it has ended.
+    """
+    from perdure.cli import sources
+    from perdure.engine.activities import Registry
+    from perdure.engine.client import Client
+    from perdure.engine.worker import Worker
+
+    url = settings(ctx).database("run")
+    out = console(ctx)
+    log_to_stderr(quiet=out.quiet)
+    value = read_input(pairs, document)
+    registry = sources.registry(modules, file.parent) or Registry()
+    checked = sources.check(file.as_posix(), sources.read_file(file), registry)
+    sources.refuse([checked])
+    program = sources.only_workflow(checked).program
+    name = instance_id or _new_name(program.name)
+    with _signals(), open_store(url) as store:
+        worker = Worker(store, registry, reserve=True, queues=[name])
+        client = Client(store, worker)
+        if instance_id is None:
+            out.note(f"instance {name}")
+        worker.start()
+        try:
+            started = bool(pairs) or document is not None
+            instance = _begin(client, out, program, name, value, given=started)
+            instance = _follow(client, worker, out, instance, timeout)
+        except (KeyboardInterrupt, Terminated) as error:
+            code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
+            hint = f"to go on: {_again(file, name)}"
+            raise Stop(code, "interrupted", f"{name} was interrupted; it is not lost", hint=hint) from None
+        finally:
+            worker.stop(GRACE)
+        _conclude(client, out, instance, _again(file, name))
+
+
+def _begin(
+    client: Client, out: Console, program: Program, name: str, value: Any, *, given: bool
+) -> dict[str, Any]:
+    """Start the instance, or find the one that is there. Raises ``Stop`` when it is of another workflow."""
+    from perdure.compiler.encode import digest
+
+    instance = client.run(program, value, id=name, queue=name)
+    if instance["workflow"] != program.name:
+        message = f"{name} is an instance of {instance['workflow']}, not of {program.name}"
+        raise Stop(CONFLICT, "conflict", message, hint="choose another --id")
+    if given and instance["generation"] == 1 and instance["input"] != value:
+        out.note(f"{name} goes on with the input it was started with, not with this one")
+    if instance["digest"] != digest(program) and instance["ended_at"] is None:
+        out.note(f"{name} goes on with the workflow as it was when it was started: the file has changed")
+    return instance
+
+
+def _follow(
+    client: Client, worker: Worker, out: Console, instance: dict[str, Any], timeout: float | None
+) -> dict[str, Any]:
+    """Show the instance until it has ended or is suspended. Raises ``Stop`` when the time is up."""
+    from perdure.cli.progress import following
+    from perdure.engine import clock
+
+    if instance["ended_at"] is not None:
+        return instance
+    until = None if timeout is None else clock.monotonic() + timeout
+    suspended: float | None = None
+    with following(out, client.store, instance["id"]) as progress:
+        while instance["ended_at"] is None:
+            if instance["status"] != "Suspended":
+                suspended = None
+            elif suspended is None:
+                suspended = clock.monotonic()
+            elif clock.monotonic() - suspended > PATIENCE:
+                break
+            if until is not None and clock.monotonic() >= until:
+                raise _late(instance)
+            instance = _look(client, worker, progress, instance["id"])
+        progress.update()
+    return instance
+
+
+def _look(client: Client, worker: Worker, progress: Progress, instance_id: str) -> dict[str, Any]:
+    if worker.error is not None:
+        raise worker.error
+    progress.update()
+    return client.wait(instance_id, REFRESH)
+
+
+def _late(instance: dict[str, Any]) -> Stop:
+    message = f"{instance['id']} has not ended in time; the same command with its --id goes on"
+    return Stop(TIMEOUT, "timeout", message, details=instance)
+
+
+def _conclude(client: Client, out: Console, instance: dict[str, Any], again: str) -> None:
+    if instance["status"] == "Suspended":
+        reason = f": {instance['reason']}" if instance["reason"] else ""
+        raise Stop(
+            NO,
+            "workflow_suspended",
+            f"{instance['id']} is suspended{reason}",
+            hint=f"to go on: perdure resume {instance['id']} && {again}",
+            details=instance,
+        )
+    finish(out, instance, _place(client, instance))
+
+
+def _place(client: Client, instance: dict[str, Any]) -> str | None:
+    """``file:line:column`` of the step that failed."""
+    path = (instance["error"] or {}).get("path")
+    if path is None:
+        return None
+    program = client.program(instance["digest"])
+    static = re.sub(r"\[[^\]]*\]", "[]", path)
+    step = next((each for each in program.steps if each.static_path == static), None)
+    return None if step is None else f"{program.file}:{step.line}:{step.column}"
+
+
+def _new_name(workflow: str) -> str:
+    """A readable id that nobody has."""
+    return f"{workflow}-" + "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(8))
+
+
+def _again(file: Path, name: str) -> str:
+    return f"perdure run {file} --id {name}"
+
+
+@contextmanager
+def _signals() -> Generator[None]:
+    """SIGTERM ends the command as Ctrl-C does: what runs may end, the worker leaves."""
+
+    def terminate(signum: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,52 @@
+"""``perdure show``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from perdure.cli.connection import open_hub
+from perdure.cli.console import Console, console, pretty
+from perdure.cli.settings import Command
+from perdure.cli.texts import error_text, time_text, waiting_text
+
+
+@click.command(cls=Command)
+@click.argument("instance_id", metavar="ID")
+@click.pass_context
+def show(ctx: click.Context, instance_id: str) -> None:
+    """Show an instance and what it waits for."""
+    out = console(ctx)
+    with open_hub(ctx) as hub:
+        instance = hub.instance(instance_id)
+        waiting = [] if instance["ended_at"] else hub.waiting(instance_id)
+    if out.json:
+        out.answer({**instance, "waiting": waiting}, "")
+    else:
+        out.answer(None, "\n".join(_lines(out, instance, waiting)))
+
+
+def _lines(out: Console, instance: dict[str, Any], waiting: list[dict[str, Any]]) -> Iterator[str]:
+    yield f"id        {instance['id']}"
+    yield f"workflow  {instance['workflow']}@{instance['version']}"
+    yield f"status    {out.status(instance['status'])}"
+    for title, value in (
+        ("reason", instance["reason"]),
+        ("created", time_text(instance["created_at"])),
+        ("ended", time_text(instance["ended_at"])),
+        ("tags", " ".join(f"{key}={value}" for key, value in sorted(instance["tags"].items()))),
+    ):
+        if value:
+            yield f"{title:8}  {value}"
+    if instance["generation"] > 1:
+        yield f"generation {instance['generation']}"
+    if instance["custom_status"] is not None:
+        yield f"custom    {pretty(instance['custom_status'])}"
+    for each in waiting:
+        yield f"waits for {waiting_text(each)}"
+    if instance["status"] == "Completed":
+        yield f"output    {pretty(instance['output'])}"
+    if instance["error"] is not None:
+        yield f"error     {error_text(instance['error'])}"

@@ -1,0 +1,116 @@
+"""Workflow files: finding them, reading them, checking them with the activities that belong to them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.cli.failures import NO, USAGE, Stop
+from perdure.compiler.build import Build, Built, build
+from perdure.dsl import Diagnostic, Severity, Source, check_activities, format_diagnostics, load_bytes
+from perdure.dsl.render import Format
+from perdure.engine.activities import Registry, load_activities
+
+PATTERN = "*.perdure.yaml"
+MOST_BYTES = 1 << 20
+"""Read of a file; documents are smaller, so what is cut off is refused for its size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A file, what it came to, and everything that was found."""
+
+    source: Source
+    workflows: tuple[Built, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return all(each.severity is not Severity.ERROR for each in self.diagnostics)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a workflow file. Raises ``Stop``."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES)
+    except OSError as error:
+        raise Stop(USAGE, "unreadable", f"cannot read {path}: {error.strerror}") from None
+
+
+def check(name: str, data: bytes, activities: Registry | None) -> Checked:
+    """Check and compile a file's text; with a registry, every activity that it calls must be there."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        cut = len(data) == MOST_BYTES and error.start > MOST_BYTES - 4
+        if not cut:
+            found = load_bytes(name, data).diagnostics
+            shown = data.decode("utf-8", "replace")
+            return Checked(source=Source(name, shown), workflows=(), diagnostics=found)
+        text = data.decode("utf-8", "ignore")
+    source = Source(name, text)
+    built = build(source)
+    diagnostics = (*built.diagnostics, *_unknown(built, activities))
+    return Checked(source=source, workflows=built.workflows, diagnostics=diagnostics)
+
+
+def _unknown(built: Build, activities: Registry | None) -> Iterable[Diagnostic]:
+    if activities is None:
+        return
+    for each in built.workflows:
+        yield from check_activities(each.workflow, activities.names)
+
+
+def registry(modules: Sequence[str], beside: Path) -> Registry | None:
+    """The activities of the modules, else of ``activities.py`` in the directory; None when there is none.
+
+    The working directory and that one come first on the import path. Raises ``UserError``.
+    """
+    for folder in (str(beside.resolve()), str(Path.cwd())):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    if modules:
+        return load_activities(*modules)
+    file = beside / "activities.py"
+    return load_activities(file) if file.is_file() else None
+
+
+def report(checked: Iterable[Checked], format: Format = "full") -> str:
+    """Everything that was found in the files, as text."""
+    files = list(checked)
+    found = [each for file in files for each in file.diagnostics]
+    return format_diagnostics(found, [file.source for file in files], format)
+
+
+def refuse(checked: Sequence[Checked]) -> None:
+    """Raises ``Stop`` with the diagnostics when a file has errors; warnings go to stderr."""
+    found = any(file.diagnostics for file in checked)
+    if found:
+        sys.stderr.write(report(checked))
+    if not all(file.ok for file in checked):
+        names = ", ".join(file.source.name for file in checked if not file.ok)
+        raise Stop(NO, "invalid_definition", f"{names} cannot be used", details=documents(checked))
+
+
+def documents(checked: Iterable[Checked]) -> object:
+    """The diagnostics for programs."""
+    import json
+
+    return json.loads(report(checked, "json"))["diagnostics"]
+
+
+def only_workflow(checked: Checked) -> Built:
+    """The one workflow of a file. Raises ``Stop`` when there are several."""
+    if len(checked.workflows) == 1:
+        return checked.workflows[0]
+    names = ", ".join(each.workflow.name for each in checked.workflows)
+    raise Stop(
+        USAGE,
+        "several_workflows",
+        f"{checked.source.name} holds several workflows: {names}",
+        hint="put the one to run into a file of its own, or deploy the file and start it by name",
+    )

@@ -1,0 +1,67 @@
+"""Instances, errors, times and durations in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def ending(instance: dict[str, Any], place: str | None = None) -> str:
+    """Why an instance did not complete: for a failure its type, message, step, place and attempts."""
+    name, error = instance["id"], instance["error"]
+    if error is None:
+        reason = f": {instance['reason']}" if instance["reason"] else ""
+        return f"{name} is {instance['status']}{reason}"
+    return f"{name} failed: {error_text(error, place)}"
+
+
+def error_text(error: dict[str, Any], place: str | None = None) -> str:
+    """An error on one line, and where it was raised on the next."""
+    lines = [f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])]
+    step = error.get("step") or error.get("path")
+    if step is not None:
+        attempt = error.get("attempt") or 1
+        where = f" ({place})" if place else ""
+        activity = f", activity {error['activity']}" if error.get("activity") else ""
+        lines.append(f"  in step '{step}'{where}{activity}, attempt {attempt}")
+        if error.get("path") and "[" in error["path"]:
+            lines.append(f"  at {error['path']}")
+    return "\n".join(lines)
+
+
+def waiting_text(waiting: dict[str, Any]) -> str:
+    """What an instance waits for, on one line."""
+    name = waiting["step"] or waiting["path"]
+    what = {
+        "task": f"activity {waiting['name']}",
+        "timer": f"timer ({waiting['name']})",
+        "event": f'event "{waiting["name"]}"',
+    }[waiting["kind"]]
+    parts = [f"{name}: {what}"]
+    parts += [f"{word} {time_text(waiting[word])}" for word in ("since", "until") if waiting[word]]
+    if waiting["file"] or waiting["line"]:
+        parts.append(f"{waiting['file']}:{waiting['line']}:{waiting['column']}")
+    if waiting["note"]:
+        parts.append(waiting["note"])
+    return ", ".join(parts)
+
+
+def time_text(moment: str | None) -> str:
+    """An RFC 3339 time to the second, for people."""
+    if moment is None:
+        return ""
+    return moment.replace("T", " ").split(".")[0].removesuffix("Z") + "Z"
+
+
+def span_text(microseconds: int) -> str:
+    """A stretch of time: ``182 ms``, ``2.1 s``, ``3 m 05 s``, ``2 h 10 m``, ``3 d 04 h``."""
+    seconds = max(microseconds, 0) / 1_000_000
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    for small, big, size in (("s", "m", 60), ("m", "h", 3600), ("h", "d", 86_400)):
+        if seconds < size * (60 if big == "m" else 24) or big == "d":
+            whole, rest = divmod(int(seconds), size)
+            part = rest if small == "s" else rest // (size // (60 if big == "h" else 24))
+            return f"{whole} {big} {part:02d} {small}"
+    raise AssertionError("days are last")

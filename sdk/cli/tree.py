@@ -1,0 +1,210 @@
+"""The live tree of steps on a terminal: state by glyph and word, never by colour alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console as Terminal
+from rich.live import Live
+from rich.text import Text
+
+from perdure.cli.console import Console, is_unicode
+from perdure.cli.follower import Happened
+from perdure.cli.progress import Progress
+from perdure.cli.texts import span_text
+from perdure.compiler import ir
+from perdure.engine.events import ExecutionStarted, TaskCompleted, TaskFailed, TaskScheduled, TimerCreated
+from perdure.engine.machine import Machine
+from perdure.engine.state import EventWait, Fiber, TaskWait, TimerWait
+from perdure.engine.store.protocol import Store
+
+UNICODE = {"done": "✔", "running": "●", "waiting": "◷", "retry": "↻", "failed": "✖", "skipped": "⊘", "": " "}
+ASCII = {"done": "+", "running": "*", "waiting": "~", "retry": "r", "failed": "x", "skipped": "-", "": " "}
+STYLES = {"done": "green", "running": "blue", "waiting": "yellow", "retry": "yellow", "failed": "red"}
+
+_SHOWN = (ir.Call, ir.Wait, ir.WaitEvent, ir.FanOut)
+
+
+@dataclass(slots=True)
+class Row:
+    """A step that people see. ``total`` is how many items its fan-out has had."""
+
+    name: str
+    depth: int
+    loops: bool
+    done: int = 0
+    failures: int = 0
+    failed_last: bool = False
+    message: str = ""
+    took: int = 0
+    touched: bool = False
+    items: int = 0
+    total: int = 0
+
+
+class Tree:
+    """Counts what happened a step, and draws it."""
+
+    def __init__(self, store: Store, live: Live | None, glyphs: dict[str, str]) -> None:
+        self._store = store
+        self._live = live
+        self._glyphs = glyphs
+        self._rows: dict[str, Row] = {}
+        self._open: dict[int, tuple[str, int, int]] = {}
+        self._fires: dict[int, int] = {}
+        self._groups: dict[int, tuple[str, int, int]] = {}
+        self._title = ""
+
+    def take(self, happened: Happened) -> None:
+        """Count an event."""
+        machine, event = happened.machine, happened.event
+        match event:
+            case ExecutionStarted(generation=generation):
+                self._begin(machine, generation)
+            case TaskScheduled(path=path, attempt=attempt):
+                static = _static(machine, path)
+                self._open[happened.seq] = (static, happened.at, attempt)
+                self._touch(static)
+            case TimerCreated(path=path, fire_at=fire_at):
+                self._fires[happened.seq] = fire_at
+                self._touch(_static(machine, path))
+            case TaskCompleted() | TaskFailed():
+                self._count(event, happened.at)
+            case _:
+                pass
+        self._count_items(machine)
+
+    def show(self, machine: Machine | None) -> None:
+        """Draw the present state."""
+        if self._live is not None and machine is not None:
+            self._live.update(self.drawn(machine, self._store.time()), refresh=True)
+
+    def drawn(self, machine: Machine, now: int) -> Text:
+        """The tree as text, at a time."""
+        active = self._active(machine, now)
+        text = Text(self._title)
+        for static, row in self._rows.items():
+            state, words = active.get(static) or self._settled(row, ended=machine.state.ended)
+            text.append("\n" + "  " * (row.depth + 1))
+            text.append(self._glyphs[state], STYLES.get(state, ""))
+            counts = self._counts(row)
+            text.append(" " + " ".join(part for part in (row.name, counts, words) if part))
+        return text
+
+    def _begin(self, machine: Machine, generation: int) -> None:
+        self._open.clear()
+        self._groups.clear()
+        self._rows = _rows(machine)
+        more = f", generation {generation}" if generation > 1 else ""
+        program = machine.program.program
+        self._title = f"{program.name}@{program.version} {machine.instance_id}{more}"
+
+    def _touch(self, static: str) -> None:
+        if static in self._rows:
+            self._rows[static].touched = True
+
+    def _count(self, event: TaskCompleted | TaskFailed, at: int) -> None:
+        static, since, attempt = self._open.pop(event.scheduled_seq, ("", 0, 0))
+        row = self._rows.get(static)
+        if row is None:
+            return
+        row.failed_last = isinstance(event, TaskFailed)
+        if isinstance(event, TaskFailed):
+            row.failures += 1
+            row.message = f"{event.error}: {event.message}" + (f" (attempt {attempt})" if attempt > 1 else "")
+        else:
+            row.done += 1
+            row.took = at - since
+
+    def _count_items(self, machine: Machine) -> None:
+        """Remember how far each fan-out is; one that is over has all its items counted."""
+        groups = machine.state.groups
+        for gone in [each for each in self._groups if each not in groups]:
+            static, _, total = self._groups.pop(gone)
+            self._rows[static].items += total
+            self._rows[static].total += total
+        for each, group in groups.items():
+            static = machine.program.program.steps[machine.program.ops[group.pc].step].static_path
+            if static in self._rows:
+                self._groups[each] = (static, group.succeeded + group.failed, len(group.items))
+                self._rows[static].touched = True
+
+    def _counts(self, row: Row) -> str:
+        running = [
+            (done, total) for static, done, total in self._groups.values() if self._rows[static] is row
+        ]
+        done = row.items + sum(done for done, _ in running)
+        total = row.total + sum(total for _, total in running)
+        if total:
+            return f"{done}/{total}"
+        return f"x{row.done}" if row.loops and row.done else ""
+
+    def _settled(self, row: Row, *, ended: bool) -> tuple[str, str]:
+        """State and words of a step at which nothing waits."""
+        if row.failed_last:
+            return "failed", row.message
+        if row.touched:
+            return "done", span_text(row.took) if row.done == 1 and not row.loops else ""
+        return ("skipped", "not run") if ended else ("", "")
+
+    def _active(self, machine: Machine, now: int) -> dict[str, tuple[str, str]]:
+        """State and words of the steps where fibers wait."""
+        found: dict[str, tuple[str, str]] = {}
+        if machine.state.ended:
+            return found
+        steps = machine.program.program.steps
+        for fiber in machine.state.fibers.values():
+            static = steps[machine.op(fiber).step].static_path
+            self._touch(static)
+            found[static] = self._waiting(machine, fiber, now)
+        for static, _, _ in self._groups.values():
+            found[static] = ("running", "")
+        return found
+
+    def _waiting(self, machine: Machine, fiber: Fiber, now: int) -> tuple[str, str]:
+        match fiber.wait:
+            case TaskWait(seq=seq):
+                attempt = self._open.get(seq, ("", 0, 1))[2]
+                return "running", f"(attempt {attempt})" if attempt > 1 else ""
+            case TimerWait(seq=seq):
+                left = span_text(self._fires.get(seq, now) - now)
+                if machine.state.timers[seq].purpose == "retry":
+                    return "retry", f"again in {left}"
+                return "waiting", f"(timer, {left} left)"
+            case EventWait(event=event, timer=timer):
+                left = "" if timer is None else f", {span_text(self._fires.get(timer, now) - now)} left"
+                return "waiting", f'(event "{event}"{left})'
+            case _:
+                return "running", ""
+
+
+@contextmanager
+def live_tree(out: Console, store: Store, instance_id: str) -> Generator[Progress]:
+    """A tree that is drawn again at every update, and stays as it was last."""
+    terminal = Terminal(file=sys.stderr, no_color=not out.colors(sys.stderr), highlight=False)
+    with Live(console=terminal, auto_refresh=False, redirect_stdout=False) as live:
+        glyphs = UNICODE if is_unicode(sys.stderr) else ASCII
+        progress = Progress(Tree(store, live, glyphs), store, instance_id)
+        yield progress
+        progress.update()
+
+
+def _rows(machine: Machine) -> dict[str, Row]:
+    """The steps that have something to show, in the order of the document."""
+    program = machine.program.program
+    shown = {program.steps[op.step].static_path for op in program.code if isinstance(op, _SHOWN)}
+    rows: dict[str, Row] = {}
+    for step in program.steps:
+        static = step.static_path
+        if static in shown and static not in rows:
+            depth = sum(static.startswith((f"{other}[", f"{other}/")) for other in rows)
+            rows[static] = Row(name=step.name or static, depth=depth, loops="[]" in static)
+    return rows
+
+
+def _static(machine: Machine, path: str) -> str:
+    step = machine.program.step_at(path)
+    return "" if step is None else step.static_path
