@@ -378,6 +378,9 @@ class MemoryStore:
         self, worker: str, names: Sequence[str], queues: Sequence[str], limit: int, max_deliveries: int
     ) -> list[TaskRow]:
         claimed: list[TaskRow] = []
+        with self._read():
+            if not limit or not self._due(self._clock.now(), names, queues):
+                return claimed
         with self._fenced(worker) as now:
             for task in self._due(now, names, queues):
                 if len(claimed) >= limit:

@@ -115,7 +115,7 @@ class Tasks(Protocol):
     def claim(
         self, worker: str, names: Sequence[str], queues: Sequence[str], limit: int, max_deliveries: int
     ) -> list[TaskRow]:
-        """Fenced. Hand out up to ``limit`` due tasks, counting the delivery before the work.
+        """Fenced, if there is a task. Hand out up to ``limit``, counting the delivery before the work.
 
         Of the default queue those named in ``names``, of the private ``queues`` all. A task that was
         handed out ``max_deliveries`` times already is deleted instead, with a dead letter and a
