@@ -12,8 +12,7 @@ from typing import Any
 
 import msgspec
 
-from perdure.compiler.runtime import EvalError
-from perdure.dsl.expr.times import Timestamp
+from perdure.compiler.runtime import EvalError, Timestamp
 from perdure.engine import forks, keys, ops, scopes, waits
 from perdure.engine.events import (
     ANSWERS,
