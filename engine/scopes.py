@@ -52,9 +52,10 @@ def unwind(machine: Machine, fiber: Fiber, completion: Completion) -> bool:
 
 
 def start_attempt(machine: Machine, fiber: Fiber) -> None:
-    """Start the clock of the present attempt of the innermost scope."""
+    """Begin the next attempt of the innermost scope, and start its clock."""
     scope = fiber.scopes[-1]
     assert isinstance(scope, Bound), "attempts belong to Bound scopes"
+    scope.attempt += 1
     if scope.limit is not None:
         use = TimerUse(fiber.id, "timeout", len(fiber.scopes) - 1)
         path = machine.path(fiber, machine.program.ops[scope.pc].step)
@@ -112,7 +113,6 @@ def _retry_delay(machine: Machine, fiber: Fiber, scope: Bound, failure: Failure)
 
 
 def _again(machine: Machine, fiber: Fiber, scope: Bound, delay: int) -> bool:
-    scope.attempt += 1
     scope.expired = None
     fiber.pc = scope.pc + 1
     if delay <= 0:

@@ -55,11 +55,12 @@ Completion: TypeAlias = Failed | Left | Returned | Renewed
 class Bound(_Part):
     """An open ``EnterBound`` at ``pc``. ``timeout`` and ``deadline`` are ``seq`` of running timers.
 
-    ``limit`` is an attempt's time in microseconds; ``policy`` is attempts, delay and longest delay.
+    ``attempt`` counts those that were begun. ``limit`` is an attempt's time in microseconds; ``policy``
+    is attempts, delay and longest delay.
     """
 
     pc: int
-    attempt: int = 1
+    attempt: int = 0
     limit: int | None = None
     policy: tuple[int, int, int] | None = None
     timeout: int | None = None
