@@ -6,13 +6,13 @@ and replaced, so that the rest of the document can still be checked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
-from jsonschema.validators import validator_for
+from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
 
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.duration import parse_duration
@@ -50,6 +50,16 @@ EXPRESSION_CODES = MappingProxyType(
     }
 )
 """The code of each kind of mistake in an expression."""
+
+
+DIALECTS: Mapping[str, type[Validator]] = MappingProxyType(
+    {
+        "https://json-schema.org/draft/2020-12/schema": Draft202012Validator,
+        "http://json-schema.org/draft-07/schema#": Draft7Validator,
+        "http://json-schema.org/draft-07/schema": Draft7Validator,
+    }
+)
+"""The drafts of JSON Schema that are understood, by their ``$schema``; the first is the default."""
 
 
 def report(error: ExprError, text_map: TextMap, diagnostics: Collector) -> None:
@@ -245,18 +255,24 @@ class Forms:
         return self._schema_nodes <= MAX_SCHEMA_NODES
 
     def _against_meta_schema(self, schema: Any, node: Node) -> None:
-        try:
-            validator_for(schema, default=Draft202012Validator).check_schema(schema)
-        except SchemaError as error:
-            cause = best_match([error]) or error
-            place = node_at(node, list(cause.absolute_path))
-            self.error("PD222", f"not a JSON Schema: {_shortened(cause.message)}", place.span)
+        dialect = _dialect(schema)
+        error = best_match(dialect(dialect.META_SCHEMA).iter_errors(schema))
+        if error is not None:
+            place = node_at(node, list(error.absolute_path))
+            self.error("PD222", f"not a JSON Schema: {_shortened(error.message)}", place.span)
 
     def _references(self, node: Node, whole: Any) -> None:
         for each in descendants(node):
-            entry = each.entry("$ref") if isinstance(each, MapNode) else None
-            if entry and isinstance(entry.value, ScalarNode):
-                self._reference(entry, entry.value.text, whole)
+            if not isinstance(each, MapNode):
+                continue
+            target, draft = each.entry("$ref"), each.get("$schema")
+            if target and isinstance(target.value, ScalarNode):
+                self._reference(target, target.value.text, whole)
+            if isinstance(draft, ScalarNode) and draft.text not in DIALECTS:
+                hint = (
+                    f"leave it out for 2020-12, or write {quote('http://json-schema.org/draft-07/schema#')}"
+                )
+                self.error("PD222", f"the draft {quote(draft.text)} is not understood", draft.span, hint)
 
     def _reference(self, entry: Entry, target: str, whole: Any) -> None:
         if not target.startswith("#"):
@@ -275,11 +291,16 @@ class Forms:
         }
         if keys & _UNBOUNDED:
             return
-        validator = validator_for(schema, default=Draft202012Validator)(schema)
-        error = best_match(validator.iter_errors(plain(value)))
+        error = best_match(_dialect(schema)(schema).iter_errors(plain(value)))
         if error is not None:
             place = node_at(value, list(error.absolute_path))
             self.error("PD224", f"the schema does not allow this: {_shortened(error.message)}", place.span)
+
+
+def _dialect(schema: Any) -> type[Validator]:
+    """The validator of the draft that a schema names."""
+    named = schema.get("$schema") if isinstance(schema, dict) else None
+    return DIALECTS.get(named, Draft202012Validator) if isinstance(named, str) else Draft202012Validator
 
 
 def _resolves(target: str, whole: Any) -> bool:

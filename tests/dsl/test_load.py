@@ -36,6 +36,19 @@ TREES = st.recursive(
 )
 
 
+SCHEMA_WORDS = """$schema $id $anchor $ref $dynamicRef $recursiveRef $defs type object array string number
+    null properties items prefixItems required enum const anyOf allOf not if then else minimum maxLength
+    pattern format patternProperties additionalProperties dependentSchemas unevaluatedProperties contains
+    multipleOf a http://json-schema.org/draft-07/schema#
+    https://json-schema.org/draft/2019-09/schema # #/$defs/a
+    http://[""".split()
+
+
+def schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Lists and mappings that look like JSON Schemas."""
+    return st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(SCHEMA_WORDS), inner, max_size=3)
+
+
 @given(st.text())
 def test_any_text_is_answered(text: str) -> None:
     """A text of any characters gives documents or diagnostics."""
@@ -71,6 +84,14 @@ def test_any_header_is_answered(tree: Any, key: str) -> None:
     """So do known words under any key of the header."""
     document = {"dsl": "perdure/1", "name": "x", "version": "1.0.0", "do": [{"return": 1}], key: tree}
     found = loaded(json.dumps(document))
+    assert found.documents or not found.ok
+
+
+@given(st.recursive(LEAVES | st.sampled_from(SCHEMA_WORDS), schemas, max_leaves=15), TREES)
+def test_any_json_schema_is_answered(part: Any, initial: Any) -> None:
+    """So do words of JSON Schema in any structure, with any initial value to hold against it."""
+    document = {"dsl": "perdure/1", "name": "x", "version": "1.0.0", "do": [{"return": 1}]}
+    found = loaded(json.dumps(document | {"vars": {"a": {"schema": part, "initial": initial}}}))
     assert found.documents or not found.ok
 
 
