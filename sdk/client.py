@@ -115,24 +115,27 @@ class Client:
         input: Any = None,
         *,
         id: str | None = None,
-        tags: dict[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
         request_key: str | None = None,
     ) -> Document:
         """Start an instance of ``NAME`` or ``NAME@VERSION``; returns its document."""
-        body = {"workflow": workflow, "input": input, "id": id, "tags": tags or {}}
+        body = {"workflow": workflow, "input": input, "id": id, "tags": dict(tags or {})}
         return self._post("/instances", body, request_key)
 
-    def instance(self, id: str) -> Document:
+    def instance(self, instance_id: str) -> Document:
         """The document of an instance. Raises ``NotFound``."""
-        return self._document("GET", f"/instances/{_quoted(id)}")
+        return self._document("GET", f"/instances/{_quoted(instance_id)}")
 
-    def wait(self, id: str, timeout: float | None = None) -> Document:
+    def wait(self, instance_id: str, timeout: float | None = None) -> Document:
         """The instance's document when it has ended, or as it is after ``timeout`` seconds."""
         left = timeout
         while True:
             seconds = WAIT_SECONDS if left is None else min(max(left, 0.0), WAIT_SECONDS)
             answer = self._send(
-                "GET", f"/instances/{_quoted(id)}", query={"wait": f"{int(seconds * 1000)}ms"}, waits=seconds
+                "GET",
+                f"/instances/{_quoted(instance_id)}",
+                query={"wait": f"{int(seconds * 1000)}ms"},
+                waits=seconds,
             )
             document: Document = answer.json()
             left = None if left is None else left - max(answer.elapsed.total_seconds(), 0.001)
@@ -144,7 +147,7 @@ class Client:
         *,
         statuses: Sequence[str] = (),
         name: str | None = None,
-        tags: dict[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Document:
@@ -159,7 +162,7 @@ class Client:
         return self._document("GET", "/instances", query)
 
     def history(
-        self, id: str, *, generation: int | None = None, cursor: str | None = None, limit: int = 200
+        self, instance_id: str, *, generation: int | None = None, cursor: str | None = None, limit: int = 200
     ) -> Document:
         """A page of an instance's history, oldest first: ``items``, and ``next``."""
         query: dict[str, str | list[str]] = {
@@ -167,27 +170,35 @@ class Client:
             **({} if generation is None else {"generation": str(generation)}),
             **({} if cursor is None else {"cursor": cursor}),
         }
-        return self._document("GET", f"/instances/{_quoted(id)}/history", query)
+        return self._document("GET", f"/instances/{_quoted(instance_id)}/history", query)
 
-    def waiting(self, id: str) -> list[Document]:
+    def waiting(self, instance_id: str) -> list[Document]:
         """What an instance waits for now."""
-        return _items(self._send("GET", f"/instances/{_quoted(id)}/explain"))
+        return _items(self._send("GET", f"/instances/{_quoted(instance_id)}/explain"))
 
-    def raise_event(self, id: str, name: str, payload: Any = None, *, request_key: str | None = None) -> None:
+    def raise_event(
+        self, instance_id: str, name: str, payload: Any = None, *, request_key: str | None = None
+    ) -> None:
         """Send an event. Raises ``NotFound``, and ``Ended`` when nobody will hear it."""
-        self._post(f"/instances/{_quoted(id)}/events/{_quoted(name)}", payload, request_key)
+        self._post(f"/instances/{_quoted(instance_id)}/events/{_quoted(name)}", payload, request_key)
 
-    def suspend(self, id: str, reason: str | None = None, *, request_key: str | None = None) -> Document:
+    def suspend(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> Document:
         """Let an instance act on nothing until it is resumed."""
-        return self._post(f"/instances/{_quoted(id)}/suspend", {"reason": reason}, request_key)
+        return self._post(f"/instances/{_quoted(instance_id)}/suspend", {"reason": reason}, request_key)
 
-    def resume(self, id: str, reason: str | None = None, *, request_key: str | None = None) -> Document:
+    def resume(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> Document:
         """Let a suspended instance go on."""
-        return self._post(f"/instances/{_quoted(id)}/resume", {"reason": reason}, request_key)
+        return self._post(f"/instances/{_quoted(instance_id)}/resume", {"reason": reason}, request_key)
 
-    def terminate(self, id: str, reason: str | None = None, *, request_key: str | None = None) -> Document:
+    def terminate(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> Document:
         """End an instance at once, without cleanup."""
-        return self._post(f"/instances/{_quoted(id)}/terminate", {"reason": reason}, request_key)
+        return self._post(f"/instances/{_quoted(instance_id)}/terminate", {"reason": reason}, request_key)
 
     def workers(self) -> list[Document]:
         """The live workers of the hub."""

@@ -12,9 +12,9 @@ HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 def encode_json(document: Any) -> bytes:
-    """The document as UTF-8. Raises ValueError for NaN and infinities, which no store has accepted."""
+    """The document as UTF-8. Raises ValueError for what is no JSON: NaN, infinities, half surrogate pairs."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace") + b"\n"
+    return text.encode() + b"\n"
 
 
 def answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

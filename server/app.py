@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 
 from perdure.engine.client import Client
 from perdure.engine.worker import Worker
@@ -60,7 +60,7 @@ def create_app(client: Client, worker: Worker | None, settings: Settings | None 
     """
     api = Api(client, worker, settings or Settings())
     app = Starlette(
-        routes=[*_PROBES, Mount(PREFIX, routes=_ROUTES)],
+        routes=[*_PROBES, Mount(PREFIX, Router(_ROUTES, redirect_slashes=False))],
         middleware=[Middleware(Guard)],
         exception_handlers=dict(HANDLERS),
     )

@@ -92,18 +92,18 @@ def _bounded(text: str) -> int:
 
 
 def _check_levels(value: Any) -> None:
-    level: list[Any] = [value]
-    for _ in range(MAX_LEVELS + 1):
-        level = [item for each in level for item in _items(each)]
+    level = _containers([value])
+    for _ in range(MAX_LEVELS):
         if not level:
             return
-    raise _too_deep()
+        level = [item for each in level for item in _containers(each)]
+    if level:
+        raise _too_deep()
 
 
-def _items(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+def _containers(value: dict[str, Any] | list[Any]) -> list[dict[str, Any] | list[Any]]:
+    items = value.values() if isinstance(value, dict) else value
+    return [each for each in items if isinstance(each, dict | list)]
 
 
 def _check_unicode(value: Any) -> None:

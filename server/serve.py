@@ -18,6 +18,7 @@ from perdure.server.waits import Waits
 GRACE_SECONDS = 5
 """How long requests in flight may go on after the order to stop."""
 _BACKLOG = 2048
+_LAST_PORT = 65_535
 
 
 def serve(app: Starlette, host: str, port: int, *, on_ready: Callable[[str], None] | None = None) -> None:
@@ -71,13 +72,14 @@ class _Server(uvicorn.Server):
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= _LAST_PORT:
+        raise UserError(f"{port} is no port.", hint=f"ports are 0 to {_LAST_PORT}; 0 takes a free one")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
+    except OSError as error:
         raise UserError(
-            f"perdure cannot listen on {host} port {port}: {reason}.",
+            f"perdure cannot listen on {host} port {port}: {error.strerror}.",
             hint="another server may be running there; choose another port",
         ) from None
 

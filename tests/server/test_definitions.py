@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.server.hub import API, ECHO, GATE, YAML, given_server, refusal
+
+OTHER = ECHO.replace("${ input }", "${ [input] }")
+NEWER = OTHER.replace("1.0.0", "1.1.0")
+BROKEN = ECHO.replace("${ input }", "${ inptu }")
+
+
+def deploy(http: TestClient, source: str, **query: str) -> Any:
+    """The answer to deploying this file."""
+    return http.post(f"{API}/definitions", content=source, headers=YAML, params=query)
+
+
+def names(http: TestClient) -> list[str]:
+    """What is deployed."""
+    items = http.get(f"{API}/definitions").json()["items"]
+    return [f"{each['name']}@{each['version']}" for each in items]
+
+
+def test_a_new_definition_is_created() -> None:
+    """A new definition is 201, with its place and what became of it."""
+    with given_server() as http:
+        answer = deploy(http, ECHO)
+    item = answer.json()["items"][0]
+    assert (answer.status_code, answer.headers["location"], item["outcome"]) == (
+        201,
+        f"{API}/definitions/echo@1.0.0",
+        "created",
+    )
+
+
+def test_the_same_again_is_unchanged(http: TestClient) -> None:
+    """Deploying the same content again is 200 and changes nothing, whatever its layout."""
+    answer = deploy(http, ECHO.replace("- return", "# as before\n-   return"))
+    assert (answer.status_code, answer.json()["items"][0]["outcome"]) == (200, "unchanged")
+
+
+def test_a_version_never_changes(http: TestClient) -> None:
+    """Other content under a version that is there is 409 with a hint."""
+    answer = deploy(http, OTHER)
+    assert refusal(answer) == (409, "definition_conflict")
+    assert "new version" in answer.json()["hint"]
+
+
+def test_json_carries_the_source_too() -> None:
+    """A JSON body with the source does the same as the bare file."""
+    with given_server() as http:
+        answer = http.post(f"{API}/definitions", json={"source": ECHO})
+        assert (answer.status_code, names(http)) == (201, ["echo@1.0.0"])
+
+
+def test_errors_have_their_places(http: TestClient) -> None:
+    """A file with a mistake is 422 with file, line, column, code and what to do."""
+    answer = deploy(http, BROKEN, filename="flows/echo.yaml")
+    found = answer.json()["diagnostics"][0]
+    assert refusal(answer) == (422, "invalid_document")
+    assert (found["file"], found["start"], found["code"]) == (
+        "flows/echo.yaml",
+        {"line": 5, "column": 14},
+        "PD301",
+    )
+    assert "input" in found["message"]
+
+
+def test_bytes_that_are_no_text_have_their_place(http: TestClient) -> None:
+    """A file that is not UTF-8 is 422 with the place of the byte."""
+    answer = http.post(f"{API}/definitions", content=b"dsl: perdure/1\nname: \xff\n", headers=YAML)
+    assert refusal(answer) == (422, "invalid_document")
+    assert answer.json()["diagnostics"][0]["start"] == {"line": 2, "column": 7}
+
+
+def test_a_large_document_is_a_diagnostic(http: TestClient) -> None:
+    """A file beyond the language's limit, but within that of bodies, is told so by the reader."""
+    answer = deploy(http, ECHO + "#" * 300_000)
+    assert [each["code"] for each in answer.json()["diagnostics"]] == ["PD109"]
+
+
+def test_a_file_is_deployed_whole() -> None:
+    """Each document of a file becomes a definition."""
+    with given_server() as http:
+        answer = deploy(http, f"{ECHO}---\n{GATE}")
+        assert (answer.status_code, sorted(names(http))) == (201, ["echo@1.0.0", "gate@1.0.0"])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [f"{ECHO}---\n{BROKEN.replace('echo', 'other')}", f"{ECHO}---\n{OTHER}"],
+    ids=["error", "same version twice"],
+)
+def test_a_file_is_deployed_whole_or_not_at_all(source: str) -> None:
+    """A mistake in one document of a file keeps the others out."""
+    with given_server() as http:
+        assert refusal(deploy(http, source)) == (422, "invalid_document")
+        assert names(http) == []
+
+
+def test_a_conflict_keeps_the_whole_file_out(http: TestClient) -> None:
+    """A conflict of one document of a file keeps the others out."""
+    new = ECHO.replace("echo", "new")
+    assert refusal(deploy(http, f"{new}---\n{OTHER}")) == (409, "definition_conflict")
+    assert "new@1.0.0" not in names(http)
+
+
+def test_a_dry_run_writes_nothing() -> None:
+    """A dry run says what would be created, and creates nothing."""
+    with given_server() as http:
+        answer = deploy(http, ECHO, dry_run="true")
+        assert (answer.status_code, answer.json()["items"][0]["outcome"], names(http)) == (200, "created", [])
+
+
+def test_a_dry_run_finds_conflicts(http: TestClient) -> None:
+    """A dry run of other content under a version that is there is 409."""
+    assert refusal(deploy(http, OTHER, dry_run="")) == (409, "definition_conflict")
+
+
+@pytest.mark.parametrize("name", ["activate", "check_replay"])
+def test_what_is_planned_says_so(http: TestClient, name: str) -> None:
+    """A parameter of a later release is 422 and not silently ignored."""
+    assert refusal(deploy(http, ECHO, **{name: "false"})) == (422, "unsupported")
+
+
+def test_versions_are_listed(http: TestClient) -> None:
+    """A name alone lists its versions, and says which one is active."""
+    deploy(http, NEWER)
+    items = http.get(f"{API}/definitions/echo").json()["items"]
+    assert {each["version"]: each["active"] for each in items} == {"1.0.0": False, "1.1.0": True}
+
+
+def test_a_version_is_shown_with_its_source(http: TestClient) -> None:
+    """A version as JSON holds its source."""
+    assert http.get(f"{API}/definitions/echo@1.0.0").json()["source"] == ECHO
+
+
+def test_a_version_is_shown_as_it_was_written(http: TestClient) -> None:
+    """``format=yaml`` is the file as deployed."""
+    answer = http.get(f"{API}/definitions/echo@1.0.0?format=yaml")
+    assert (answer.headers["content-type"], answer.text) == ("application/yaml", ECHO)
+
+
+def test_a_version_is_shown_as_a_listing(http: TestClient) -> None:
+    """``format=listing`` is the compiled program for people."""
+    answer = http.get(f"{API}/definitions/echo@1.0.0?format=listing")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "Return" in answer.text
+
+
+@pytest.mark.parametrize("format", ["svg", "xml"])
+def test_other_formats_are_refused(http: TestClient, format: str) -> None:
+    """A format that is unknown or not there yet is 422."""
+    answer = http.get(f"{API}/definitions/echo@1.0.0", params={"format": format})
+    assert refusal(answer) == (422, "invalid_parameter")
+
+
+@pytest.mark.parametrize("reference", ["nothing", "nothing@1.0.0", "echo@9.9.9", "echo@", "@", "%00"])
+def test_what_is_not_deployed_is_not_found(http: TestClient, reference: str) -> None:
+    """An unknown name or version is 404."""
+    assert refusal(http.get(f"{API}/definitions/{reference}")) == (404, "not_found")
+
+
+def test_another_content_type_is_refused(http: TestClient) -> None:
+    """A body that says nothing of YAML is 415, and the hint has the header to send."""
+    answer = http.post(f"{API}/definitions", content=ECHO, headers={"content-type": "text/plain"})
+    assert refusal(answer) == (415, "media_type")
+    assert "application/yaml" in answer.json()["hint"]
+
+
+def test_the_filename_is_one_line(http: TestClient) -> None:
+    """A file name that would break lines is 422."""
+    assert refusal(deploy(http, ECHO, filename="a\nb")) == (422, "invalid_parameter")

@@ -1,0 +1,408 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.server.hub import API, JSON, ended, given_instance, given_server, refusal
+
+INSTANCES = f"{API}/instances"
+FIELDS = (
+    "id workflow version digest status reason input output error custom_status tags generation"
+    " parent_id created_at started_at updated_at ended_at"
+).split()
+FAILS = """\
+dsl: perdure/1
+name: fails
+version: 1.0.0
+do:
+- raise: { error: Broken, message: it broke }
+"""
+
+
+def start(http: TestClient, key: str | None = None, **body: Any) -> Any:
+    """The answer to a start with this body and idempotency key."""
+    headers = {} if key is None else {"idempotency-key": key}
+    return http.post(INSTANCES, json=body, headers=headers)
+
+
+# start ------------------------------------------------------------------------------------------
+
+
+def test_a_start_says_where_the_instance_is(http: TestClient) -> None:
+    """A start is 201 with the path of the new instance."""
+    answer = start(http, workflow="echo", id="order 1%")
+    assert (answer.status_code, answer.headers["location"]) == (201, f"{INSTANCES}/order%201%25")
+
+
+def test_an_instance_has_every_field(http: TestClient) -> None:
+    """The document of an instance has all its fields, absent values as null."""
+    document = ended(http, given_instance(http, "echo@1.0.0", input={"a": [1, None]}, tags={"team": "x"}))
+    assert list(document) == FIELDS
+    assert document["output"] == {"a": [1, None]}
+
+
+def test_a_start_may_wait_for_the_end(http: TestClient) -> None:
+    """With ``wait``, a start is 200 with the output when the instance has ended in time."""
+    answer = http.post(f"{INSTANCES}?wait=60s", json={"workflow": "echo", "input": 7})
+    assert (answer.status_code, answer.json()["output"]) == (200, 7)
+
+
+def test_a_wait_of_a_start_may_pass(http: TestClient) -> None:
+    """With ``wait``, a start is 202 when the instance has not ended in that time."""
+    answer = http.post(f"{INSTANCES}?wait=1ms", json={"workflow": "gate", "input": {}})
+    assert answer.status_code == 202
+    assert answer.headers["location"].startswith(INSTANCES)
+
+
+def test_a_failed_instance_shows_its_error() -> None:
+    """An instance that failed shows the whole error object."""
+    with given_server(FAILS) as http:
+        error = ended(http, given_instance(http, "fails"))["error"]
+    assert (error["type"], error["message"]) == ("Broken", "it broke")
+
+
+def test_an_unknown_workflow_is_not_found(http: TestClient) -> None:
+    """Starting what is not deployed is 404."""
+    assert refusal(start(http, workflow="nothing")) == (404, "not_found")
+
+
+def test_an_id_is_used_once(http: TestClient) -> None:
+    """A start with an id in use is 409."""
+    start(http, workflow="echo", id="one")
+    assert refusal(start(http, workflow="echo", id="one"))[0] == 409
+
+
+def test_an_input_fits_its_schema(http: TestClient) -> None:
+    """An input that its schema does not allow is 422."""
+    assert refusal(start(http, workflow="gate", input={"limit": "many"})) == (422, "schema")
+
+
+@pytest.mark.parametrize(
+    "id",
+    ["", "a/b", "a\\b", "a#b", "a?b", "@a", "a\u0000b", "a\nb", "x" * 257],
+    ids=["empty", "slash", "backslash", "hash", "question", "at", "nul", "line end", "long"],
+)
+def test_ids_that_break_paths_are_refused(http: TestClient, id: str) -> None:
+    """An id that could not stand in a path is 422."""
+    assert refusal(start(http, workflow="echo", id=id)) == (422, "invalid_id")
+
+
+@pytest.mark.parametrize("name", ["start_at", "if_exists"])
+def test_what_is_planned_says_so(http: TestClient, name: str) -> None:
+    """A field of a later release is 422 and not silently ignored."""
+    answer = start(http, workflow="echo", **{name: "reject"})
+    assert refusal(answer) == (422, "unsupported")
+    assert "not supported yet" in answer.json()["detail"]
+
+
+def test_an_unknown_field_is_refused_with_the_nearest(http: TestClient) -> None:
+    """A misspelt field is 422 with the right spelling."""
+    answer = start(http, worflow="echo")
+    assert refusal(answer) == (422, "unknown_field")
+    assert answer.json()["hint"] == "did you mean 'workflow'?"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"workflow": 1},
+        {"workflow": "echo", "tags": {"a": 1}},
+        {"workflow": "echo", "id": []},
+        [],
+        1,
+    ],
+    ids=str,
+)
+def test_a_body_of_the_wrong_shape_is_refused(http: TestClient, body: Any) -> None:
+    """Missing fields and wrong types are 422."""
+    assert refusal(http.post(INSTANCES, json=body)) == (422, "invalid_body")
+
+
+# idempotency ------------------------------------------------------------------------------------
+
+
+def test_a_repeated_start_gives_the_first_answer(http: TestClient) -> None:
+    """The same key with the same body starts one instance, and answers with it each time."""
+    first, second = (start(http, key="k", workflow="echo", input=1) for _ in range(2))
+    assert (first.json()["id"], second.status_code) == (second.json()["id"], 201)
+
+
+def test_a_key_belongs_to_one_body(http: TestClient) -> None:
+    """The same key with another body is 409."""
+    start(http, key="k", workflow="echo", input=1)
+    assert refusal(start(http, key="k", workflow="echo", input=2)) == (409, "idempotency_conflict")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "\u00e9"])
+def test_a_key_is_short_and_plain(http: TestClient, key: str) -> None:
+    """A key that is empty, long or not ASCII is 422."""
+    answer = http.post(INSTANCES, json={}, headers={b"idempotency-key": key.encode("latin-1")})
+    assert refusal(answer) == (422, "invalid_key")
+
+
+def test_a_repeated_event_is_delivered_once(http: TestClient) -> None:
+    """An event sent twice under one key is consumed once: the second wait gets the next event."""
+    path = given_instance(http, "gate", input={})
+    for key, payload in [("1", "a"), ("1", "a"), ("2", "b")]:
+        http.post(f"{path}/events/Opened", json=payload, headers={"idempotency-key": key})
+    assert ended(http, path)["output"] == ["a", "b"]
+
+
+def test_an_event_key_belongs_to_one_payload(http: TestClient) -> None:
+    """The same key with another payload is 409."""
+    path = given_instance(http, "gate", input={})
+    http.post(f"{path}/events/Opened", json="a", headers={"idempotency-key": "1"})
+    answer = http.post(f"{path}/events/Opened", json="b", headers={"idempotency-key": "1"})
+    assert refusal(answer) == (409, "idempotency_conflict")
+
+
+# list -------------------------------------------------------------------------------------------
+
+
+def test_instances_are_listed_newest_first(http: TestClient) -> None:
+    """The list shows the newest instance first, without its payloads."""
+    for name in "ab":
+        ended(http, given_instance(http, "echo", id=name))
+    items = http.get(INSTANCES).json()["items"]
+    assert [each["id"] for each in items] == ["b", "a"]
+    assert "input" not in items[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("status=Completed", ["done"]),
+        ("status=Completed&status=running", ["done", "open"]),
+        ("name=gate", ["open"]),
+        ("tag=team:a", ["done", "open"]),
+        ("tag=team:a&tag=kind:x:y", ["done"]),
+        ("tag=team:b", []),
+    ],
+)
+def test_filters_narrow_the_list(http: TestClient, query: str, ids: list[str]) -> None:
+    """Statuses add up, a name and tags narrow."""
+    ended(http, given_instance(http, "echo", id="done", tags={"team": "a", "kind": "x:y"}))
+    path = given_instance(http, "gate", id="open", input={}, tags={"team": "a"})
+    http.post(f"{path}/events/Opened", json="seen")
+    while http.get(path).json()["status"] != "Running":
+        pass
+    items = http.get(f"{INSTANCES}?{query}").json()["items"]
+    assert sorted(each["id"] for each in items) == ids
+
+
+def test_a_cursor_leads_through_all_pages(http: TestClient) -> None:
+    """Following ``next`` shows every instance once."""
+    for name in "abcde":
+        given_instance(http, "echo", id=name)
+    seen, query = [], {"limit": "2"}
+    while True:
+        page = http.get(INSTANCES, params=query).json()
+        seen += [each["id"] for each in page["items"]]
+        if page["next"] is None:
+            break
+        query["cursor"] = page["next"]
+    assert seen == list("edcba")
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("q=status:failed", "unsupported"),
+        ("sort=name", "unsupported"),
+        ("limit=0", "invalid_parameter"),
+        ("limit=1001", "invalid_parameter"),
+        ("limit=-1", "invalid_parameter"),
+        ("limit=1e2", "invalid_parameter"),
+        ("limit=%D9%A3", "invalid_parameter"),
+        ("limit=1&limit=2", "invalid_parameter"),
+        ("tag=team", "invalid_parameter"),
+        ("tag=a:1&tag=a:2", "invalid_parameter"),
+        ("status=Done", "invalid"),
+        ("cursor=nonsense", "invalid"),
+        ("cursor=%FF%00", "invalid"),
+        ("statuss=Failed", "unknown_parameter"),
+    ],
+)
+def test_a_query_is_read_strictly(http: TestClient, query: str, code: str) -> None:
+    """A parameter that is unknown, unsupported or out of bounds is 422."""
+    assert refusal(http.get(f"{INSTANCES}?{query}")) == (422, code)
+
+
+# one --------------------------------------------------------------------------------------------
+
+
+def test_a_wait_may_pass(http: TestClient) -> None:
+    """Looking with ``wait`` is 200 with the instance as it is when that time has passed."""
+    answer = http.get(given_instance(http, "gate", input={}), params={"wait": "1ms"})
+    assert (answer.status_code, answer.json()["ended_at"]) == (200, None)
+
+
+@pytest.mark.parametrize("wait", ["30", "soon", "-1s", "301s", "", "never"])
+def test_a_wait_is_a_short_duration(http: TestClient, wait: str) -> None:
+    """A wait without unit, or longer than one request may take, is 422."""
+    answer = http.get(f"{INSTANCES}/any", params={"wait": wait})
+    assert refusal(answer) == (422, "invalid_parameter")
+
+
+def test_history_comes_along(http: TestClient) -> None:
+    """``history=true`` adds the first page of the history."""
+    path = given_instance(http, "echo")
+    document = http.get(path, params={"wait": "60s", "history": "true"}).json()
+    assert [each["type"] for each in document["history"]["items"]] == [
+        "ExecutionStarted",
+        "ExecutionCompleted",
+    ]
+
+
+def test_history_is_read_in_pages(http: TestClient) -> None:
+    """Following ``next`` through a history shows every event once, in order."""
+    path = given_instance(http, "gate", input={})
+    for payload in "ab":
+        http.post(f"{path}/events/Opened", json=payload)
+    ended(http, path)
+    seen, query = [], {"limit": "1"}
+    while True:
+        page = http.get(f"{path}/history", params=query).json()
+        seen += [each["seq"] for each in page["items"]]
+        if page["next"] is None:
+            break
+        query["cursor"] = page["next"]
+    assert seen == list(range(len(seen)))
+
+
+@pytest.mark.parametrize("query", ["generation=0", "limit=1001", "type=TaskFailed", "cursor=x"])
+def test_a_history_query_is_read_strictly(http: TestClient, query: str) -> None:
+    """What the history cannot be asked is 422."""
+    assert refusal(http.get(f"{given_instance(http, 'echo')}/history?{query}"))[0] == 422
+
+
+def test_explain_says_what_it_waits_for(http: TestClient) -> None:
+    """``explain`` names the event that an instance waits for, and where in the file."""
+    path = given_instance(http, "gate", input={})
+    while not (items := http.get(f"{path}/explain").json()["items"]):
+        pass
+    assert (items[0]["kind"], items[0]["name"], items[0]["step"]) == ("event", "Opened", "said")
+
+
+@pytest.mark.parametrize("rest", ["", "/history", "/explain", "?wait=1s"])
+@pytest.mark.parametrize("id", ["nothing", "%00", "a%2Fb", "x" * 3000, "%F0%9F%90%8D"])
+def test_an_unknown_id_is_not_found(http: TestClient, id: str, rest: str) -> None:
+    """Whatever an id looks like, one that nobody has is 404."""
+    assert refusal(http.get(f"{INSTANCES}/{id}{rest}")) == (404, "not_found")
+
+
+def test_an_id_is_percent_encoded_text(http: TestClient) -> None:
+    """A path that decodes to no text is 400."""
+    assert refusal(http.get(f"{INSTANCES}/%FF")) == (400, "bad_path")
+
+
+# events -----------------------------------------------------------------------------------------
+
+
+def test_an_event_is_accepted(http: TestClient) -> None:
+    """An event is 202; without a body its payload is null."""
+    path = given_instance(http, "gate", input={})
+    assert http.post(f"{path}/events/Opened").status_code == 202
+    http.post(f"{path}/events/Opened", json="b")
+    assert ended(http, path)["output"] == [None, "b"]
+
+
+@pytest.mark.parametrize("verb", ["events/Opened", "suspend", "resume", "terminate"])
+def test_nobody_hears_what_is_said_to_nobody(http: TestClient, verb: str) -> None:
+    """An event or a change for an unknown instance is 404."""
+    assert refusal(http.post(f"{INSTANCES}/nothing/{verb}")) == (404, "not_found")
+
+
+@pytest.mark.parametrize("verb", ["events/Opened", "suspend", "resume", "terminate"])
+def test_nobody_hears_what_is_said_after_the_end(http: TestClient, verb: str) -> None:
+    """An event or a change for an instance that has ended is 410."""
+    path = given_instance(http, "echo")
+    ended(http, path)
+    assert refusal(http.post(f"{path}/{verb}")) == (410, "ended")
+
+
+def test_a_payload_fits_its_schema(http: TestClient) -> None:
+    """A payload that the event's schema does not allow is 422, and the instance never sees it."""
+    path = given_instance(http, "gate", input={})
+    assert refusal(http.post(f"{path}/events/Opened", json=5)) == (422, "schema")
+
+
+def test_a_payload_is_json_by_name(http: TestClient) -> None:
+    """A payload without the content type of JSON is 415."""
+    path = given_instance(http, "gate", input={})
+    assert refusal(http.post(f"{path}/events/Opened", content=b"5")) == (415, "media_type")
+
+
+# suspend, resume, terminate -----------------------------------------------------------------------
+
+
+def test_suspend_and_resume_change_something_once(http: TestClient) -> None:
+    """A change is 202; where nothing is to change it is 200."""
+    path = given_instance(http, "gate", input={})
+    codes = []
+    for verb, status in [("suspend", "Suspended"), ("resume", "Running")]:
+        codes.append(http.post(f"{path}/{verb}", json={"reason": "a look"}).status_code)
+        while http.get(path).json()["status"] != status:
+            pass
+        codes.append(http.post(f"{path}/{verb}").status_code)
+    assert codes == [202, 200, 202, 200]
+
+
+def test_terminate_ends_an_instance(http: TestClient) -> None:
+    """Terminate is 202, and the instance ends with the reason."""
+    path = given_instance(http, "gate", input={})
+    assert http.post(f"{path}/terminate", json={"reason": "enough"}).json() == {"changed": True}
+    document = ended(http, path)
+    assert (document["status"], document["reason"]) == ("Terminated", "enough")
+
+
+@pytest.mark.parametrize("body", [{"reson": "x"}, {"reason": 1}, [], "x"], ids=str)
+def test_a_reason_is_a_text(http: TestClient, body: Any) -> None:
+    """A body that is more than a reason is 422."""
+    path = given_instance(http, "gate", input={})
+    assert refusal(http.post(f"{path}/terminate", json=body))[0] == 422
+
+
+# hostile bodies ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        0,
+        -1,
+        2**63,
+        -(2**63),
+        1e308,
+        0.1,
+        "",
+        "\u0000",
+        "\U0001f40d",
+        True,
+        None,
+        [],
+        {},
+        {"": {"\u0000": []}},
+    ],
+    ids=repr,
+)
+def test_values_come_back_as_they_were(http: TestClient, payload: Any) -> None:
+    """Every JSON value survives the way in and out."""
+    assert ended(http, given_instance(http, "echo", input=payload))["output"] == payload
+
+
+def test_floats_stay_floats(http: TestClient) -> None:
+    """A number written with a fraction stays a float, the sign of zero included."""
+    answer = http.post(f"{INSTANCES}?wait=60s", content=b'{"workflow":"echo","input":-0.0}', headers=JSON)
+    assert math.copysign(1, answer.json()["output"]) == -1
+
+
+def test_a_payload_nests_so_deep(http: TestClient) -> None:
+    """A payload deeper than 64 levels is 422, and so is nothing that is not."""
+    deep = "[" * 65 + "]" * 65
+    body = f'{{"workflow":"echo","input":{deep}}}'.encode()
+    assert http.post(INSTANCES, content=body, headers=JSON).status_code == 422
