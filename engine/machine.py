@@ -36,6 +36,8 @@ from perdure.engine.state import Completion, Failed, Fiber, Renewed, Returned, S
 
 MAX_INSTRUCTIONS = 1_000_000
 """Instructions between two events; more is an endless computation."""
+END_OF_TIME = 253_402_300_799_999_999
+"""The last microsecond of the year 9999: no timer is due later, since no calendar here could show it."""
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +115,7 @@ class Machine:
 
     def start_timer(self, delay: int, use: TimerUse, path: str) -> int:
         """Wake ``use.fiber`` after ``delay`` microseconds; returns the timer's ``seq``."""
-        fire_at = self.env.now_us + max(delay, 0)
+        fire_at = min(self.env.now_us + max(delay, 0), END_OF_TIME)
         purpose = "timeout" if use.purpose == "event" else use.purpose
         seq = self.decide(TimerCreated(fire_at=fire_at, purpose=purpose, path=path))
         self.state.timers[seq] = use

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from perdure.compiler.runtime import EvalError
 from perdure.engine import keys, waits
 from perdure.engine.failure import CANCELED, Failure, matches
-from perdure.engine.retry import backoff
+from perdure.engine.retry import MAX_DELAY, backoff
 from perdure.engine.state import (
     Bound,
     Completion,
@@ -104,7 +104,7 @@ def _retry_delay(machine: Machine, fiber: Fiber, scope: Bound, failure: Failure)
         if not policy.when(fiber.frame, machine.env):
             return None
     if failure.retry_after is not None:
-        return failure.retry_after
+        return min(failure.retry_after, MAX_DELAY)
     draw = None
     if policy.jitter:
         path = machine.path(fiber, machine.program.ops[scope.pc].step)
