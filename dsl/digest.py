@@ -13,8 +13,8 @@ from perdure.dsl.model import Workflow
 
 _PLACES = frozenset({"span", "name_span", "activity_span", "event_span", "name_spans", "file", "policy"})
 """Where things stand, and what a policy is called: not what they mean."""
-_BY_NAME = frozenset({"variables", "events", "errors", "tags"})
-"""Maps of the header and of steps, whose order means nothing."""
+_BY_NAME = frozenset({"variables", "events", "errors"})
+"""Maps of the header whose order means nothing, no more than that of tags does anywhere."""
 
 
 def document_digest(workflow: Workflow) -> str:
@@ -29,7 +29,7 @@ def document_digest(workflow: Workflow) -> str:
 def _canonical(item: Any) -> Any:
     if is_dataclass(item) and not isinstance(item, type):
         names = [each.name for each in fields(item) if each.name not in _PLACES]
-        return [type(item).__name__, *([name, _field(name, getattr(item, name))] for name in names)]
+        return [type(item).__name__, *([name, _field(item, name)] for name in names)]
     if isinstance(item, tuple):
         return [_canonical(part) for part in item]
     if isinstance(item, msgspec.Struct):
@@ -37,8 +37,8 @@ def _canonical(item: Any) -> Any:
     return item
 
 
-def _field(name: str, value: Any) -> Any:
-    if name in _BY_NAME:
-        value = sorted(value, key=lambda each: each[0] if isinstance(each, tuple) else each.name)
-        return [_canonical(each) for each in value]
+def _field(item: Any, name: str) -> Any:
+    value = getattr(item, name)
+    if name == "tags" or (name in _BY_NAME and isinstance(item, Workflow)):
+        value = tuple(sorted(value, key=lambda each: each[0] if isinstance(each, tuple) else each.name))
     return _canonical(value)

@@ -85,7 +85,9 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
 def check_repeated(ask: Ask, earlier: Request) -> None:
     """Raises ``Conflict`` unless the earlier request was the same one."""
     if ask.request is not None and earlier.fingerprint != ask.request.fingerprint:
-        raise Conflict(
+        conflict = Conflict(
             f"the idempotency key {earlier.key!r} was used for another request",
             hint="use a new key for a new request",
         )
+        conflict.code = "idempotency_conflict"
+        raise conflict
