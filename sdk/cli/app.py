@@ -71,14 +71,13 @@ class Program(click.Group):
         """Run, and exit with the code of the table in the command line's page."""
         words = list(sys.argv[1:] if args is None else args)
         try:
-            super().main(words, prog_name or "perdure", standalone_mode=False, **extra)
-        except click.exceptions.Exit as ended:
-            sys.exit(ended.exit_code)
+            # A command returns nothing; what comes back is the code that it gave to ctx.exit.
+            code = super().main(words, prog_name or "perdure", standalone_mode=False, **extra)
         except BaseException as error:  # noqa: BLE001  # whatever it is, people see a sentence
             from perdure.cli.failures import report
 
             sys.exit(report(error, words))
-        sys.exit(_flushed())
+        sys.exit(_flushed() or code or 0)
 
 
 def _flushed() -> int:
