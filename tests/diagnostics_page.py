@@ -1,4 +1,4 @@
-"""Writes ``docs/diagnostics.md``: every code of the registry, with what is said of a file that has the mistake.
+"""Writes ``docs/diagnostics.md``: every code of the registry, with what is said of a file that has it.
 
 Most examples are cases of ``tests/corpus/err``; the few that need a huge file, no text at all or activities
 are made here. ``nox -s bless`` rewrites the page, and so does ``python -m tests.diagnostics_page``.
@@ -45,9 +45,9 @@ _INTRODUCTION = """\
 
 Everything that `perdure validate`, `run`, `deploy` and the server's `POST /definitions` may say of a workflow
 file. Each code has one meaning for ever. Codes of the family PD8xx are warnings; all others refuse the file.
-`perdure explain CODE` prints the title of a code, `perdure validate --json` and `--output-format json` give the
-same diagnostics to programs, with `code`, `severity`, `kind`, `message`, `hint`, `file`, `start`, `end` and
-`related`. Lines and columns count from 1, columns in characters.
+`perdure explain CODE` prints the title of a code, `perdure validate --json` and `--output-format json` give
+the same diagnostics to programs, with `code`, `severity`, `kind`, `message`, `hint`, `file`, `start`, `end`
+and `related`. Lines and columns count from 1, columns in characters.
 
 PD701 needs to know the activities: `validate` and `run` do, `deploy` does not. The first 20 diagnostics of a
 file are printed, 100 are kept. A warning alone does not change the exit code.
