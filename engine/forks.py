@@ -148,7 +148,9 @@ def _decide(machine: Machine, group: Group, why: Any, failure: Failure | None) -
     """The outcome stands: start no more branches and cancel those that run."""
     group.decided, group.failure = why, failure
     for fiber_id in list(group.active.values()):
-        machine.cancel(machine.state.fibers[fiber_id], -1)
+        fiber = machine.state.fibers[fiber_id]
+        fiber.canceled = True
+        machine.cancel(fiber)
 
 
 def cancel_branches(machine: Machine, fiber: Fiber) -> bool:

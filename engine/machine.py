@@ -141,16 +141,11 @@ class Machine:
         fiber.failure = failure
         self.state.ready.append(fiber.id)
 
-    def cancel(self, fiber: Fiber, depth: int) -> None:
-        """Raise ``perdure.Canceled`` where the fiber is, on behalf of its scope at ``depth``.
-
-        -1 is the whole fiber. It waits while a ``finally`` above that scope runs.
-        """
-        if any(scopes.shields(scope) for scope in fiber.scopes[depth + 1 :]):
-            fiber.cancel = depth if fiber.cancel is None else min(fiber.cancel, depth)
-        elif forks.cancel_branches(self, fiber):
+    def cancel(self, fiber: Fiber) -> None:
+        """Raise ``perdure.Canceled`` where the fiber is, unless a ``finally`` there has to end first."""
+        if not scopes.canceled(fiber, len(fiber.scopes)) or forks.cancel_branches(self, fiber):
             return
-        elif fiber.wait is None:
+        if fiber.wait is None:
             fiber.failure = self.failure(fiber, CANCELED, "canceled")
         else:
             waits.withdraw(self, fiber)

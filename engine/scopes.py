@@ -14,7 +14,6 @@ from perdure.engine.state import (
     Failed,
     Fiber,
     Left,
-    Scope,
     TimerUse,
     TimerWait,
     Try,
@@ -24,15 +23,22 @@ if TYPE_CHECKING:
     from perdure.engine.machine import Machine
 
 
-def shields(scope: Scope) -> bool:
-    """Whether a cancellation from further out waits for this scope's present part to end."""
-    return isinstance(scope, Try) and scope.shields
+def canceled(fiber: Fiber, height: int) -> bool:
+    """Whether what is inside the lowest ``height`` scopes is canceled: by a limit of one, or by its group.
+
+    A ``finally``, or a clause for a cancellation, that is at work in one of them comes first.
+    """
+    for scope in reversed(fiber.scopes[:height]):
+        if isinstance(scope, Try) and scope.shields:
+            return False
+        if isinstance(scope, Bound) and scope.expired is not None:
+            return True
+    return fiber.canceled
 
 
 def unwind(machine: Machine, fiber: Fiber, completion: Completion) -> bool:
     """Leave scopes until one takes the completion; returns whether the fiber stopped (waits, ended)."""
-    depth = completion.depth if isinstance(completion, Left) else 0
-    while len(fiber.scopes) > depth:
+    while len(fiber.scopes) > (completion.depth if isinstance(completion, Left) else 0):
         scope = fiber.scopes[-1]
         if isinstance(scope, Bound):
             outcome = _leave_bound(machine, fiber, scope, completion)
@@ -74,7 +80,7 @@ def _leave_bound(machine: Machine, fiber: Fiber, scope: Bound, completion: Compl
     """Start the body again (True: after a wait, False: at once), or let the completion go on."""
     machine.cancel_timer(scope.timeout)
     scope.timeout = None
-    if isinstance(completion, Failed):
+    if isinstance(completion, Failed) and not canceled(fiber, len(fiber.scopes) - 1):
         if scope.expired is not None:
             what = scope.expired
             completion = Failed(failure=waits.timed_out(machine, fiber, scope.pc, what, scope.attempt))
@@ -140,7 +146,16 @@ def _leave_try(machine: Machine, fiber: Fiber, scope: Try, completion: Completio
         fiber.pc = op.finally_
         return False
     fiber.scopes.pop()
-    return completion
+    return _canceled_instead(machine, fiber, completion) or completion
+
+
+def _canceled_instead(machine: Machine, fiber: Fiber, completion: Completion | None) -> Completion | None:
+    """The cancellation that a scope which was just left has held up, or that its end must not replace."""
+    if not canceled(fiber, len(fiber.scopes)):
+        return None
+    if isinstance(completion, Failed) and completion.failure.type == CANCELED:
+        return None
+    return Failed(failure=machine.failure(fiber, CANCELED, "canceled"))
 
 
 def leave_try(machine: Machine, fiber: Fiber) -> bool:
@@ -166,10 +181,7 @@ def end_finally(machine: Machine, fiber: Fiber) -> bool:
 
 def _close_try(machine: Machine, fiber: Fiber, completion: Completion | None, end: int) -> bool:
     fiber.scopes.pop()
-    depth = fiber.cancel
-    if depth is not None and not any(shields(scope) for scope in fiber.scopes[depth + 1 :]):
-        fiber.cancel = None
-        completion = Failed(failure=machine.failure(fiber, CANCELED, "canceled"))
+    completion = _canceled_instead(machine, fiber, completion) or completion
     if completion is not None:
         return unwind(machine, fiber, completion)
     fiber.pc = end

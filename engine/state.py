@@ -122,8 +122,7 @@ Wait: TypeAlias = TaskWait | TimerWait | EventWait | JoinWait
 class Fiber(msgspec.Struct, kw_only=True):
     """A thread of control. ``group`` and ``branch`` say whose branch it is; None for the first one.
 
-    ``failure`` is raised when it runs next. ``cancel`` is the depth of the scope that a deferred
-    cancellation is for (-1: the whole fiber).
+    ``failure`` is raised when it runs next. ``canceled``: its group needs it no more.
     """
 
     id: int
@@ -134,7 +133,7 @@ class Fiber(msgspec.Struct, kw_only=True):
     group: int | None = None
     branch: int = 0
     failure: Failure | None = None
-    cancel: int | None = None
+    canceled: bool = False
 
 
 class Group(msgspec.Struct, kw_only=True):

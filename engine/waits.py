@@ -59,7 +59,7 @@ def timer_fired(machine: Machine, seq: int) -> None:
             assert isinstance(scope, Bound), "only Bound scopes have time limits"
             scope.expired = use.purpose
             setattr(scope, use.purpose, None)
-            machine.cancel(fiber, use.depth)
+            machine.cancel(fiber)
 
 
 def _event_timed_out(machine: Machine, fiber: Fiber) -> None:
