@@ -63,6 +63,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A step of the document: what people and histories call it, and where it stands.
 
+    ``name`` of a statement is that of the nearest named step around it, None without one.
     ``path`` alternates literal text and the slot whose value names the item or iteration there.
     """
 

@@ -81,8 +81,9 @@ class Lowering:
             start = len(prefix)
         path.append(step.path[start:])
         line, column = step.span.start
+        around = self._steps[self._step].name if self._steps else None
         self._step = len(self._steps)
-        self._steps.append(ir.Step(name=step.name, path=tuple(path), line=line, column=column))
+        self._steps.append(ir.Step(name=step.name or around, path=tuple(path), line=line, column=column))
 
     @contextmanager
     def _resuming(self) -> Iterator[None]:
