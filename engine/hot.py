@@ -140,9 +140,12 @@ class Sealed(msgspec.Struct, kw_only=True):
     def batch(self, worker: str, lease: int | None = None) -> Batch:
         """The rows, for the store."""
         own, rest = self.own, self.rest
+        checkpoints = tuple(own.checkpoints + rest.checkpoints)
+        # A task that a turn of this very batch closes must not be handed to anybody.
+        closed = {key for each in checkpoints for key in each.tasks_closed} if rest.adopt else set()
         return Batch(
             worker=worker,
-            checkpoints=tuple(own.checkpoints + rest.checkpoints),
+            checkpoints=checkpoints,
             parkings=tuple(own.parkings + rest.parkings),
             requests=tuple(own.requests + rest.requests),
             messages=tuple(own.messages + rest.messages),
@@ -150,7 +153,7 @@ class Sealed(msgspec.Struct, kw_only=True):
             unhold=tuple(own.unhold + rest.unhold),
             discard=tuple(own.discard + rest.discard),
             dead_letters=tuple(own.dead_letters + rest.dead_letters),
-            adopt=tuple(own.adopt + rest.adopt),
+            adopt=tuple(row for row in own.adopt + rest.adopt if (row.execution, row.seq) not in closed),
             lease=lease,
         )
 
