@@ -76,12 +76,16 @@ def _listen(host: str, port: int) -> socket.socket:
         raise UserError(f"{port} is no port.", hint=f"ports are 0 to {_LAST_PORT}; 0 takes a free one")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise UserError(
             f"perdure cannot listen on {host} port {port}: {error.strerror}.",
             hint="another server may be running there; choose another port",
         ) from None
+    # Connections inherit it. asyncio sets it only where it made the socket itself, and without it
+    # an answer waits 40 ms for the client's delayed acknowledgement of its headers.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _url(listener: socket.socket) -> str:

@@ -1,7 +1,7 @@
 """Requests that wait for an instance to end, without a thread each.
 
-A worker in this process says at once when an instance has changed. Another process cannot, so every wait
-also looks for itself, at intervals that grow to a second.
+A worker in this process says at once when it has changed an instance. Another process cannot, so every wait
+also looks for itself, at intervals that grow: to a second where others take the turns, else to ten.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from perdure.engine.worker import Worker
 
 FIRST_LOOK_SECONDS = 0.02
 LAST_LOOK_SECONDS = 1.0
+OWNER_LOOK_SECONDS = 10.0
 
 
 class Waits:
@@ -57,7 +58,11 @@ class Waits:
                     return document
                 with anyio.move_on_after(min(pause, left)):
                     await woken.wait()
-                pause = min(2 * pause, LAST_LOOK_SECONDS)
+                pause = min(2 * pause, self._longest())
+
+    def _longest(self) -> float:
+        is_told = self._worker is not None and self._worker.owns_slots
+        return OWNER_LOOK_SECONDS if is_told else LAST_LOOK_SECONDS
 
     @contextmanager
     def _woken_by(self, instance_id: str) -> Iterator[asyncio.Event]:

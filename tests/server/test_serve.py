@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from perdure.client import Client
 from perdure.engine.errors import UserError
-from perdure.server.serve import serve
+from perdure.server.serve import _listen, serve
 from tests.server.hub import API, GATE
 from tests.server.served import NOTES, given_process
 
@@ -60,6 +60,14 @@ def test_a_port_that_is_none_is_told(port: int) -> None:
     """A number that is no port is an error for people."""
     with pytest.raises(UserError, match="is no port"):
         serve(Starlette(), "127.0.0.1", port)
+
+
+def test_answers_are_not_held_back() -> None:
+    """Connections send small pieces at once (a white-box test: the delay would be 40 ms an answer)."""
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_waits_do_not_hold_up_a_shutdown(tmp_path: Path) -> None:
