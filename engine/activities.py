@@ -109,7 +109,7 @@ class Activity:
         arguments = self._given(has_input, value)
         missing = self._required - arguments.keys()
         if missing:
-            raise msgspec.ValidationError(f"{self.name}: argument {sorted(missing)[0]!r} is missing")
+            raise msgspec.ValidationError(f"{self.name}: argument {min(missing)!r} is missing")
         types = self._hints()
         for each, given in arguments.items():
             if each in types:
@@ -130,7 +130,7 @@ class Activity:
             raise msgspec.ValidationError(f"{self.name}: 'with' must be a map of {wanted}")
         unknown = value.keys() - set(self._names)
         if unknown:
-            raise msgspec.ValidationError(f"{self.name} has no parameter {sorted(unknown)[0]!r}")
+            raise msgspec.ValidationError(f"{self.name} has no parameter {min(unknown)!r}")
         return dict(value)
 
     def _hints(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -52,6 +53,8 @@ MAX_ID = 256
 MAX_LIMIT = 1000
 POLL = 0.05
 """Seconds between looks at an instance that another process runs."""
+OWNED_POLL = 1.0
+"""The same for one that this process runs, which tells when it changes."""
 
 _BAD_ID = re.compile(r"[/\\#?\x00-\x1f\x7f]|^@")
 
@@ -127,8 +130,16 @@ class Client:
         return {**definition_view(found), "source": found.source}
 
     def program(self, digest: str) -> Program:
-        """A stored Program. Raises ``encode.UnknownProgram``."""
-        return self._programs.get(digest).program
+        """A stored Program. Raises ``Conflict`` when this release cannot run it."""
+        return self._linked(digest).program
+
+    def _linked(self, digest: str) -> LinkedProgram:
+        try:
+            return self._programs.get(digest)
+        except encode.UnknownProgram as error:
+            problem = Conflict(str(error), hint="deploy the definition again with this release")
+            problem.code = "program"
+            raise problem from error
 
     def _definition(self, name: str, version: str | None) -> Definition:
         found = self.store.look_up([], [(name, version)], []).definitions.get((name, version))
@@ -155,7 +166,7 @@ class Client:
         """
         name, _, version = workflow.partition("@")
         definition = self._definition(name, version or None)
-        program = self._programs.get(definition.program)
+        program = self._linked(definition.program)
         body = {"workflow": workflow, "input": input, "id": id, "tags": tags}
         request = _request("start", "", request_key, body)
         instance = self._new_instance(program, definition.version, id, tags)
@@ -184,14 +195,12 @@ class Client:
         self.store.pin(digest, encode.encode(program))
         linked = self._programs.get(digest)
         instance = self._new_instance(linked, program.version, id, tags)
-        try:
+        with suppress(Conflict):  # Another process was faster with the same id.
             self._carry_out(self._start_ask(instance, linked, input, queue, None))
-        except Conflict:
-            pass  # Another process was faster with the same id.
         return self.instance(instance.id)
 
     def run_many(self, program: Program, inputs: Sequence[Any]) -> list[str]:
-        """Start an instance of a Program for each input; returns their ids, in order, once all are durable."""
+        """Start an instance of a Program for each input; returns their ids once all are durable."""
         digest = encode.digest(program)
         self.store.pin(digest, encode.encode(program))
         linked = self._programs.get(digest)
@@ -277,7 +286,9 @@ class Client:
                 left = None if deadline is None else deadline - clock.monotonic()
                 if left is not None and left <= 0:
                     break
-                changed.wait(POLL if left is None else min(left, POLL))
+                owned = self.worker is not None and self.worker.owns_slots
+                poll = OWNED_POLL if owned else POLL
+                changed.wait(poll if left is None else min(left, poll))
                 changed.clear()
         finally:
             if undo is not None:

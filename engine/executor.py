@@ -6,6 +6,7 @@ User code can never block turns. Whatever happens to a task, ``done`` is called 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import sys
 import threading
@@ -68,7 +69,7 @@ class Executor:
         self._working = 0
         self._ended = self._ended_before = 0
         self._tended = 0.0
-        self._stopping = False
+        self._stopping = self._abandoned = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limit: asyncio.Semaphore | None = None
         self._async_tasks: set[asyncio.Task[None]] = set()
@@ -129,21 +130,20 @@ class Executor:
                 self._wake()
 
     def stop(self, timeout: float) -> None:
-        """Tell every activity to stop, and wait up to ``timeout`` seconds for those in threads.
+        """Wait up to ``timeout`` seconds for the activities that run; what waits for a place is not started.
 
-        What waits for a place is not started any more.
+        What runs longer is abandoned: nothing is recorded of it, so it is delivered again.
         """
         with self._condition:
             self._stopping = True
             self._jobs.clear()
             self._condition.notify_all()
-        for context in list(self._contexts.values()):
-            context.canceled = True
         deadline = clock.monotonic() + timeout
+        if self._loop is not None:
+            ending = asyncio.run_coroutine_threadsafe(self._end_loop(timeout), self._loop)
+            concurrent.futures.wait([ending], timeout + 1)
         for thread in self._threads:
             thread.join(max(deadline - clock.monotonic(), 0))
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
 
     # -- threads ----------------------------------------------------------------------------------
 
@@ -200,9 +200,20 @@ class Executor:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
+    async def _end_loop(self, seconds: float) -> None:
+        """Let async activities end, abandon those that do not, and stop the loop."""
+        assert self._loop is not None, "this runs on the loop"
+        if self._async_tasks:
+            _, late = await asyncio.wait(set(self._async_tasks), timeout=seconds)
+            self._abandoned = True
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self._loop.call_soon(self._loop.stop)
+
     def _spawn(self, jobs: list[_Job]) -> None:
         assert self._loop is not None, "this runs on the loop"
-        for task, activity, context in jobs:
+        for task, activity, context in () if self._stopping else jobs:
             running = self._loop.create_task(self._run_async(task, activity, context))
             self._async_tasks.add(running)
             running.add_done_callback(self._async_tasks.discard)
@@ -237,13 +248,14 @@ class Executor:
         except EvalError as error:
             place = "" if error.position is None else f"{error.position[0]}:{error.position[1]}: "
             return _failed(task, EXPRESSION, f"output: {place}{error.message}", retryable=False)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             _log.exception("the result of %s could not be taken", task.name)
             return _failed(task, "perdure.Payload", f"{type(error).__name__}: {error}")
 
     def _finish(self, task: Task, answer: Answer) -> None:
         self._contexts.pop(task.id, None)
-        self._done(task, answer)
+        if not self._abandoned:
+            self._done(task, answer)
 
 
 def _answer_to(task: Task, error: BaseException) -> TaskFailed:

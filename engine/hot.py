@@ -25,9 +25,10 @@ class Hot:
     """An instance in memory.
 
     ``running`` is its state, None until it is loaded. ``fresh`` is the row of a start that is not in
-    the database yet, with its Program; ``inserted``: a turn not committed yet writes it. ``eager`` and ``rows`` divide its open tasks: those that only
-    this memory keeps going, and those with a row in ``tasks``. ``excess`` are inputs to be set aside
-    in the inbox; ``held`` counts what lies there, ``released`` how many of them are on their way back.
+    the database yet, with its Program; ``inserted``: a turn not committed yet writes it. ``eager`` and
+    ``rows`` divide its open tasks: those that only this memory keeps going, and those with a row in
+    ``tasks``. ``excess`` are inputs to be set aside in the inbox; ``held`` counts what lies there,
+    ``released`` how many of them are on their way back.
     """
 
     __slots__ = (
@@ -110,9 +111,13 @@ class Writes(msgspec.Struct, kw_only=True):
 
 
 class SealedTurn(msgspec.Struct, kw_only=True):
-    """What a turn did to its ``Hot``, so that a lost batch can be taken back."""
+    """What a turn did to its ``Hot``, so that a lost batch can be taken back.
+
+    ``found`` is the instance's row as it was before.
+    """
 
     hot: str
+    found: Instance
     inputs: list[Input]
     eager: list[tuple[str, int]] = []
     eager_closed: list[tuple[str, int]] = []

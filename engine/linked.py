@@ -112,7 +112,7 @@ def _validator(schema: Any) -> Callable[[Any], str | None]:
     if schema is None or schema is True:
         return lambda _value: None
     # Only workflows that declare a schema pay for the import.
-    from jsonschema import Draft7Validator
+    from jsonschema import Draft7Validator  # noqa: PLC0415
 
     validator = Draft7Validator(schema)
 

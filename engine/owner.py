@@ -256,9 +256,10 @@ class Owner:
         return self._give_up(turns[0].hot, now) if turns else self._give_up_rest()
 
     def reset(self) -> tuple[list[tuple[str, Input]], list[str]]:
-        """This worker's id is dead: drop everything. What the database does not have is returned:
+        """This worker's id is dead: drop everything, and return what the database does not have.
 
-        results of activities with their instances, for the inbox, and ids of messages whose clients must ask again.
+        That is results of activities, with their instances, and ids of messages whose clients must ask
+        again.
         """
         results: list[tuple[str, Input]] = []
         unanswered: list[str] = []
@@ -453,6 +454,13 @@ class Owner:
         """Park an instance whose turn cannot be taken or written; it is read again before it goes on."""
         instance = hot.instance
         assert instance is not None, "whoever took a turn was loaded or started here"
+        if hot.fresh is not None:
+            # There is no row to park: whoever starts it is told.
+            asked = [each.message.id for each in inputs if each.message is not None]
+            self._rest.refusals += [(message_id, reason) for message_id in asked]
+            hot.fresh = hot.running = None
+            self._forget(hot)
+            return
         hot.pending = inputs + hot.pending
         self._park(hot, instance, reason, now)
         hot.parked = False
@@ -470,6 +478,7 @@ class Owner:
         hot.rows.difference_update(turn.rows)
         hot.rows.update(turn.rows_closed)
         hot.inserted = False
+        hot.instance = turn.found
         hot.running = None if hot.fresh is None else Running(*hot.fresh)
         self._used -= self._resident.pop(hot.id, 0)
         self._ready.pop(hot.id, None)

@@ -44,7 +44,8 @@ def seal(
     now: int,
 ) -> None:
     """Add a turn to the batch."""
-    done = SealedTurn(hot=hot.id, inputs=list(inputs))
+    done = SealedTurn(hot=hot.id, found=turn.found, inputs=list(inputs))
+    hot.instance = turn.instance
     sealed.turns.append(done)
     own = sealed.own
     for each in turn.taken:
@@ -247,7 +248,8 @@ def set_aside(hot: Hot, each: Input, rest: Writes, requests: Requests) -> None:
 def _result_message(hot: Hot, each: Input) -> Message:
     """The row of a result that only this memory has."""
     instance = hot.instance
-    assert instance is not None and each.execution is not None, "results are for known instances"
+    assert instance is not None, "results are for known instances"
+    assert each.execution is not None, "a result answers an execution"
     return result_message(instance.id, instance.slot, each.execution, each.event)
 
 

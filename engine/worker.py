@@ -13,7 +13,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from perdure.compiler.ir import IR_VERSION
 from perdure.engine import clock
@@ -39,7 +39,8 @@ from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, Finished, carry_out, check_repeated
 from perdure.engine.sealing import result_message
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Batch, Worker as Member
+from perdure.engine.store.rows import Batch
+from perdure.engine.store.rows import Worker as Member
 from perdure.engine.tasks import Task, task_in
 from perdure.engine.views import event_views
 
@@ -58,6 +59,8 @@ POLL_EVERY = 0.5
 HINT_EVERY = 0.01
 CALM_HINT_EVERY = 0.05
 """Seconds between looks for a hint, and after some seconds without work."""
+
+_REFUSALS: dict[str, type[PerdureError]] = {"unknown": NotFound, "ended": Ended, "superseded": Conflict}
 
 _log = logging.getLogger("perdure.worker")
 _workflow_log = logging.getLogger("perdure.workflow")
@@ -98,6 +101,7 @@ class Worker:
         self._incoming: deque[Ask | Finished] = deque()
         self._asks: dict[str, Ask] = {}
         self._keys: set[tuple[str, str, str]] = set()
+        self._claims: set[tuple[str, int]] = set()
         self._watchers: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.Lock()
         self._wakeup = threading.Event()
@@ -107,6 +111,7 @@ class Worker:
         self._free_since: float | None = None
         self._news = self._tasks_news = True
         self._failures = 0
+        self._jitter = random.Random()
         self._thread = threading.Thread(target=self._main, name="perdure-turns", daemon=True)
 
     # -- from other threads -----------------------------------------------------------------------
@@ -125,7 +130,7 @@ class Worker:
         self._wakeup.set()
         self._thread.join()
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -219,7 +224,7 @@ class Worker:
         if self._failures in {1, 10} or self._failures % 100 == 0:
             _log.warning("the database did not do it (%s); trying again", error)
         longest = min(0.005 * 2 ** min(self._failures, 8), 1.0)
-        self._wakeup.wait(longest * random.random())  # noqa: S311
+        self._wakeup.wait(longest * self._jitter.random())
 
     def _drain(self) -> None:
         """Record what has ended, and leave."""
@@ -307,6 +312,10 @@ class Worker:
         """Take over from the dead, and the slots that nobody owns."""
         for victim in self.store.gone(self.id):
             self.store.take_over(self.id, victim, None)
+        self._claims &= self._executor.running
+        if self._claims and not self._slots:
+            # Whoever owns the instances deletes the rows of tasks that nobody waits for any more.
+            self._executor.cancel(self._claims - self.store.claimed(self.id))
         others = [worker for worker in self.store.workers() if worker.id != self.id]
         for victim, lease in self._watch.suspects(others, now, tick):
             self.store.take_over(self.id, victim, lease)
@@ -476,9 +485,13 @@ class Worker:
             raise
         except StoreError as error:
             refused = isinstance(error, Refused)
-            self._ask_again(self._owner.lost([sealed], refused=refused, now=now))
+            asked = self._owner.lost([sealed], refused=refused, now=now)
+            self._ask_again(asked)
             if not refused:
                 raise
+            if not sealed.turns and not asked:
+                # Memory and database disagree on something that no turn makes: read everything anew.
+                raise OutcomeUnknown(str(error)) from error
             _log.warning("a batch was refused (%s); it is tried in smaller parts", error)
             return
         if renew:
@@ -503,8 +516,8 @@ class Worker:
         for message_id, reason in sealed.refusals:
             ask = self._forget(message_id)
             if ask is not None:
-                gone = NotFound if reason == "unknown" else Ended
-                ask.fail(gone(f"instance {ask.message.instance!r}: {reason}"))
+                kind = _REFUSALS.get(reason, PerdureError)
+                ask.fail(kind(f"instance {ask.message.instance!r}: {reason}"))
         for instance, line in sealed.logs:
             level = logging.getLevelNamesMapping()[line.level.upper()]
             extra = {"instance_id": instance.id, "workflow": instance.name, "path": line.path}
@@ -535,7 +548,9 @@ class Worker:
         if places and (self._activities.names or self._queues):
             names = sorted(self._activities.names)
             rows = self.store.claim(self.id, names, self._queues, places, MAX_DELIVERIES)
-            self._executor.start(task_in(row) for row in rows)
+            tasks = [task_in(row) for row in rows]
+            self._claims.update(task.id for task in tasks)
+            self._executor.start(tasks)
             if rows:
                 self._tasks_news = len(rows) == places
                 return True

@@ -167,7 +167,7 @@ class Hub:
         activity = self.registry.get(task.name)
         assert activity is not None, f"no activity {task.name}"
         context = Context(task.instance, task.path, task.key, task.attempt)
-        self._done(task, self.executor._run(task, activity, context))  # noqa: SLF001
+        self._done(task, self.executor._run(task, activity, context))
 
     def _done(self, task: Task, event: Any) -> None:
         self.owner.result(task.instance, task.execution, event)
@@ -297,7 +297,7 @@ class Hub:
         """Rows of timers, tasks and messages that the store has for an instance; ``MemoryStore`` only."""
         store = self.store
         assert isinstance(store, MemoryStore), "looks into the tables"
-        tables = (store._timers.values(), store._tasks.values(), (row for _, row in store._inbox.values()))  # noqa: SLF001
+        tables = (store._timers.values(), store._tasks.values(), (row for _, row in store._inbox.values()))
         return [row for table in tables for row in table if row.instance == id]
 
     def check(self, id: str = "i") -> None:
