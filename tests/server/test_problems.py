@@ -3,8 +3,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -103,3 +106,43 @@ def test_another_method_is_a_problem(http: TestClient, method: str, path: str, a
     answer = http.request(method, path)
     assert refusal(answer) == (405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+def test_nothing_that_is_sent_crashes_it(http: TestClient) -> None:
+    """Whatever the path, the query, the headers and the body are, the answer is no crash."""
+    value = st.text(max_size=8) | st.sampled_from(["echo", "gate", "echo@1.0.0", "a", "@", "1.0.0", "\0"])
+    place = st.sampled_from(
+        [["definitions"], ["instances"], ["instances", "a", "events"], ["instances", "a"]]
+    )
+    words = st.sampled_from(["history", "explain", "suspend", "resume", "terminate"])
+    keys = st.sampled_from(
+        "wait history limit cursor generation status name tag format dry_run filename".split()
+    )
+    body = st.binary(max_size=20) | st.sampled_from(
+        [b"{}", b'{"workflow":"echo","id":"a"}', b'{"reason":"x"}']
+    )
+    kinds = st.sampled_from(["application/json", "application/yaml", "text/plain", "\xff;=", ""])
+    header = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=5)
+
+    @given(
+        method=st.sampled_from(["GET", "POST", "PUT", "HEAD"]),
+        path=st.tuples(place, st.lists(value | words, max_size=2)),
+        query=st.lists(st.tuples(keys | value, value | st.sampled_from(["1", "1ms", "json"])), max_size=2),
+        body=body,
+        kind=kinds,
+        key=header,
+    )
+    def send(
+        method: str,
+        path: tuple[list[str], list[str]],
+        query: list[tuple[str, str]],
+        body: bytes,
+        kind: str,
+        key: str,
+    ) -> None:
+        url = "/".join(quote(each, safe="") for each in [*path[0], *path[1]])
+        headers = {b"content-type": kind.encode("latin-1"), b"idempotency-key": key.encode("latin-1")}
+        answer = http.request(method, f"{API}/{url}", params=dict(query), content=body, headers=headers)
+        assert answer.status_code < 500, answer.text
+
+    send()
