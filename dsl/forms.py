@@ -40,6 +40,7 @@ EXPRESSION_CODES = MappingProxyType(
         "cel.arity": "PD304",
         "cel.no_overload": "PD305",
         "cel.convert": "PD306",
+        "cel.overflow": "PD306",
         "cel.regex": "PD307",
         "cel.limit": "PD308",
         "cel.unsupported": "PD309",
