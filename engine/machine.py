@@ -95,10 +95,10 @@ class Machine:
         return self._decided
 
     def expects(self, event: Received) -> bool:
-        """Whether an answer is the first one to a decision that is still open."""
+        """Whether an event is not one too many: a second start, or a second answer to a decision."""
         state = self.state
         if not isinstance(event, ANSWERS):
-            return not state.ended
+            return not state.ended and not (state.begun and isinstance(event, ExecutionStarted))
         open_ = state.timers if isinstance(event, TimerFired) else state.tasks
         if event.scheduled_seq not in open_:
             return False
@@ -212,6 +212,8 @@ class Machine:
             case Renewed(input=value, carry=carry):
                 if not carry:
                     self.state.buffer.clear()
+                # What came after the event that ended this generation is for the next one in any case.
+                self.state.buffer += [each for each in self.state.held if isinstance(each, EventRaised)]
                 self.decide(ContinueAsNew(input=value, carried=len(self.state.buffer)))
             case Returned(value=value):
                 self._complete(value, self.program.output_problem(value))
@@ -231,14 +233,15 @@ class Machine:
 
     def _receive(self, event: Received) -> None:
         state = self.state
+        if isinstance(event, ExecutionStarted):
+            self.started, state.begun = event, True
         match event:
             case ExecutionSuspended():
                 state.suspended = True
             case ExecutionResumed():
                 state.suspended = False
-                held, state.held = state.held, []
-                for each in held:
-                    self._receive(each)
+                while state.held and not state.ended:
+                    self._receive(state.held.pop(0))
             case _ if state.suspended:
                 state.held.append(event)
             case _:
@@ -259,7 +262,6 @@ class Machine:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
 
     def _start(self, event: ExecutionStarted) -> None:
-        self.started = event
         env, program = self.env, self.program.program
         env.input = event.input
         env.workflow = {

@@ -15,7 +15,15 @@ import msgspec
 from perdure.engine import parking, sealing
 from perdure.engine.codec import decode_received
 from perdure.engine.errors import NonDeterminismError
-from perdure.engine.events import EventRaised, ExecutionStarted, Received, TimerFired
+from perdure.engine.events import (
+    EventRaised,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Received,
+    TimerFired,
+)
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram
@@ -30,6 +38,8 @@ MAX_PENDING = 1024
 """Inputs that wait in memory for one instance; events beyond are set aside in the inbox."""
 MAX_TURNS = 1000
 """Turns of one batch."""
+
+_CONTROL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated)
 
 Offers = Callable[[str, str | None], bool]
 """Whether activities of a name run in this process, for instances with or without a private queue."""
@@ -409,8 +419,8 @@ class Owner:
     def _take(self, hot: Hot, running: Running) -> list[Input]:
         """The inputs that the instance has room for now; the others stay, in order."""
         if running.next_seq == 0:
-            hot.pending.sort(key=lambda each: not isinstance(each.event, ExecutionStarted))
-            if hot.pending and not isinstance(hot.pending[0].event, ExecutionStarted):
+            hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
+            if not any(isinstance(each.event, ExecutionStarted) for each in hot.pending):
                 return []
         state = running.machine.state
         room = MAX_BUFFER - len(state.buffer) - len(state.held)
@@ -504,3 +514,14 @@ class Owner:
         self._rest.requests = []
         self._rest.messages = [message for message in self._rest.messages if message.id not in set(asked)]
         return asked
+
+
+def _before_start(each: Input, generation: int) -> int:
+    """The order of what comes while a generation has not begun: all else waits for its start.
+
+    Generations that follow each other without a wait would never hear of a suspend or terminate, so
+    these come first, except before there was any generation at all.
+    """
+    if isinstance(each.event, ExecutionStarted):
+        return 1
+    return 0 if generation > 1 and isinstance(each.event, _CONTROL) else 2

@@ -144,7 +144,8 @@ class _Turning:
         """Why an input goes nowhere; None if it does not."""
         instance = self.running.instance
         if instance.status.ended:
-            return "ended"
+            # A next generation of ours that never began is no loss.
+            return "superseded" if isinstance(each.event, ExecutionStarted) else "ended"
         if each.execution is not None and each.execution != instance.execution:
             return "superseded"
         return None if self.running.machine.expects(each.event) else "superseded"
@@ -231,6 +232,7 @@ class _Turning:
             carried=tuple(machine.state.buffer),
         )
         self.generations += 1
+        running.instance = self._with_custom_status(running.instance)
         self.first_seq = running.next_seq = 0
         running.size = 0
         running.machine = Machine(running.program, running.instance.id)
@@ -281,7 +283,7 @@ class _Turning:
 
     def _with_custom_status(self, instance: Instance) -> Instance:
         value = self.running.machine.state.custom_status
-        text = instance.custom_status if value is None else encode_json(value)
+        text = instance.custom_status if value is msgspec.UNSET else encode_json(value)
         if text == instance.custom_status:
             return instance
         return msgspec.structs.replace(instance, custom_status=text, updated_at=self.at)

@@ -699,7 +699,7 @@ class Reads(_Fixtures):
 
     def test_what_clients_chose_is_looked_up_at_once(self, store: Store) -> None:
         """What is not there is absent from the answer."""
-        store.deploy(definition(), "{}")
+        store.deploy([(definition(), "{}")])
         store.commit(batch(first_turn(), requests=(request(),)))
         found = store.look_up(
             ["i1", "i2"],
@@ -827,42 +827,42 @@ class Clients(_Fixtures):
 
     def test_a_new_definition_is_active(self, empty: Store) -> None:
         """With its Program."""
-        assert empty.deploy(definition(), '{"p":1}') is None
+        assert empty.deploy([(definition(), '{"p":1}')]) == [None]
         assert empty.definitions() == [definition()]
         assert empty.program("p1") == '{"p":1}'
 
     def test_deploying_the_same_again_says_what_is_there(self, empty: Store) -> None:
         """Nothing changes."""
-        empty.deploy(definition(), "{}")
-        assert empty.deploy(definition(created_at=BEGIN + 1, source="x"), "{}") == definition()
+        empty.deploy([(definition(), "{}")])
+        assert empty.deploy([(definition(created_at=BEGIN + 1, source="x"), "{}")]) == definition()
         assert empty.definitions() == [definition()]
 
     def test_a_version_never_changes(self, empty: Store) -> None:
         """Other content under the same version is not stored, and activates nothing."""
-        empty.deploy(definition("1"), "{}")
-        empty.deploy(definition("2"), "{}")
-        assert empty.deploy(definition("1", digest="other"), "{}") == definition("1", active=False)
+        empty.deploy([(definition("1"), "{}")])
+        empty.deploy([(definition("2"), "{}")])
+        assert empty.deploy([(definition("1", digest="other"), "{}")]) == definition("1", active=False)
         assert empty.look_up([], [("order", None)], []).definitions == {("order", None): definition("2")}
 
     def test_the_version_deployed_last_is_active(self, empty: Store) -> None:
         """An old one can become so again."""
-        empty.deploy(definition("1"), "{}")
-        empty.deploy(definition("2"), "{}")
-        assert empty.deploy(definition("1"), "{}") == definition("1", active=True)
+        empty.deploy([(definition("1"), "{}")])
+        empty.deploy([(definition("2"), "{}")])
+        assert empty.deploy([(definition("1"), "{}")]) == definition("1", active=True)
         assert [(one.version, one.active) for one in empty.definitions()] == [("2", False), ("1", True)]
 
     def test_definitions_are_listed_newest_first(self, empty: Store) -> None:
         """Within a name; of all names or one."""
         for version, name, at in (("1", "b", 1), ("2", "b", 3), ("9", "b", 2), ("1", "a", 0)):
-            empty.deploy(definition(version, name, created_at=at), "{}")
+            empty.deploy([(definition(version, name, created_at=at), "{}")])
         listed = [(one.name, one.version) for one in empty.definitions()]
         assert listed == [("a", "1"), ("b", "2"), ("b", "9"), ("b", "1")]
         assert [one.version for one in empty.definitions("b")] == ["2", "9", "1"]
 
     def test_activating_leaves_other_names_alone(self, empty: Store) -> None:
         """Each name has its active version."""
-        empty.deploy(definition("1", "a"), "{}")
-        empty.deploy(definition("1", "b"), "{}")
+        empty.deploy([(definition("1", "a"), "{}")])
+        empty.deploy([(definition("1", "b"), "{}")])
         assert [one.active for one in empty.definitions()] == [True, True]
 
     def test_a_program_is_pinned_once(self, empty: Store) -> None:

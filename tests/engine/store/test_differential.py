@@ -215,7 +215,7 @@ class Script:
     def _deploy(self) -> Operation:
         digest = self._random.choice(["d1", "d2"])
         new = definition(self._random.choice("12"), self._random.choice(["x", "y"]), digest=digest)
-        return lambda store: store.deploy(new, digest)
+        return lambda store: store.deploy([(new, digest)])
 
     def _message(self) -> Any:
         return message(f"m{self._random.randint(1, 40)}", self._id(), due=self._time(), held=self._some(20))
