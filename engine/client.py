@@ -84,41 +84,28 @@ class Client:
 
         Raises ``Conflict`` when a version has other content; nothing is stored then.
         """
-        known = self.store.look_up([], [(each.name, each.version) for each in entries], []).definitions
-        for each in entries:
-            present = known.get((each.name, each.version))
+        now = self.store.time()
+        rows = [(_definition_row(each, now), encode.encode(each.program)) for each in entries]
+        if dry_run:
+            keys = [(each.name, each.version) for each in entries]
+            known = self.store.look_up([], keys, []).definitions
+            found = [known.get((each.name, each.version)) for each in entries]
+        else:
+            found = self.store.deploy(rows)
+        for each, present in zip(entries, found, strict=True):
             if present is not None and present.digest != each.digest:
                 raise _changed(each)
-        results = []
-        for each in entries:
-            created = (each.name, each.version) not in known
-            if not dry_run:
-                created = self._deploy(each)
-            results.append(
-                {
-                    "name": each.name,
-                    "version": each.version,
-                    "digest": each.digest,
-                    "program_digest": encode.digest(each.program),
-                    "outcome": "created" if created else "unchanged",
-                    "active": True,
-                }
-            )
-        return results
-
-    def _deploy(self, entry: Deployment) -> bool:
-        definition = Definition(
-            name=entry.name,
-            version=entry.version,
-            digest=entry.digest,
-            program=encode.digest(entry.program),
-            source=entry.source,
-            created_at=self.store.time(),
-        )
-        present = self.store.deploy(definition, encode.encode(entry.program))
-        if present is not None and present.digest != entry.digest:
-            raise _changed(entry)
-        return present is None
+        return [
+            {
+                "name": row.name,
+                "version": row.version,
+                "digest": row.digest,
+                "program_digest": row.program if present is None else present.program,
+                "outcome": "created" if present is None else "unchanged",
+                "active": True,
+            }
+            for (row, _), present in zip(rows, found, strict=True)
+        ]
 
     def definitions(self, name: str | None = None) -> list[dict[str, Any]]:
         """All versions of all definitions, or of one."""
@@ -419,6 +406,17 @@ class Client:
         if earlier is not None:
             check_repeated(ask, earlier)
         return earlier
+
+
+def _definition_row(entry: Deployment, now: int) -> Definition:
+    return Definition(
+        name=entry.name,
+        version=entry.version,
+        digest=entry.digest,
+        program=encode.digest(entry.program),
+        source=entry.source,
+        created_at=now,
+    )
 
 
 def _message(instance_id: str, event: Received, message_id: str) -> Message:

@@ -142,6 +142,7 @@ class Executor:
         if self._loop is not None:
             ending = asyncio.run_coroutine_threadsafe(self._end_loop(timeout), self._loop)
             concurrent.futures.wait([ending], timeout + 1)
+            self._loop_thread.join(1)
         for thread in self._threads:
             thread.join(max(deadline - clock.monotonic(), 0))
 
@@ -192,13 +193,18 @@ class Executor:
             if sys.version_info >= (3, 12):
                 # What ends without waiting needs no turn of the loop.
                 self._loop.set_task_factory(asyncio.eager_task_factory)
-            threading.Thread(target=self._run_loop, name="perdure-activities", daemon=True).start()
+            name = "perdure-activities"
+            self._loop_thread = threading.Thread(target=self._run_loop, name=name, daemon=True)
+            self._loop_thread.start()
         return self._loop
 
     def _run_loop(self) -> None:
         assert self._loop is not None, "the loop is made before its thread"
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
     async def _end_loop(self, seconds: float) -> None:
         """Let async activities end, abandon those that do not, and stop the loop."""

@@ -112,9 +112,12 @@ def _validator(schema: Any) -> Callable[[Any], str | None]:
     if schema is None or schema is True:
         return lambda _value: None
     # Only workflows that declare a schema pay for the import.
-    from jsonschema import Draft7Validator  # noqa: PLC0415
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema.validators import validator_for  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
 
-    validator = Draft7Validator(schema)
+    # With a registry of its own the validator never fetches a reference from anywhere.
+    validator = validator_for(schema, default=Draft202012Validator)(schema, registry=Registry())
 
     def problem(value: Any) -> str | None:
         error = min(validator.iter_errors(value), key=lambda found: list(map(str, found.path)), default=None)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Runnable examples, each with its activities: ``perdure init`` copies them."""

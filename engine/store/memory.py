@@ -433,19 +433,22 @@ class MemoryStore:
 
     # -- clients ----------------------------------------------------------------------------------
 
-    def deploy(self, definition: Definition, program: str) -> Definition | None:
+    def deploy(self, entries: Sequence[tuple[Definition, str]]) -> list[Definition | None]:
         with self._write():
-            key = (definition.name, definition.version)
-            present = self._definitions.get(key)
-            if present is not None and present.digest != definition.digest:
-                return present
-            if present is None:
-                self._insert(self._definitions, key, definition)
-                self._put(self._programs, definition.program, self._programs.get(definition.program, program))
-            for other in [one for one in self._definitions.values() if one.name == definition.name]:
-                active = other.version == definition.version
-                self._put(self._definitions, (other.name, other.version), _replace(other, active=active))
-            return None if present is None else self._definitions[key]
+            found = [self._definitions.get((each.name, each.version)) for each, _ in entries]
+            if any(
+                row is not None and row.digest != each.digest
+                for row, (each, _) in zip(found, entries, strict=True)
+            ):
+                return found
+            for row, (each, program) in zip(found, entries, strict=True):
+                if row is None:
+                    self._insert(self._definitions, (each.name, each.version), each)
+                    self._put(self._programs, each.program, self._programs.get(each.program, program))
+                for other in [one for one in self._definitions.values() if one.name == each.name]:
+                    active = other.version == each.version
+                    self._put(self._definitions, (other.name, other.version), _replace(other, active=active))
+            return found
 
     def pin(self, digest: str, program: str) -> None:
         with self._write():

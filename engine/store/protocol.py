@@ -138,11 +138,11 @@ class Tasks(Protocol):
 class Clients(Protocol):
     """What a client beside the owner needs: it writes messages and reads committed rows."""
 
-    def deploy(self, definition: Definition, program: str) -> Definition | None:
-        """Store a definition and its Program and make it the active version.
+    def deploy(self, entries: Sequence[tuple[Definition, str]]) -> list[Definition | None]:
+        """Store definitions with their Programs and make them the active versions: all of them, or none.
 
-        None if it is new; else the row that is there under this name and version, unchanged (except
-        that it becomes the active version if its digest is the same).
+        For each one None if it is new, else the row that was there under its name and version. When one
+        of these has another digest, nothing is stored at all.
         """
 
     def pin(self, digest: str, program: str) -> None:

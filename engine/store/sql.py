@@ -272,16 +272,20 @@ class SqlStore(ABC):
 
     # -- clients ----------------------------------------------------------------------------------
 
-    def deploy(self, definition: Definition, program: str) -> Definition | None:
+    def deploy(self, entries: Sequence[tuple[Definition, str]]) -> list[Definition | None]:
         with self._write() as tx:
-            present = _definition(tx, definition.name, definition.version)
-            if present is not None and present.digest != definition.digest:
-                return present
-            if present is None:
-                tx.structs(s.DEFINITION_INSERT, [definition])
-                tx.run(s.PROGRAM_PUT, digest=definition.program, program=program)
-            tx.run(s.DEFINITION_ACTIVATE, the_name=definition.name, version=definition.version)
-            return None if present is None else _definition(tx, definition.name, definition.version)
+            found = [_definition(tx, each.name, each.version) for each, _ in entries]
+            if any(
+                row is not None and row.digest != each.digest
+                for row, (each, _) in zip(found, entries, strict=True)
+            ):
+                return found
+            for row, (each, program) in zip(found, entries, strict=True):
+                if row is None:
+                    tx.structs(s.DEFINITION_INSERT, [each])
+                    tx.run(s.PROGRAM_PUT, digest=each.program, program=program)
+                tx.run(s.DEFINITION_ACTIVATE, the_name=each.name, version=each.version)
+            return found
 
     def pin(self, digest: str, program: str) -> None:
         with self._write() as tx:

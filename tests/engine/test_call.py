@@ -239,7 +239,8 @@ def test_a_guard_decides_whether_the_call_is_made(hub: Hub, guard: str) -> None:
     """A step whose ``if`` does not hold calls nothing and is null."""
     offer(hub)
     hub.start(
-        'vars: { go: %s }\ndo: [{ a: { if: "${ vars.go }", call: Echo, with: 1 } }, { return: "${ a }" }]' % guard
+        'vars: { go: %s }\ndo: [{ a: { if: "${ vars.go }", call: Echo, with: 1 } }, { return: "${ a }" }]'
+        % guard
     )
     hub.run()
     assert hub.output() == (1 if guard == "true" else None)

@@ -91,7 +91,9 @@ def test_histories_of_earlier_generations_are_forgotten_except_one(hub: Hub) -> 
     assert [bool(hub.rows(generation=n)) for n in range(1, 8)] == [False] * 5 + [True, True]
 
 
-@pytest.mark.parametrize("rounds", [1, GENERATIONS_A_TURN - 1, GENERATIONS_A_TURN, GENERATIONS_A_TURN + 1, 1000])
+@pytest.mark.parametrize(
+    "rounds", [1, GENERATIONS_A_TURN - 1, GENERATIONS_A_TURN, GENERATIONS_A_TURN + 1, 1000]
+)
 def test_generations_that_wait_for_nothing(hub: Hub, rounds: int) -> None:
     """A thousand generations without a wait end, and forget those before."""
     hub.start(SPIN, rounds)

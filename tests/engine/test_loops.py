@@ -41,7 +41,9 @@ def test_iterations_do_not_overlap(hub: Hub) -> None:
 
 def test_for_each_over_nothing(hub: Hub) -> None:
     """An empty list gives an empty list."""
-    assert output_of(hub, 'do: [{ l: { for_each: [], do: [{ a: { value: 1 } }] } }, { return: "${ l }" }]') == []
+    assert (
+        output_of(hub, 'do: [{ l: { for_each: [], do: [{ a: { value: 1 } }] } }, { return: "${ l }" }]') == []
+    )
 
 
 @pytest.mark.parametrize("given", [{"a": 1}, "text", None, 5])
@@ -80,7 +82,7 @@ def test_index_is_that_of_the_innermost_loop(hub: Hub) -> None:
 def test_a_list_longer_than_the_limit_is_an_error(hub: Hub) -> None:
     """``limit`` of a ``for_each`` bounds the list, before the first iteration."""
     offer(hub)
-    hub.start('do: [{ l: { for_each: [1, 2, 3], limit: 2, do: [{ a: { call: Echo, with: 1 } }] } }]')
+    hub.start("do: [{ l: { for_each: [1, 2, 3], limit: 2, do: [{ a: { call: Echo, with: 1 } }] } }]")
     hub.run()
     assert (hub.error()["type"], hub.error()["step"], hub.calls) == ("perdure.LimitExceeded", "l", [])
 

@@ -122,9 +122,7 @@ def test_jitter_draws_between_nothing_and_the_wait(hub: Hub) -> None:
     assert len(set(drawn)) == len(drawn) == 6
 
 
-@given(
-    st.integers(1, 60), st.integers(0, 10**9), st.floats(1, 10), st.integers(0, 10**14), st.floats(0, 1)
-)
+@given(st.integers(1, 60), st.integers(0, 10**9), st.floats(1, 10), st.integers(0, 10**14), st.floats(0, 1))
 def test_a_jittered_wait_is_never_longer(
     attempt: int, delay: int, factor: float, longest: int, draw: float
 ) -> None:
@@ -155,7 +153,7 @@ def test_a_draw_depends_on_the_attempt_and_the_step_alone() -> None:
         ("except: [KeyError]", 3),
         ("except: ['*']", 1),
         ("on: [Exception]", 1),
-        ("when: \"${ error.attempt < 2 }\"", 2),
+        ('when: "${ error.attempt < 2 }"', 2),
         ("when: \"${ error.type == 'ConnectionError' }\"", 3),
         ("on: [ConnectionError], when: \"${ false || error.message == '' }\"", 1),
     ],
@@ -246,7 +244,9 @@ def test_a_timed_out_attempt_is_retried(hub: Hub) -> None:
     """``timeout`` bounds each attempt; a ``perdure.Timeout`` is retried like any error."""
     hub.activity("Work", flaky(0))
     hub.manual = True
-    hub.start('do: [{ a: { call: Work, timeout: 10s, retry: { attempts: 2, delay: 5s } } }, { return: "${ a }" }]')
+    hub.start(
+        'do: [{ a: { call: Work, timeout: 10s, retry: { attempts: 2, delay: 5s } } }, { return: "${ a }" }]'
+    )
     hub.advance(14)
     assert [event.scheduled_seq for event in hub.events() if isinstance(event, TaskCanceled)] == [1 + 1]
     hub.advance(1)
@@ -269,7 +269,9 @@ def test_a_late_result_of_a_timed_out_attempt_is_discarded(hub: Hub) -> None:
     """The result of an attempt that timed out is never applied to the next one."""
     hub.activity("Work", flaky(0))
     hub.manual = True
-    hub.start('do: [{ a: { call: Work, timeout: 10s, retry: { attempts: 2, delay: 0s } } }, { return: "${ a }" }]')
+    hub.start(
+        'do: [{ a: { call: Work, timeout: 10s, retry: { attempts: 2, delay: 0s } } }, { return: "${ a }" }]'
+    )
     hub.advance(11)
     hub.finish(hub.open[0])
     hub.run()

@@ -51,24 +51,28 @@ def test_a_clause_matches_by_exact_name(hub: Hub, errors: str, caught: bool) -> 
 
 def test_a_clause_without_names_catches_every_error(hub: Hub) -> None:
     """``errors`` is ``["*"]`` where nothing is said."""
-    assert result(
-        hub,
-        """
+    assert (
+        result(
+            hub,
+            """
         do:
           - t:
               try: [{ a: { value: "${ 1 / input }" } }]
               catch: [{ do: [{ output: "${ error.type }" }] }]
           - return: ${ t }
         """,
-        0,
-    ) == "perdure.Expression"
+            0,
+        )
+        == "perdure.Expression"
+    )
 
 
 def test_the_first_clause_that_matches_runs(hub: Hub) -> None:
     """Clauses are tried in order, ``when`` included."""
-    assert result(
-        hub,
-        """
+    assert (
+        result(
+            hub,
+            """
         do:
           - t:
               try: [{ a: { call: Fail, with: x } }]
@@ -79,7 +83,9 @@ def test_the_first_clause_that_matches_runs(hub: Hub) -> None:
                 - { do: [{ output: 4 }] }
           - return: ${ t }
         """,
-    ) == 3
+        )
+        == 3
+    )
 
 
 def test_what_a_clause_sees_of_the_error(hub: Hub) -> None:
@@ -301,9 +307,10 @@ def test_nested_finally_run_from_the_inside_out(hub: Hub) -> None:
 
 def test_finally_runs_after_the_clause(hub: Hub) -> None:
     """First the block, then the clause, then ``finally``."""
-    assert result(
-        hub,
-        """
+    assert (
+        result(
+            hub,
+            """
         do:
           - t:
               try: [{ a: { call: Fail, with: 1 } }]
@@ -311,7 +318,9 @@ def test_finally_runs_after_the_clause(hub: Hub) -> None:
               finally: [{ c: { call: Echo, with: 3 } }]
           - return: ${ t }
         """,
-    ) == 2
+        )
+        == 2
+    )
     assert names(hub) == [1, 2, 3]
 
 
@@ -348,9 +357,10 @@ def test_raise_in_a_clause_still_runs_finally(hub: Hub) -> None:
 
 def test_a_loop_inside_finally_may_be_left(hub: Hub) -> None:
     """``break`` of a loop that stands in ``finally`` stays inside it."""
-    assert result(
-        hub,
-        """
+    assert (
+        result(
+            hub,
+            """
         do:
           - t:
               try: [{ v: { value: 5 } }]
@@ -363,21 +373,26 @@ def test_a_loop_inside_finally_may_be_left(hub: Hub) -> None:
                         then: [break]
           - return: ${ t }
         """,
-    ) == 5
+        )
+        == 5
+    )
     assert names(hub) == [1, 2]
 
 
 def test_return_in_a_clause_ends_the_workflow(hub: Hub) -> None:
     """A clause may ``return``."""
-    assert result(
-        hub,
-        """
+    assert (
+        result(
+            hub,
+            """
         do:
           - t:
               try: [{ a: { call: Fail, with: x } }]
               catch: [{ do: [{ return: "${ error.type }" }] }]
         """,
-    ) == "Broken"
+        )
+        == "Broken"
+    )
 
 
 def test_a_try_inside_a_clause(hub: Hub) -> None:

@@ -64,7 +64,9 @@ def test_values_are_computed_where_they_stand(hub: Hub) -> None:
 
 def test_value_and_set_leave_no_event(hub: Hub) -> None:
     """What is computed is computed again on replay, not recorded."""
-    output_of(hub, 'vars: { a: 1 }\ndo: [{ v: { value: 1 } }, { set: { a: "${ v }" } }, { return: "${ v }" }]')
+    output_of(
+        hub, 'vars: { a: 1 }\ndo: [{ v: { value: 1 } }, { set: { a: "${ v }" } }, { return: "${ v }" }]'
+    )
     assert hub.kinds() == ["ExecutionStarted", "ExecutionCompleted"]
 
 
@@ -100,7 +102,10 @@ def test_a_skipped_step_is_null(hub: Hub, body: str) -> None:
         ("{ wait: 0s, output: '${ [result] }' }", [None]),
         ("{ switch: [{ when: '${ true }', do: [{ x: { value: 5 } }] }], output: '${ [result] }' }", [5]),
         ("{ parallel: { a: [{ x: { value: 5 } }] }, output: '${ result.a }' }", 5),
-        ("{ race: { a: [{ x: { value: 5 } }], b: [{ y: { wait: 1h } }] }, output: '${ result.winner }' }", "a"),
+        (
+            "{ race: { a: [{ x: { value: 5 } }], b: [{ y: { wait: 1h } }] }, output: '${ result.winner }' }",
+            "a",
+        ),
         ("{ try: [{ x: { value: 5 } }], finally: [{ y: { value: 6 } }], output: '${ [result] }' }", [5]),
     ],
 )
@@ -218,7 +223,9 @@ def test_custom_status_is_shown(hub: Hub) -> None:
 
 def test_custom_status_of_null_clears_it(hub: Hub) -> None:
     """A custom status can be taken away again."""
-    hub.start("do: [{ set_custom_status: busy }, { w: { wait: 1s } }, { set_custom_status: null }, { v: { wait: 1s } }]")
+    hub.start(
+        "do: [{ set_custom_status: busy }, { w: { wait: 1s } }, { set_custom_status: null }, { v: { wait: 1s } }]"
+    )
     hub.run()
     hub.advance(1)
     assert hub.instance().custom_status in {None, "null"}
@@ -237,7 +244,9 @@ def test_log_writes_one_line_once(hub: Hub) -> None:
     hub.run()
     hub.crash()
     hub.advance(1)
-    assert [(line.level, line.message, line.fields) for line in hub.logs] == [("warning", "slow: i", {"n": 2})]
+    assert [(line.level, line.message, line.fields) for line in hub.logs] == [
+        ("warning", "slow: i", {"n": 2})
+    ]
 
 
 def test_logs_of_a_failed_block_stay(hub: Hub) -> None:
@@ -247,7 +256,12 @@ def test_logs_of_a_failed_block_stay(hub: Hub) -> None:
     assert [line.message for line in hub.logs] == ["before"]
 
 
-@pytest.mark.parametrize("given", [1.5, "ä\u0000", [1, [2]], {"b": 1, "a": 2}, None, True, -(2**63), 2**63 - 1])
+@pytest.mark.parametrize(
+    "given", [1.5, "ä\u0000", [1, [2]], {"b": 1, "a": 2}, None, True, -(2**63), 2**63 - 1]
+)
 def test_values_pass_through_unchanged(hub: Hub, given: Any) -> None:
     """Any JSON value goes through input, activity, history and output as it is."""
-    assert output_of(hub, 'do: [{ a: { call: Echo, with: "${ input }" } }, { return: "${ a }" }]', given) == given
+    assert (
+        output_of(hub, 'do: [{ a: { call: Echo, with: "${ input }" } }, { return: "${ a }" }]', given)
+        == given
+    )

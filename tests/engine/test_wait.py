@@ -37,7 +37,13 @@ def test_how_long_a_wait_is(hub: Hub, wait: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "wait", ["0s", "'${ input }s'", "{ until: \"${ timestamp('2020-01-01T00:00:00Z') }\" }", "{ until: '${ now() }' }"]
+    "wait",
+    [
+        "0s",
+        "'${ input }s'",
+        "{ until: \"${ timestamp('2020-01-01T00:00:00Z') }\" }",
+        "{ until: '${ now() }' }",
+    ],
 )
 def test_what_is_not_in_the_future_is_not_waited_for(hub: Hub, wait: str) -> None:
     """A wait of nothing, or until a past time, ends at once without a timer."""

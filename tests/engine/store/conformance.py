@@ -834,21 +834,21 @@ class Clients(_Fixtures):
     def test_deploying_the_same_again_says_what_is_there(self, empty: Store) -> None:
         """Nothing changes."""
         empty.deploy([(definition(), "{}")])
-        assert empty.deploy([(definition(created_at=BEGIN + 1, source="x"), "{}")]) == definition()
+        assert empty.deploy([(definition(created_at=BEGIN + 1, source="x"), "{}")]) == [definition()]
         assert empty.definitions() == [definition()]
 
     def test_a_version_never_changes(self, empty: Store) -> None:
         """Other content under the same version is not stored, and activates nothing."""
         empty.deploy([(definition("1"), "{}")])
         empty.deploy([(definition("2"), "{}")])
-        assert empty.deploy([(definition("1", digest="other"), "{}")]) == definition("1", active=False)
+        assert empty.deploy([(definition("1", digest="other"), "{}")]) == [definition("1", active=False)]
         assert empty.look_up([], [("order", None)], []).definitions == {("order", None): definition("2")}
 
     def test_the_version_deployed_last_is_active(self, empty: Store) -> None:
         """An old one can become so again."""
         empty.deploy([(definition("1"), "{}")])
         empty.deploy([(definition("2"), "{}")])
-        assert empty.deploy([(definition("1"), "{}")]) == definition("1", active=True)
+        assert empty.deploy([(definition("1"), "{}")]) == [definition("1", active=False)]
         assert [(one.version, one.active) for one in empty.definitions()] == [("2", False), ("1", True)]
 
     def test_definitions_are_listed_newest_first(self, empty: Store) -> None:
@@ -864,6 +864,13 @@ class Clients(_Fixtures):
         empty.deploy([(definition("1", "a"), "{}")])
         empty.deploy([(definition("1", "b"), "{}")])
         assert [one.active for one in empty.definitions()] == [True, True]
+
+    def test_a_file_is_deployed_whole_or_not_at_all(self, empty: Store) -> None:
+        """When one version has other content already, its neighbours are not stored either."""
+        empty.deploy([(definition("1", "a"), "{}")])
+        entries = [(definition("1", "b"), "{}"), (definition("1", "a", digest="other"), "{}")]
+        assert empty.deploy(entries) == [None, definition("1", "a")]
+        assert [one.name for one in empty.definitions()] == ["a"]
 
     def test_a_program_is_pinned_once(self, empty: Store) -> None:
         """The digest says what it is."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The schema's versions, one a file, forward only."""
