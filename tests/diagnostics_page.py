@@ -25,6 +25,7 @@ _CHOSEN = {
     "PD301": "unknown_name",
     "PD305": "wrong_literal",
     "PD290": "not_supported",
+    "PD306": "bad_constant",
     "PD402": "bad_duration",
     "PD405": "bad_count",
 }
