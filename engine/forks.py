@@ -118,7 +118,8 @@ def _count_item(machine: Machine, group: Group, op: Any, completion: Returned | 
             return
         if op.policy == "tolerate" and group.failed > _tolerated(op, group):
             group.decided = "tolerance"
-            return
+    if group.decided is not None:
+        return
     parent = machine.state.fibers[group.fiber]
     try:
         if op.until is not None and _enough(machine, parent, group, op):
@@ -133,7 +134,8 @@ def _count_item(machine: Machine, group: Group, op: Any, completion: Returned | 
 def _tolerated(op: Any, group: Group) -> float:
     if op.tolerate_count is not None:
         return float(op.tolerate_count)
-    return float(op.tolerate_share * len(group.items))
+    # Rounded, because 0.29 * 100 is a little less than 29.
+    return round(op.tolerate_share * len(group.items), 6)
 
 
 def _enough(machine: Machine, parent: Fiber, group: Group, op: Any) -> bool:
