@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from perdure.dsl import rules
 from perdure.dsl.decode import decode
-from perdure.dsl.diagnostics import Collector, Diagnostic, Severity
+from perdure.dsl.diagnostics import Collector, Diagnostic, Related, Severity
 from perdure.dsl.forms import check_syntax
 from perdure.dsl.model import Workflow
 from perdure.dsl.nodes import MapNode
@@ -38,6 +39,7 @@ def load(source: Source) -> Loaded:
     source = Source(source.name, source.text.removeprefix("\ufeff"))
     loaded = (_document(each, diagnostics) for each in read(source, diagnostics))
     documents = tuple(document for document in loaded if document is not None)
+    _check_repeated(documents, diagnostics)
     return Loaded(documents, diagnostics.diagnostics())
 
 
@@ -66,3 +68,15 @@ def _document(found: ReadDocument, diagnostics: Collector) -> Document | None:
     workflow = decode(found.root, diagnostics)
     rules.check(workflow, diagnostics)
     return workflow if diagnostics.errors == errors else None
+
+
+def _check_repeated(documents: Sequence[Document], diagnostics: Collector) -> None:
+    """What a file may not hold twice, since one of the two would be lost."""
+    first: dict[tuple[str, str], Document] = {}
+    for each in documents:
+        before = first.setdefault((each.name, each.version), each)
+        if before is not each:
+            message = f"{each.name} {each.version} stands twice in this file"
+            related = (Related(span=before.name_span, message="first here"),)
+            hint = "give one of them another name or version"
+            diagnostics.add("PD212", message, each.name_span, hint=hint, related=related)

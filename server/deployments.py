@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from perdure.compiler.build import Built, build
 from perdure.dsl import Diagnostic, Severity, Source, format_diagnostics, load_bytes
 from perdure.dsl.diagnostics import Related
-from perdure.dsl.model import Workflow
 from perdure.dsl.source import Position, Span
 from perdure.engine.client import Client, Deployment
 from perdure.engine.errors import UserError
@@ -38,9 +37,8 @@ def deploy_source(client: Client, text: str, filename: str, *, dry_run: bool = F
     """
     source = Source(filename, text)
     built = build(source)
-    diagnostics = [*built.diagnostics, *_repeated(built.workflows, filename)]
-    if any(each.severity is Severity.ERROR for each in diagnostics):
-        raise InvalidDocument(diagnostics, source)
+    if any(each.severity is Severity.ERROR for each in built.diagnostics):
+        raise InvalidDocument(built.diagnostics, source)
     return client.deploy([_deployment(each, text) for each in built.workflows], dry_run=dry_run)
 
 
@@ -63,22 +61,6 @@ def diagnostics_document(diagnostics: Sequence[Diagnostic]) -> list[dict[str, An
 def diagnostics_from(document: Sequence[Mapping[str, Any]]) -> list[Diagnostic]:
     """The inverse of ``diagnostics_document``."""
     return [_diagnostic(each) for each in document]
-
-
-def _repeated(workflows: Sequence[Built], filename: str) -> Iterator[Diagnostic]:
-    """What a file may not hold twice, since one of the two would be lost."""
-    first: dict[tuple[str, str], Workflow] = {}
-    for each in (built.workflow for built in workflows):
-        before = first.setdefault((each.name, each.version), each)
-        if before is not each:
-            yield Diagnostic(
-                code="PD212",
-                message=f"{each.name} {each.version} stands twice in this file",
-                span=each.name_span,
-                file=filename,
-                hint="give one of them another name or version",
-                related=(Related(span=before.name_span, message="first here"),),
-            )
 
 
 def _deployment(built: Built, text: str) -> Deployment:
