@@ -76,6 +76,8 @@ class Machine:
         self.env = Environment(self)
         self.logs: list[LogLine] = []
         """Lines that the last step wrote."""
+        self.given_back = False
+        """Whether a canceled wait has put events back into the buffer, for which others may wait."""
         self.started: ExecutionStarted
         self._decided: list[Decided] = []
         self._seq = 0
@@ -288,6 +290,9 @@ class Machine:
                 fiber = state.fibers.get(fiber_id)
                 if fiber is not None:
                     self._advance(fiber)
+            if self.given_back and not state.ready and not state.ended:
+                self.given_back = False
+                waits.hand_out(self)
 
     def _exhausted(self, fiber: Fiber) -> bool:
         message = f"more than {MAX_INSTRUCTIONS} instructions without waiting for anything"

@@ -96,6 +96,13 @@ def event_raised(machine: Machine, event: EventRaised) -> None:
         machine.resume(fiber, failure)
 
 
+def hand_out(machine: Machine) -> None:
+    """Give what canceled waits gave back to those who wait for it."""
+    buffer, machine.state.buffer = machine.state.buffer, []
+    for event in buffer:
+        event_raised(machine, event)
+
+
 def take(machine: Machine, fiber: Fiber, wait: EventWait, payload: Any) -> bool:
     """Give a payload to a wait; returns whether it has all it waits for, with the value assigned."""
     op = machine.op(fiber)
@@ -120,9 +127,12 @@ def withdraw(machine: Machine, fiber: Fiber) -> None:
             machine.decide(TaskCanceled(scheduled_seq=seq))
         case TimerWait(seq=seq):
             machine.cancel_timer(seq)
-        case EventWait(event=event, timer=timer):
+        case EventWait(event=event, timer=timer, received=received):
             machine.state.waiting[event].remove(fiber.id)
             machine.cancel_timer(timer)
+            # Nothing of this name is younger than what this wait had: whoever waits gets all there is.
+            machine.state.buffer[:0] = [EventRaised(name=event, input=payload) for payload in received]
+            machine.given_back |= bool(received)
         case _:
             raise AssertionError("branches are canceled one by one")
 
