@@ -1,4 +1,4 @@
-"""``docs/expressions.md`` has every function of the expression language, and its examples and limits are right."""
+"""``docs/expressions.md`` has every function of the language, and its examples and limits are right."""
 
 from __future__ import annotations
 
