@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from perdure.cli.app import cli
 
+__all__ = ["cli", "main"]
+
 
 def main() -> None:
     """Run the command line on the process's arguments, and exit with its code."""

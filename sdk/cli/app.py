@@ -65,6 +65,15 @@ class Program(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # click would exit with 1; whoever stops reading has what he wanted.
+            from perdure.cli.failures import ReaderGone
+
+            raise ReaderGone from None
+
     def main(  # type: ignore[override]  # click's own ways of ending are replaced
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
@@ -84,10 +93,10 @@ def _flushed() -> int:
     """0, or what a reader that went away leaves of it."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError as error:
-        from perdure.cli.failures import report
+    except BrokenPipeError:
+        from perdure.cli.failures import ReaderGone, report
 
-        return report(error, ())
+        return report(ReaderGone(), ())
     return 0
 
 

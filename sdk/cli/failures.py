@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import tempfile
@@ -37,6 +36,10 @@ class Stop(Exception):
         self.details = details
 
 
+class ReaderGone(Exception):
+    """Nobody reads stdout any more."""
+
+
 class Terminated(BaseException):
     """SIGTERM arrived."""
 
@@ -57,7 +60,7 @@ def report(error: BaseException, words: Sequence[str]) -> int:
     """Tell the error, in the form that the command was asked for; returns the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else BUG
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+    if isinstance(error, ReaderGone):
         _abandon_stdout()
         return 0
     told = _told(error)

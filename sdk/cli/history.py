@@ -44,7 +44,7 @@ def _all(hub: Hub, instance_id: str, generation: int | None) -> list[dict[str, A
 
 def _rest(event: dict[str, Any]) -> str:
     """What an event says beside its type, without what is absent."""
-    common = ("seq", "at", "type", "key", "key_seed", "execution", "digest")
+    common = ("seq", "at", "type", "key", "key_seed", "execution", "digest", "has_input", "retryable")
     fields = {name: value for name, value in event.items() if name not in common}
     return " ".join(
         f"{name}={_short(value)}" for name, value in fields.items() if value not in (None, [], {}, "", False)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from perdure.cli.failures import USAGE, Stop
+from perdure.engine.errors import UserError
 
 MOST_BYTES = 1 << 20
 """Of a value as text; the engine takes no larger one."""
@@ -61,6 +63,17 @@ def read_input(pairs: Sequence[str], document: str | None) -> Any:
             raise Stop(USAGE, "usage", f"-i gives {key!r} twice")
         fields[key] = _json_or_text(text, f"-i {key}")
     return {**(value or {}), **fields}
+
+
+@contextmanager
+def explaining_input() -> Generator[None]:
+    """An input that does not fit its schema is told with the options that give one."""
+    try:
+        yield
+    except UserError as error:
+        if error.code == "schema" and error.hint is None:
+            error.hint = "give its fields with -i KEY=VALUE, or all of it with --input"
+        raise
 
 
 def read_tags(pairs: Sequence[str]) -> dict[str, str]:

@@ -71,7 +71,7 @@ def _change(
                 failed.append({"id": each, "code": error.code, "message": str(error)})
     out = console(ctx)
     if failed:
-        message = "; ".join(dict.fromkeys(each["message"] for each in failed))
+        message = " ".join(dict.fromkeys(each["message"] for each in failed))
         raise Stop(CONFLICT, failed[0]["code"], message, details={"done": done, "failed": failed})
     out.answer(done, "")
     for change in done:

@@ -55,21 +55,23 @@ class Progress:
             self._view = None
 
 
-def following(out: Console, store: Store, instance_id: str) -> AbstractContextManager[Progress]:
-    """Progress as this terminal, or its absence, wants it."""
+def following(out: Console, store: Store, instance_id: str, since: int) -> AbstractContextManager[Progress]:
+    """Progress as this terminal, or its absence, wants it; lines are of what happened ``since`` then."""
     if out.quiet:
         return nullcontext(Progress(None, store, instance_id))
     if out.draws(sys.stderr):
         from perdure.cli.tree import live_tree
 
         return live_tree(out, store, instance_id)
-    return nullcontext(Progress(Lines(), store, instance_id))
+    return nullcontext(Progress(Lines(since), store, instance_id))
 
 
 class Lines:
     """``12:01:07 charge completed 182 ms``: one stable line for each thing worth knowing."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: int) -> None:
+        self._since = since
+        self._earlier = 0
         self._open: dict[int, tuple[str, int, str]] = {}
         self._told: set[tuple[int, str, int | None]] = set()
         self._generation = 0
@@ -80,12 +82,17 @@ class Lines:
             self._generation = happened.generation
             self._open.clear()
         text = self._text(happened)
-        if text is not None:
+        if happened.at < self._since:
+            self._earlier += isinstance(happened.event, TaskCompleted)
+        elif text is not None:
             moment = datetime.fromtimestamp(happened.at / 1_000_000, UTC)
             _write(f"{moment:%H:%M:%S} {text}")
 
     def show(self, machine: Machine | None) -> None:
-        """Say once for each wait for an event that it waits."""
+        """Say once how much was done before, and of each wait for an event that it waits."""
+        if self._earlier:
+            _write(f"         {self._earlier} calls were completed before; they are not run again")
+            self._earlier = 0
         if machine is None or machine.state.ended:
             return
         for fiber in machine.state.fibers.values():

@@ -16,7 +16,7 @@ import click
 from perdure.cli.connection import open_store
 from perdure.cli.console import Console, console
 from perdure.cli.failures import CONFLICT, INTERRUPTED, NO, TERMINATED, TIMEOUT, Stop, Terminated
-from perdure.cli.inputs import Duration, read_input
+from perdure.cli.inputs import Duration, explaining_input, read_input
 from perdure.cli.logs import log_to_stderr
 from perdure.cli.settings import Command, settings
 from perdure.cli.start import finish
@@ -52,7 +52,7 @@ def run(
     modules: tuple[str, ...],
     timeout: float | None,
 ) -> None:
-    """Run a workflow file to its end, on the embedded database.
+    """Run a workflow file to its end in this process.
 
     Prints its output. Activities come from activities.py beside FILE, unless --activities names modules or
     .py files. Given the same --id again, it goes on where it was, and prints the output when it has ended.
@@ -76,11 +76,12 @@ def run(
         client = Client(store, worker)
         if instance_id is None:
             out.note(f"instance {name}")
+        since = store.time()
         worker.start()
         try:
             started = bool(pairs) or document is not None
             instance = _begin(client, out, program, name, value, given=started)
-            instance = _follow(client, worker, out, instance, timeout)
+            instance = _follow(client, worker, out, instance, timeout, since)
         except (KeyboardInterrupt, Terminated) as error:
             code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
             hint = f"to go on: {_again(file, name)}"
@@ -96,7 +97,8 @@ def _begin(
     """Start the instance, or find the one that is there. Raises ``Stop`` when it is of another workflow."""
     from perdure.compiler.encode import digest
 
-    instance = client.run(program, value, id=name, queue=name)
+    with explaining_input():
+        instance = client.run(program, value, id=name, queue=name)
     if instance["workflow"] != program.name:
         message = f"{name} is an instance of {instance['workflow']}, not of {program.name}"
         raise Stop(CONFLICT, "conflict", message, hint="choose another --id")
@@ -108,7 +110,12 @@ def _begin(
 
 
 def _follow(
-    client: Client, worker: Worker, out: Console, instance: dict[str, Any], timeout: float | None
+    client: Client,
+    worker: Worker,
+    out: Console,
+    instance: dict[str, Any],
+    timeout: float | None,
+    since: int,
 ) -> dict[str, Any]:
     """Show the instance until it has ended or is suspended. Raises ``Stop`` when the time is up."""
     from perdure.cli.progress import following
@@ -118,7 +125,7 @@ def _follow(
         return instance
     until = None if timeout is None else clock.monotonic() + timeout
     suspended: float | None = None
-    with following(out, client.store, instance["id"]) as progress:
+    with following(out, client.store, instance["id"], since) as progress:
         while instance["ended_at"] is None:
             if instance["status"] != "Suspended":
                 suspended = None

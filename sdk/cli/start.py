@@ -9,7 +9,7 @@ import click
 from perdure.cli.connection import Hub, open_hub
 from perdure.cli.console import Console, console, pretty
 from perdure.cli.failures import NO, TIMEOUT, Stop
-from perdure.cli.inputs import Duration, read_input, read_tags
+from perdure.cli.inputs import Duration, explaining_input, read_input, read_tags
 from perdure.cli.settings import Command
 from perdure.cli.texts import ending
 
@@ -42,7 +42,8 @@ def start(
     value = read_input(pairs, document)
     out = console(ctx)
     with open_hub(ctx) as hub:
-        instance = hub.start(workflow, value, id=instance_id, tags=read_tags(tags))
+        with explaining_input():
+            instance = hub.start(workflow, value, id=instance_id, tags=read_tags(tags))
         if not wait:
             out.answer(instance, instance["id"])
             return

@@ -184,9 +184,9 @@ class Tree:
 @contextmanager
 def live_tree(out: Console, store: Store, instance_id: str) -> Generator[Progress]:
     """A tree that is drawn again at every update, and stays as it was last."""
+    glyphs = UNICODE if is_unicode(sys.stderr) else ASCII
     terminal = Terminal(file=sys.stderr, no_color=not out.colors(sys.stderr), highlight=False)
     with Live(console=terminal, auto_refresh=False, redirect_stdout=False) as live:
-        glyphs = UNICODE if is_unicode(sys.stderr) else ASCII
         progress = Progress(Tree(store, live, glyphs), store, instance_id)
         yield progress
         progress.update()

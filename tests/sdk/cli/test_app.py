@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perdure.cli.app import ALIASES, COMMANDS, cli
+from perdure.cli.failures import report
+from perdure.cli.settings import version
+from tests.sdk.cli.program import PERDURE, call, perdure
+
+HEAVY = ("rich", "sqlalchemy", "alembic", "starlette", "uvicorn", "jsonschema", "ruamel", "lark", "msgspec")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version", "-h"])
+def test_help_and_version_load_click_alone(option: str) -> None:
+    """What a person asks first is answered without loading the engine or any large library."""
+    program = (
+        "import sys\nfrom perdure.cli import cli\n"
+        f"try: cli.main([{option!r}])\nexcept SystemExit as ended: assert not ended.code\n"
+        "print(*{name if name.startswith('perdure.') else name.partition('.')[0] for name in sys.modules})"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(answer.stdout.splitlines()[-1].split())
+    assert loaded.isdisjoint(HEAVY)
+    assert {name for name in loaded if name.startswith("perdure.")} == {
+        "perdure.cli",
+        "perdure.cli.app",
+        "perdure.cli.settings",
+    }
+
+
+def test_version_is_the_installed_one() -> None:
+    """``--version`` prints the name and the version."""
+    assert perdure("--version").out == f"perdure {version()}\n"
+
+
+def test_summaries_are_the_commands_own() -> None:
+    """The sentence that ``--help`` lists is the first one of the command's own help."""
+    context = cli.make_context("perdure", ["list"])
+    found = {name: cli.get_command(context, name) for name in COMMANDS}
+    first = {name: (command.help or "").partition("\n")[0] for name, command in found.items() if command}
+    assert first == COMMANDS
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *ALIASES])
+def test_every_command_explains_itself(name: str) -> None:
+    """``--help`` of every command and alias succeeds and names the global options."""
+    answer = perdure(name, "--help")
+    assert (answer.code, answer.err) == (0, "")
+    assert "--json" in answer.out
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    """``perdure`` alone is a usage error that shows the commands."""
+    answer = perdure()
+    assert (answer.code, answer.out) == (2, "")
+    assert "Commands:" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "guess"),
+    [
+        (["lst"], "Did you mean 'list'?"),
+        (["validat"], "Did you mean 'validate'?"),
+        (["run", "--actvities", "x", "f"], "--activities"),
+        (["events", "sned"], "send"),
+    ],
+)
+def test_a_misspelt_word_gets_a_guess(words: list[str], guess: str) -> None:
+    """Commands and options that do not exist are usage errors with the nearest one that does."""
+    answer = perdure(*words)
+    assert answer.code == 2
+    assert guess in answer.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json", "list", "--limit", "x"],
+        ["list", "--limit", "x", "--json"],
+        ["lst", "--json"],
+        ["run", "--json"],
+        ["--json", "run", "missing.perdure.yaml"],
+        ["--json", "--color", "blue", "list"],
+    ],
+)
+def test_usage_errors_are_documents_too(words: list[str], here: Path) -> None:
+    """Under ``--json`` a wrong call prints exactly one document with code and message, exit code 2."""
+    answer = perdure(*words)
+    assert answer.code == 2
+    assert set(answer.document) == {"version", "error"}
+    assert set(answer.document["error"]) == {"code", "message", "hint", "details"}
+
+
+def test_an_answer_is_one_document(here: Path) -> None:
+    """A list with nothing in it is ``[]`` under ``--json``, wherever the option stands."""
+    assert perdure("--json", "list").document == {"version": 1, "data": []}
+    assert perdure("list", "--json").document == {"version": 1, "data": []}
+
+
+def test_a_database_or_a_server(here: Path) -> None:
+    """A call that names both is refused; a flag beats what the environment names."""
+    assert perdure("list", "--db", "memory://", "--server", "http://127.0.0.1:1").code == 2
+    assert perdure("list", PERDURE_DB="memory://", PERDURE_SERVER="http://127.0.0.1:1").code == 2
+    assert perdure("list", "--db", "memory://", PERDURE_SERVER="http://127.0.0.1:1").code == 0
+
+
+def test_what_works_on_a_database_takes_no_server(here: Path) -> None:
+    """``run`` and ``serve`` refuse ``--server``."""
+    assert "--db" in perdure("run", "x.yaml", "--server", "http://127.0.0.1:1").err
+    assert perdure("serve", "--server", "http://127.0.0.1:1").code == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("sqlite:////proc/none/here.db", 3),
+        ("sqlite:///not-a-database", 3),
+        ("sqlite:///a-directory", 3),
+        ("foo://bar", 2),
+        ("postgresql://localhost/x", 2),
+    ],
+)
+def test_a_database_out_of_reach(url: str, code: int, here: Path) -> None:
+    """A database that cannot be opened is told in a sentence."""
+    (here / "not-a-database").write_text("plain text, long enough to be read as a page\n" * 50)
+    (here / "a-directory").mkdir()
+    answer = perdure("list", "--db", url)
+    assert answer.code == code
+    assert answer.err.startswith("Error: ")
+    assert "Traceback" not in answer.err
+
+
+def test_a_server_out_of_reach(here: Path) -> None:
+    """Nobody listening is exit code 3, with the hint how to start a server."""
+    answer = perdure("list", "--server", "http://127.0.0.1:9")
+    assert answer.code == 3
+    assert "perdure serve" in answer.err
+
+
+def test_a_bug_leaves_its_traceback_in_a_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistake of ours is a sentence with the version and the file of the traceback, and exit code 5."""
+    monkeypatch.setattr("tempfile.tempdir", str(here))
+    assert report(ZeroDivisionError("deep inside"), ["list"]) == 5
+    (file,) = here.glob("perdure-*.traceback.txt")
+    told = capsys.readouterr().err
+    assert str(file) in told
+    assert version() in told
+    assert "deep inside" not in told
+    assert "ZeroDivisionError: deep inside" in file.read_text()
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    """``perdure explain | head`` with a closed pipe ends in silence."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    answer = subprocess.run(
+        [PERDURE, "explain"], cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "colored"),
+    [
+        ([], {}, False),
+        (["--color", "always"], {}, True),
+        ([], {"NO_COLOR": "", "FORCE_COLOR": "1"}, True),
+        ([], {"NO_COLOR": "", "CLICOLOR_FORCE": "1"}, True),
+        ([], {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        (["--color", "never"], {"NO_COLOR": "", "FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_colours_are_asked_for(
+    words: list[str], environment: dict[str, str], colored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag beats NO_COLOR, which beats FORCE_COLOR; without a terminal there are none."""
+    from perdure.cli.console import Console
+    from perdure.cli.settings import Settings
+
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    said = Settings(color=words[1]) if words else Settings()  # type: ignore[arg-type]
+    assert Console(said).colors(sys.stdout) is colored
+
+
+def test_explain_knows_every_code(here: Path) -> None:
+    """``explain`` says what a code means, and guesses at one that it does not know."""
+    assert perdure("explain", "pd201").out == "PD201  an unknown key\n"
+    assert perdure("explain", "PD2o1").code == 4
+    assert len(perdure("explain", "--json").data) > 50
+
+
+def test_output_that_is_not_unicode_is_escaped(tmp_path: Path) -> None:
+    """With an ASCII stdout the answer is still one JSON document."""
+    (tmp_path / "é.perdure.yaml").write_text("nö", encoding="utf-8")
+    process = subprocess.run(
+        [PERDURE, "validate", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert b"\\u00e9" in process.stdout
+
+
+def test_a_process_says_the_same(tmp_path: Path) -> None:
+    """The installed program is this command line."""
+    assert call("--version", cwd=tmp_path).out == f"perdure {version()}\n"
