@@ -22,8 +22,8 @@ import msgspec
 Json: TypeAlias = Any
 
 
-class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
-    """The common shape: a tagged, immutable record."""
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
+    """The common shape: a tagged, immutable record. It has no cycles, so the collector need not look."""
 
 
 # -- received -------------------------------------------------------------------------------------

@@ -159,8 +159,13 @@ class Owner:
             each = rows.get(instance_id)
             if hot.running is not None:
                 continue
-            if each is None or each.instance.status.ended:
-                self._drop(hot, "unknown" if each is None else "ended", now)
+            if each is None:
+                self._drop(hot, "unknown", now)
+            elif each.instance.status.ended:
+                if each.held:
+                    # What was set aside comes back, to become dead letters as well.
+                    self._rest.unhold.append((instance_id, each.held))
+                self._drop(hot, "ended", now)
             else:
                 self._load(hot, each, programs[each.instance.digest], now)
 
@@ -424,12 +429,19 @@ class Owner:
                 return []
         state = running.machine.state
         room = MAX_BUFFER - len(state.buffer) - len(state.held)
-        inputs: list[Input] = []
-        rest: list[Input] = []
+        if running.instance.status.ended or len(hot.pending) <= room:
+            inputs, hot.pending = hot.pending, []
+            return inputs
+        awaited = _awaited(running)
+        inputs, rest = list[Input](), list[Input]()
         for each in hot.pending:
+            taken = True
             if isinstance(each.event, EventRaised):
                 room -= 1
-            (rest if isinstance(each.event, EventRaised) and room < 0 else inputs).append(each)
+                # One event of each name that is awaited is heard though the buffer is full of others.
+                taken = room >= 0 or each.event.name in awaited
+                awaited.discard(each.event.name)
+            (inputs if taken else rest).append(each)
         hot.pending = rest
         return inputs
 
@@ -444,7 +456,8 @@ class Owner:
         """Go on soon if there is room for what waits; else see that it is safe."""
         state = running.machine.state
         room = len(state.buffer) + len(state.held) < MAX_BUFFER
-        if hot.pending and (room or running.instance.status.ended or running.next_seq == 0):
+        soon = room or running.instance.status.ended or running.next_seq == 0
+        if hot.pending and (soon or _hears(running, hot.pending)):
             self._wake(hot)
         elif hot.pending:
             self._accepted.update(sealing.write_waiting(hot, sealed.rest, self._requests))
@@ -514,6 +527,18 @@ class Owner:
         self._rest.requests = []
         self._rest.messages = [message for message in self._rest.messages if message.id not in set(asked)]
         return asked
+
+
+def _awaited(running: Running) -> set[str]:
+    """Names of events that the instance waits for and would act on now."""
+    state = running.machine.state
+    return set() if state.suspended else {name for name, fibers in state.waiting.items() if fibers}
+
+
+def _hears(running: Running, inputs: list[Input]) -> bool:
+    """Whether an event that is awaited is among the inputs."""
+    awaited = _awaited(running)
+    return any(isinstance(each.event, EventRaised) and each.event.name in awaited for each in inputs)
 
 
 def _before_start(each: Input, generation: int) -> int:

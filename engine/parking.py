@@ -81,6 +81,9 @@ def _terminate(
         sealing.durable(sealed.rest, each.message, requests)
     sealed.canceled += list(hot.eager)
     hot.eager.clear()
+    if hot.held:
+        sealed.rest.unhold.append((hot.id, hot.held))
+        hot.held = 0
     hot.instance = ended
 
 

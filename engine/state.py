@@ -89,19 +89,19 @@ Scope: TypeAlias = Bound | Try
 # -- waits -------------------------------------------------------------------------------------------
 
 
-class TaskWait(_Part):
+class TaskWait(_Part, gc=False):
     """For an activity's result."""
 
     seq: int
 
 
-class TimerWait(_Part):
+class TimerWait(_Part, gc=False):
     """For a timer: a ``wait``, or the back-off before the next attempt."""
 
     seq: int
 
 
-class EventWait(_Part):
+class EventWait(_Part, gc=False):
     """For events. ``received`` is the list so far; ``needed`` its bound, None without one."""
 
     event: str
@@ -110,7 +110,7 @@ class EventWait(_Part):
     needed: int | None
 
 
-class JoinWait(_Part):
+class JoinWait(_Part, gc=False):
     """For the branches of a group."""
 
     group: int

@@ -11,7 +11,7 @@ from perdure.engine.instance import Instance
 from perdure.engine.store.rows import TaskRow
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt of an activity call. ``digest`` is the Program's, for ``output`` of the step."""
 
     instance: str

@@ -42,7 +42,7 @@ GENERATIONS_A_TURN = 16
 """A generation that waits for nothing is followed at once; after so many in one turn, others go first."""
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True):
+class Input(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something for an instance. ``message`` is the inbox row that says it too, if there is one.
 
     ``stored``: that row is in the database; else it is to be written unless a turn of the same batch

@@ -11,7 +11,7 @@ import msgspec
 from perdure.engine.instance import Instance, Status
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The common shape: an immutable record."""
 
 
