@@ -1,0 +1,47 @@
+"""The limits in ``docs/operations.md`` are those of the code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from perdure.dsl import forms, reader
+from perdure.engine import client, executor, machine, payload, retry, sealing, worker
+from perdure.server.settings import Settings
+from tests.checkout import ROOT
+
+PAGE = ROOT / "docs" / "operations.md"
+LIMITS = [
+    ("a workflow file", f"{reader.MAX_BYTES >> 10} KiB"),
+    ("a workflow file", f"{reader.MAX_DEPTH} levels, {reader.MAX_NODES:,} values"),
+    ("one text in it", f"{reader.MAX_SCALAR:,} characters"),
+    ("a file with its aliases", f"{reader.MAX_EXPANDED_NODES:,} values"),
+    ("JSON Schemas", f"{forms.MAX_SCHEMA_NODES:,} values"),
+    ("input, output", f"{payload.MAX_BYTES >> 20} MiB as JSON, {payload.MAX_DEPTH} levels"),
+    ("message of an error", f"{executor.MAX_MESSAGE:,} characters"),
+    ("id of an instance", f"{client.MAX_ID} characters"),
+    ("idempotency key of a request", f"{client.MAX_ID} characters"),
+    ("instructions", f"{machine.MAX_INSTRUCTIONS:,}"),
+    ("wait between two attempts", f"{retry.MAX_DELAY // 86_400_000_000} days"),
+    ("histories of earlier generations", str(sealing.KEPT_GENERATIONS)),
+    ("hand-outs", str(worker.MAX_DELIVERIES)),
+    ("lease", f"{worker.LEASE // 1_000_000} seconds"),
+    ("items of a list", f"{client.MAX_LIMIT:,}"),
+    ("body of a request", f"{Settings().body_bytes >> 20} MiB"),
+    ("one request that waits", f"{Settings().wait_seconds:.0f} seconds"),
+]
+
+
+@pytest.mark.parametrize(("what", "limit"), LIMITS)
+def test_limits_are_those_of_the_code(what: str, limit: str) -> None:
+    """The row of the table that begins so has the limit of the code."""
+    rows = re.findall(rf"^\| {re.escape(what)}[^|]*\| ([^|]+) \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert [limit in row for row in rows] == [True]
+
+
+def test_the_files_that_hold_limits_exist() -> None:
+    """Each file that a row names is there."""
+    named = set(re.findall(r"\| `((?:dsl|engine|server)/[\w/]+\.py)` \|", PAGE.read_text("utf-8")))
+    assert named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
