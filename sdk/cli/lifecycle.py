@@ -9,7 +9,7 @@ import click
 
 from perdure.cli.connection import open_hub
 from perdure.cli.console import console
-from perdure.cli.failures import CONFLICT, Stop
+from perdure.cli.failures import CONFLICT, NO, Stop
 from perdure.cli.settings import Command
 from perdure.engine.errors import Conflict, Ended, NotFound
 
@@ -51,7 +51,8 @@ def _ask(ctx: click.Context, instance_ids: tuple[str, ...]) -> None:
     what = instance_ids[0] if len(instance_ids) == 1 else f"{len(instance_ids)} instances"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError(f"to terminate {what} without being asked, give --yes", ctx)
-    click.confirm(f"Terminate {what}?", abort=True, err=True)
+    if not click.confirm(f"Terminate {what}?", err=True):
+        raise Stop(NO, "declined", "nothing was terminated")
 
 
 def _change(

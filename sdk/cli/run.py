@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 import signal
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -76,19 +77,37 @@ def run(
         client = Client(store, worker)
         if instance_id is None:
             out.note(f"instance {name}")
-        since = store.time()
-        worker.start()
         try:
-            started = bool(pairs) or document is not None
-            instance = _begin(client, out, program, name, value, given=started)
-            instance = _follow(client, worker, out, instance, timeout, since)
+            with redirect_stdout(sys.stderr):  # what activities print is not our answer
+                instance = _run(
+                    client, worker, out, program, name, value, timeout, given=bool(pairs or document)
+                )
         except (KeyboardInterrupt, Terminated) as error:
             code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
             hint = f"to go on: {_again(file, name)}"
             raise Stop(code, "interrupted", f"{name} was interrupted; it is not lost", hint=hint) from None
-        finally:
-            worker.stop(GRACE)
         _conclude(client, out, instance, _again(file, name))
+
+
+def _run(
+    client: Client,
+    worker: Worker,
+    out: Console,
+    program: Program,
+    name: str,
+    value: Any,
+    timeout: float | None,
+    *,
+    given: bool,
+) -> dict[str, Any]:
+    """Start or find the instance and follow it, with the worker at work."""
+    since = client.store.time()
+    worker.start()
+    try:
+        instance = _begin(client, out, program, name, value, given=given)
+        return _follow(client, worker, out, instance, timeout, since)
+    finally:
+        worker.stop(GRACE)
 
 
 def _begin(

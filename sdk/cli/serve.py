@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 
 import click
@@ -44,6 +46,7 @@ def serve(ctx: click.Context, modules: tuple[str, ...], host: str, port: int) ->
             {"url": address, "database": url, "activities": names},
             f"serving {address}\n  database    {url}\n  activities  {offered}",
         )
+        stack.enter_context(redirect_stdout(sys.stderr))  # what activities print is not our answer
 
-    with open_store(url) as store, Worker(store, registry) as worker:
+    with ExitStack() as stack, open_store(url) as store, Worker(store, registry) as worker:
         listen(create_app(Client(store, worker), worker), host, port, on_ready=ready)

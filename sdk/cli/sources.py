@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,10 +74,11 @@ def registry(modules: Sequence[str], beside: Path) -> Registry | None:
     for folder in (str(beside.resolve()), str(Path.cwd())):
         if folder not in sys.path:
             sys.path.insert(0, folder)
-    if modules:
-        return load_activities(*modules)
     file = beside / "activities.py"
-    return load_activities(file) if file.is_file() else None
+    with redirect_stdout(sys.stderr):  # what a module prints is not our answer
+        if modules:
+            return load_activities(*modules)
+        return load_activities(file) if file.is_file() else None
 
 
 def report(checked: Iterable[Checked], format: Format = "full") -> str:

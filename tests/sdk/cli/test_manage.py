@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from tests.sdk.cli.program import Answer, call, perdure, serving
+from tests.sdk.cli.program import PERDURE, Answer, call, perdure, serving
 
 GREETING = """\
 dsl: perdure/1
@@ -149,6 +152,25 @@ def test_termination_is_asked_for() -> None:
     assert refused.code == 2
     assert "--yes" in refused.err
     assert perdure("terminate", "one", "--yes", "--reason", "test").code == 0
+
+
+@pytest.mark.parametrize(("typed", "code", "status"), [("y\n", 0, "Terminated"), ("n\n", 1, "Running")])
+def test_a_terminal_is_asked(typed: str, code: int, status: str, here: Path) -> None:
+    """On a terminal ``terminate`` asks; no means that nothing is done, exit code 1."""
+    given_instance()
+    controller, terminal = pty.openpty()
+    os.write(controller, typed.encode())
+    process = subprocess.run(
+        [PERDURE, "terminate", "one"], cwd=here, stdin=terminal, stdout=terminal, stderr=terminal, check=False
+    )
+    asked = os.read(controller, 65536).decode()
+    os.close(terminal)
+    os.close(controller)
+    assert process.returncode == code
+    assert "Terminate one? [y/N]" in asked
+    with serving(cwd=here):
+        ended = perdure("wait", "one", "--timeout", "1s", "--json").data[0]["status"]
+    assert ended == status
 
 
 def test_one_that_is_missing_does_not_save_the_others() -> None:

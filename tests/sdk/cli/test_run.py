@@ -214,6 +214,19 @@ def test_what_a_workflow_logs_is_shown(here: Path) -> None:
     assert "info: hello there" in perdure("run", FILE).err
 
 
+def test_what_activities_print_is_not_the_answer(here: Path) -> None:
+    """Stdout stays one document, whatever the module and its functions print."""
+    noisy = ACTIVITIES.replace("import perdure", "import perdure\nprint('loaded')", 1)
+    (here / "activities.py").write_text(
+        noisy.replace('    if word == "bad"', '    print("called")\n    if word == "bad"')
+    )
+    given(here, ECHO)
+    answer = perdure("run", FILE, "-i", "word=hello", "--json")
+    assert answer.data["output"] == "hello"
+    assert "loaded" in answer.err
+    assert "called" in answer.err
+
+
 def test_history_is_printed(here: Path, snapshot: SnapshotAssertion) -> None:
     """One row an event; values are short, and whole under --json."""
     given(here, ECHO)
