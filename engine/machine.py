@@ -127,7 +127,19 @@ class Machine:
         """Forget a timer that still runs; None is no timer."""
         if seq is not None:
             del self.state.timers[seq]
-            self.decide(TimerCanceled(scheduled_seq=seq))
+            if not self.answered(seq):
+                self.decide(TimerCanceled(scheduled_seq=seq))
+
+    def answered(self, seq: int) -> bool:
+        """Whether the answer to a decision that nobody waits for any more came while suspended.
+
+        It is in the history, so there is nothing to cancel, and it must not be acted on.
+        """
+        held = self.state.held
+        self.state.held = [
+            each for each in held if not isinstance(each, ANSWERS) or each.scheduled_seq != seq
+        ]
+        return len(self.state.held) < len(held)
 
     def start_fiber(self, pc: int, frame: dict[str, Any], group: int | None, branch: int) -> Fiber:
         """A new fiber, last in the queue."""

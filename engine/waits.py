@@ -124,7 +124,8 @@ def withdraw(machine: Machine, fiber: Fiber) -> None:
     match fiber.wait:
         case TaskWait(seq=seq):
             del machine.state.tasks[seq]
-            machine.decide(TaskCanceled(scheduled_seq=seq))
+            if not machine.answered(seq):
+                machine.decide(TaskCanceled(scheduled_seq=seq))
         case TimerWait(seq=seq):
             machine.cancel_timer(seq)
         case EventWait(event=event, timer=timer, received=received):

@@ -102,8 +102,10 @@ class Hub:
         present = [worker.id for worker in self.store.workers()]
         self.worker = f"worker-{next(self._ids)}"
         member = Worker(id=self.worker, host="test", ir=1)
-        slots = self.store.rejoin(present, member, 10 * SECOND)
-        self.slots = slots or self.store.take_slots(self.worker)
+        self.store.join(member, 10 * SECOND)
+        for other in present:
+            self._bury(other)
+        self.slots = self.store.take_slots(self.worker)
         self.owner = Owner(
             lambda name, queue: queue is None and name in self.registry.names, memory=self.memory
         )
@@ -116,6 +118,12 @@ class Hub:
         """Lose everything that is only in memory, and start again."""
         self.open.clear()
         self.join()
+
+    def _bury(self, worker: str) -> None:
+        """Take over from a worker whose process is over."""
+        assert isinstance(self.store, MemoryStore), "a process file would have to be made"
+        self.store.kill(worker)
+        self.store.take_over(self.worker, worker, None)
 
     def run(self, limit: int = 100_000) -> None:
         """Go on until nothing is left to do without time passing."""
@@ -150,7 +158,7 @@ class Hub:
             self._start(sealed.activities)
         rows = [] if self.manual else store.claim(self.worker, sorted(self.registry.names), (), 100, 5)
         self._start([task_in(row) for row in rows])
-        return sealed is not None or bool(wanted) or bool(rows)
+        return sealed is not None or bool(wanted) or bool(rows) or not owner.idle
 
     def _start(self, tasks: list[Task]) -> None:
         self.calls += tasks
@@ -242,10 +250,11 @@ class Hub:
         until = self.clock.now + round(seconds * SECOND)
         self.run()
         while True:
-            due = self.store.next_timer(self.slots)
-            if due is None or due > until:
+            # A timer that is due and still there belongs to an instance that is parked.
+            due = [row.due for row in self.store.timers(self.slots, until, 100_000) if row.due > self.clock.now]
+            if not due:
                 break
-            self.clock.now = max(self.clock.now, due)
+            self.clock.now = min(due)
             self.run()
         self.clock.now = until
         self.run()
