@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from perdure.engine.events import ExecutionResumed
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import LogLine
@@ -43,7 +44,6 @@ class Hot:
         "parked",
         "pending",
         "released",
-        "resuming",
         "rows",
         "running",
         "uncommitted",
@@ -64,13 +64,17 @@ class Hot:
         self.released = 0
         self.uncommitted = 0
         self.parked = False
-        self.resuming = False
+
+    @property
+    def resuming(self) -> bool:
+        """Whether somebody has asked to let it go on."""
+        return any(isinstance(each.event, ExecutionResumed) for each in self.pending)
 
     @property
     def idle(self) -> bool:
         """Whether forgetting it loses nothing."""
         busy = self.pending or self.excess or self.eager or self.uncommitted or self.fresh
-        return not (busy or self.parked or self.resuming or self.released)
+        return not (busy or self.parked or self.released)
 
 
 class Writes(msgspec.Struct, kw_only=True):

@@ -30,7 +30,7 @@ from perdure.engine.linked import LinkedProgram
 from perdure.engine.store.rows import Loaded, Message, Parking, Request, Takeover
 from perdure.engine.tasks import row_of, task_of
 from perdure.engine.timers import Timers
-from perdure.engine.turn import Input, Running, open_work, take_turn
+from perdure.engine.turn import Input, Running, open_work, private_queue, take_turn
 
 MAX_BUFFER = 256
 """Events that an instance keeps and nobody awaits. The rest stays in the inbox, in order."""
@@ -184,20 +184,19 @@ class Owner:
             hot = self._of(each.instance.id)
             if hot.running is not None or hot.parked:
                 continue
-            running = self._load(hot, each, programs[each.instance.digest], now)
-            if running is not None:
-                self._adopt(hot, running, each, takeover, here)
+            self._load(hot, each, programs[each.instance.digest], now)
+            self._adopt(hot, each, takeover, here)
 
     def _adopt(
-        self,
-        hot: Hot,
-        running: Running,
-        loaded: Loaded,
-        takeover: Takeover,
-        here: Collection[tuple[str, int]],
+        self, hot: Hot, loaded: Loaded, takeover: Takeover, here: Collection[tuple[str, int]]
     ) -> None:
-        instance, queue = loaded.instance, running.machine.started.queue or ""
-        tasks, _ = open_work(loaded.history)
+        """Needs no Program: what an instance asked for before it was parked is done all the same."""
+        instance = loaded.instance
+        try:
+            tasks, _ = open_work(loaded.history)
+            queue = private_queue(loaded.history)
+        except msgspec.MsgspecError:
+            return
         for seq, event in tasks.items():
             key = (instance.execution, seq)
             if key in takeover.tasks or key in takeover.results:
@@ -315,7 +314,7 @@ class Owner:
         instance = loaded.instance
         hot.instance, hot.history = instance, loaded.history
         hot.held = loaded.held + hot.released
-        if hot.held and not hot.resuming:
+        if hot.held:
             # Events that arrived before we knew belong behind those that are set aside.
             hot.excess = [each for each in hot.pending if isinstance(each.event, EventRaised)] + hot.excess
             hot.pending = [each for each in hot.pending if not isinstance(each.event, EventRaised)]
@@ -330,12 +329,12 @@ class Owner:
         if stuck and not hot.resuming:
             self._park(hot, instance, instance.reason or "", now)
             return None
-        hot.running, hot.parked, hot.resuming, hot.history = running, False, False, ()
+        hot.running, hot.parked, hot.history = running, False, ()
         keys = {(instance.execution, seq) for seq in running.open_tasks}
         hot.eager &= keys
         hot.rows = keys - hot.eager
-        if stuck:
-            self._unpark(hot, running, now)
+        if hot.resuming:
+            self._unpark(hot)
         if hot.pending or hot.excess or hot.held:
             self._wake(hot)
         else:
@@ -344,8 +343,12 @@ class Owner:
 
     def _park(self, hot: Hot, instance: Instance, reason: str, now: int) -> None:
         """Suspend an instance that cannot go on; what comes for it is set aside."""
-        hot.running, hot.parked, hot.resuming = None, True, False
+        hot.running, hot.parked = None, True
         hot.instance = instance
+        for each in hot.pending:
+            if isinstance(each.event, ExecutionResumed):
+                sealing.settle(self._rest, each, self._requests)
+        hot.pending = [each for each in hot.pending if not isinstance(each.event, ExecutionResumed)]
         if instance.status is not Status.SUSPENDED or instance.reason != reason:
             hot.instance = msgspec.structs.replace(
                 instance, status=Status.SUSPENDED, reason=reason, updated_at=now
@@ -354,13 +357,8 @@ class Owner:
             self._rest.changed.append(hot.instance)
         self._wake(hot)
 
-    def _unpark(self, hot: Hot, running: Running, now: int) -> None:
-        """The instance can go on: hand out again what was set aside, its timers too."""
-        found = running.instance
-        status = Status.RUNNING if running.next_seq else Status.PENDING
-        running.instance = msgspec.structs.replace(found, status=status, reason=None, updated_at=now)
-        self._rest.parkings.append(Parking(instance=running.instance, before=found.status))
-        self._rest.changed.append(running.instance)
+    def _unpark(self, hot: Hot) -> None:
+        """Hand out again what was set aside, timers too. The turn that hears of the resume does the rest."""
         if hot.held:
             self._rest.unhold.append((hot.id, hot.held))
         self.timers.clear()

@@ -28,8 +28,8 @@ def receive(hot: Hot, sealed: Sealed, requests: sealing.Requests, now: int) -> N
         elif isinstance(each.event, ExecutionTerminated):
             _terminate(hot, instance, each, each.event, sealed, requests, now)
         elif isinstance(each.event, ExecutionResumed):
-            hot.resuming = True
-            sealing.settle(sealed.rest, each, requests)
+            # It stays what the instance has to hear, until it does or turns out to be no use.
+            hot.pending.append(each)
         elif isinstance(each.event, ExecutionSuspended):
             sealing.settle(sealed.rest, each, requests)
         else:

@@ -236,6 +236,9 @@ def set_aside(hot: Hot, each: Input, rest: Writes, requests: Requests) -> None:
         return
     hot.held += 1
     message = each.message or _result_message(hot, each)
+    if each.message is None:
+        # The result is kept, so the task must not be handed out again.
+        rest.checkpoints.append(_closed_task(message, each))
     if each.stored:
         rest.hold.append(message.id)
         rest.settled.append(message.id)
@@ -251,6 +254,15 @@ def _result_message(hot: Hot, each: Input) -> Message:
     assert instance is not None, "results are for known instances"
     assert each.execution is not None, "a result answers an execution"
     return result_message(instance.id, instance.slot, each.execution, each.event)
+
+
+def _closed_task(message: Message, each: Input) -> Checkpoint:
+    """The end of a task whose result the instance has not heard of: there is no turn to write it with."""
+    assert each.execution is not None and isinstance(each.event, RESULTS), "only results are without a message"
+    key = (each.execution, each.event.scheduled_seq)
+    return Checkpoint(
+        id=message.instance, slot=message.slot, execution=each.execution, history=(), tasks_closed=(key,)
+    )
 
 
 def result_message(instance: str, slot: int, execution: str, event: Any) -> Message:

@@ -197,9 +197,8 @@ class _Turning:
     def _end(self, status: Status, **changes: Any) -> None:
         instance = self.running.instance
         assert status in LEGAL[instance.status], f"{instance.status} is not followed by {status}"
-        self.running.instance = msgspec.structs.replace(
-            instance, status=status, ended_at=self.at, updated_at=self.at, **changes
-        )
+        times = {"started_at": instance.started_at or self.at, "ended_at": self.at, "updated_at": self.at}
+        self.running.instance = msgspec.structs.replace(instance, status=status, **times, **changes)
 
     def _complete(self, event: ExecutionCompleted) -> None:
         instance_id = self.running.instance.id
@@ -306,3 +305,9 @@ def open_work(rows: Sequence[HistoryRow]) -> tuple[dict[int, TaskScheduled], set
                 case _:
                     pass
     return tasks, timers
+
+
+def private_queue(rows: Sequence[HistoryRow]) -> str:
+    """The queue that an instance's tasks go to, read off its history; empty for the default one."""
+    events = decode_events(rows[0].events) if rows else []
+    return next((each.queue or "" for each in events if isinstance(each, ExecutionStarted)), "")
