@@ -372,20 +372,18 @@ class Client:
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
     ) -> dict[str, Any]:
         """Let the instance wait until it is resumed; events are kept. Raises ``NotFound``, ``Ended``."""
-        if self._row(instance_id).status is Status.SUSPENDED:
-            return {"changed": False}
         request = _request("suspend", instance_id, request_key, {"reason": reason})
-        return self._tell(instance_id, ExecutionSuspended(reason=reason), request)
+        event = ExecutionSuspended(reason=reason)
+        return self._tell_once(instance_id, event, request, self._row(instance_id).status is Status.SUSPENDED)
 
     def resume(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
     ) -> dict[str, Any]:
         """Let a suspended instance go on. Raises ``NotFound``, ``Ended``."""
-        row = self._row(instance_id)
-        if not row.status.ended and row.status is not Status.SUSPENDED:
-            return {"changed": False}
         request = _request("resume", instance_id, request_key, {"reason": reason})
-        return self._tell(instance_id, ExecutionResumed(reason=reason), request)
+        event = ExecutionResumed(reason=reason)
+        going = self._row(instance_id).status in {Status.PENDING, Status.RUNNING}
+        return self._tell_once(instance_id, event, request, going)
 
     def terminate(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
@@ -397,6 +395,13 @@ class Client:
     def _tell(self, instance_id: str, event: Received, request: Request | None) -> dict[str, Any]:
         self._carry_out(Ask(_message(instance_id, event, new_id()), event, request))
         return {"changed": True}
+
+    def _tell_once(
+        self, instance_id: str, event: Received, request: Request | None, is_so: bool
+    ) -> dict[str, Any]:
+        """Tell, even when it ``is_so`` already: the opposite may be in the inbox and not carried out yet."""
+        self._tell(instance_id, event, request)
+        return {"changed": not is_so}
 
     def _carry_out(self, ask: Ask) -> Request | None:
         if self.worker is not None and self.worker.owns_slots:

@@ -135,7 +135,7 @@ def _tolerated(op: Any, group: Group) -> float:
     if op.tolerate_count is not None:
         return float(op.tolerate_count)
     # Rounded, because 0.29 * 100 is a little less than 29.
-    return round(op.tolerate_share * len(group.items), 6)
+    return float(round(op.tolerate_share * len(group.items), 6))
 
 
 def _enough(machine: Machine, parent: Fiber, group: Group, op: Any) -> bool:

@@ -103,7 +103,9 @@ def _retry_delay(machine: Machine, fiber: Fiber, scope: Bound, failure: Failure)
     attempts, delay, max_delay = scope.policy
     if scope.attempt >= attempts or not failure.retryable or failure.type == CANCELED:
         return None
-    if not matches(policy.on, failure) or (policy.except_ and matches(policy.except_, failure)):
+    # Who asks for another try after some time gets it, whatever the policy lists.
+    wanted = failure.retry_after is not None or matches(policy.on, failure)
+    if not wanted or (policy.except_ and matches(policy.except_, failure)):
         return None
     if policy.when is not None:
         fiber.frame[policy.error_slot] = failure.to_json()

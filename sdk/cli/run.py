@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
@@ -72,6 +73,7 @@ def run(
     sources.refuse([checked])
     program = sources.only_workflow(checked).program
     name = instance_id or _new_name(program.name)
+    again = _again(file, name, settings(ctx).db, modules)
     with _signals(), open_store(url) as store:
         worker = Worker(store, registry, reserve=True, queues=[name])
         client = Client(store, worker)
@@ -84,9 +86,9 @@ def run(
                 )
         except (KeyboardInterrupt, Terminated) as error:
             code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
-            hint = f"to go on: {_again(file, name)}"
+            hint = f"to go on: {again}"
             raise Stop(code, "interrupted", f"{name} was interrupted; it is not lost", hint=hint) from None
-        _conclude(client, out, instance, _again(file, name))
+        _conclude(client, out, instance, again)
 
 
 def _run(
@@ -200,8 +202,12 @@ def _new_name(workflow: str) -> str:
     return f"{workflow}-" + "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(8))
 
 
-def _again(file: Path, name: str) -> str:
-    return f"perdure run {file} --id {name}"
+def _again(file: Path, name: str, url: str | None, modules: Sequence[str]) -> str:
+    """The command that goes on; whoever named a database or activities has to name them again."""
+    words = ["perdure", "run", str(file), "--id", name]
+    words += [] if url is None else ["--db", url]
+    words += [word for module in modules for word in ("--activities", module)]
+    return shlex.join(words)
 
 
 @contextmanager

@@ -1,12 +1,8 @@
-"""How a person hears of it: here by a line in the log; yours may send mail."""
+"""How a person hears of it: here by a line on the terminal; yours may send mail."""
 
 from __future__ import annotations
 
-import logging
-
 import perdure
-
-_log = logging.getLogger("approval")
 
 
 @perdure.activity("RequestApproval")
@@ -14,5 +10,5 @@ def request_approval(subject: str, approver: str, ctx: perdure.Context) -> str:
     """Tell the approver how to answer; returns the message."""
     answer = f"perdure events send {ctx.instance_id} ApprovalResponse --data true"
     message = f"{approver}, please approve {subject}: {answer}"
-    _log.info(message)
+    print(message, flush=True)
     return message
