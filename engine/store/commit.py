@@ -6,7 +6,6 @@ Rows of many checkpoints are gathered by table, so a batch of a thousand turns i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -33,11 +32,14 @@ _by_seq = attrgetter("execution", "seq")
 
 
 class _Rows:
-    """The rows of a batch's turns by table, in the order of the turns."""
+    """The rows of a batch by table, in the order of its turns."""
 
-    def __init__(self, turns: Iterable[Checkpoint]) -> None:
+    def __init__(self, batch: Batch) -> None:
         self.new: list[Instance] = []
-        self.changed: list[Change] = []
+        # A turn of this batch finds what was parked, or freed, before it.
+        self.changed: list[Change] = [
+            (row.instance, row.instance.execution, row.before) for row in batch.parkings
+        ]
         self.payloads: list[PayloadRow] = []
         self.history: list[HistoryRow] = []
         self.forgotten: list[tuple[str, int]] = []
@@ -46,7 +48,7 @@ class _Rows:
         self.timers_closed: list[Key] = []
         self.tasks: list[TaskRow] = []
         self.tasks_closed: list[Key] = []
-        for turn in turns:
+        for turn in batch.checkpoints:
             self._add(turn)
 
     def _add(self, turn: Checkpoint) -> None:
@@ -73,8 +75,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     key. Messages alone keep the order they came in, which is the order of their sender; their keys are
     new, so nobody waits for them.
     """
-    rows = _Rows(batch.checkpoints)
-    rows.changed += [(row.instance, row.instance.execution, row.before) for row in batch.parkings]
+    rows = _Rows(batch)
     tx.structs(s.REQUEST_INSERT, sorted(batch.requests, key=_by_request))
     _insert(tx, rows.new)
     _update(tx, rows.changed)

@@ -212,10 +212,10 @@ class MemoryStore:
         with self._fenced(batch.worker, batch.lease) as now:
             for request in batch.requests:
                 self._insert(self._requests, (request.route, request.target, request.key), request)
-            for turn in batch.checkpoints:
-                self._checkpoint(turn)
             for parking in batch.parkings:
                 self._update(parking.instance, parking.instance.execution, parking.before)
+            for turn in batch.checkpoints:
+                self._checkpoint(turn)
             for id_ in batch.discard:
                 self._delete(self._inbox, id_)
             for task in batch.adopt:
@@ -423,6 +423,13 @@ class MemoryStore:
     def claimed(self, worker: str) -> frozenset[tuple[str, int]]:
         with self._read():
             return frozenset(key for key, task in self._tasks.items() if task.worker == worker)
+
+    def give_back(self, worker: str, tasks: Sequence[tuple[str, int]]) -> None:
+        with self._write():
+            for key in tasks:
+                task = self._tasks.get(key)
+                if task is not None and task.worker == worker:
+                    self._put(self._tasks, key, _replace(task, worker=None, deliveries=task.deliveries - 1))
 
     def waiting_tasks(self, instance: str) -> list[TaskRow]:
         with self._read():

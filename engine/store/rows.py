@@ -168,7 +168,7 @@ class Parking(Row, frozen=True, kw_only=True):
 
 
 class Batch(Row, frozen=True, kw_only=True):
-    """What one transaction commits, in this order: requests, checkpoints, parkings, the rest.
+    """What one transaction commits, in this order: requests, parkings, checkpoints, the rest.
 
     ``messages`` are those that no checkpoint of this batch consumes. ``hold`` are ids of inbox rows to
     set aside, ``unhold`` instances with how many of their held rows, oldest first, to hand out again.

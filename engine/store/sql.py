@@ -266,6 +266,10 @@ class SqlStore(ABC):
                 (execution, seq) for execution, seq in tx.rows(s.TASKS_CLAIMED, the_worker=worker)
             )
 
+    def give_back(self, worker: str, tasks: Sequence[tuple[str, int]]) -> None:
+        with self._write() as tx:
+            tx.tuples(s.TASK_GIVE_BACK, [(*key, worker) for key in sorted(tasks)])
+
     def waiting_tasks(self, instance: str) -> list[TaskRow]:
         with self._read() as tx:
             return [to_task(row) for row in tx.rows(s.TASKS_WAITING, the_instance=instance)]

@@ -213,16 +213,17 @@ class SqliteStore(SqlStore):
     def changed(self) -> bool:
         """Whether anybody has written since the last call; this store's own fenced writes do not count.
 
-        A hint for one thread. While this store is writing, the answer is what that write saw.
+        A hint for one thread. While another thread writes through this store the answer is yes.
         """
         self._usable()
-        if self._lock.acquire(blocking=False):
-            try:
-                with _errors():
-                    self._look(self._connection())
-            finally:
-                self._lock.release()
-        news, self._news = self._news, False
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
+            with _errors():
+                self._look(self._connection())
+            news, self._news = self._news, False
+        finally:
+            self._lock.release()
         return news
 
     def _look(self, connection: sqlite3.Connection) -> None:

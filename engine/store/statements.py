@@ -234,6 +234,11 @@ TASK_CLAIM = (
     .where(_is(t.tasks.c.execution), _is(t.tasks.c.seq))
     .values(worker=bindparam("worker"), deliveries=t.tasks.c.deliveries + literal_column("1"))
 )
+TASK_GIVE_BACK = (
+    update(t.tasks)
+    .where(_is(t.tasks.c.execution), _is(t.tasks.c.seq), _is(t.tasks.c.worker))
+    .values(worker=null(), deliveries=t.tasks.c.deliveries - literal_column("1"))
+)
 TASKS_CLAIMED = select(t.tasks.c.execution, t.tasks.c.seq).where(_is(t.tasks.c.worker))
 TASKS_WAITING = _WAITING.where(_is(t.tasks.c.instance)).order_by(t.tasks.c.execution, t.tasks.c.seq)
 

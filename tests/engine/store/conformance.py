@@ -526,6 +526,15 @@ class Commits(_Fixtures):
         with pytest.raises(Refused):
             store.commit(batch(parkings=(Parking(instance=parked, before=Status.PENDING),)))
 
+    def test_a_turn_follows_a_parking_of_its_batch(self, store: Store) -> None:
+        """What is parked may end in the same transaction."""
+        store.commit(batch(first_turn()))
+        parked = instance(status=Status.SUSPENDED, reason="non_determinism: x")
+        ended = instance(status=Status.TERMINATED)
+        last = turn("i1", row(first_seq=2), before=Status.SUSPENDED, instance=ended)
+        store.commit(batch(last, parkings=(Parking(instance=parked, before=Status.RUNNING),)))
+        assert store.instance("i1") == ended
+
     def test_a_turn_may_begin_the_next_generation(self, store: Store) -> None:
         """One row in the old one, the first of the new, and a new execution."""
         store.commit(batch(first_turn()))
@@ -746,6 +755,16 @@ class Claims(_Fixtures):
         assert store.claim("w1", ["mail"], [], 9, 5) == []
         hub.clock.now += 1
         assert len(store.claim("w1", ["mail"], [], 9, 5)) == 1
+
+    def test_a_task_that_is_given_back_was_not_delivered(self, store: Store) -> None:
+        """Anybody may have it again, and its count is what it was; only its holder can give it back."""
+        store.commit(batch(first_turn(tasks=(task(),))))
+        store.claim("w1", ["mail"], [], 9, 5)
+        store.join(worker("w2"), LEASE)
+        store.give_back("w2", [("i1-e1", 1)])
+        assert store.claimed("w1") == {("i1-e1", 1)}
+        store.give_back("w1", [("i1-e1", 1), ("i1-e1", 99)])
+        assert store.claim("w2", ["mail"], [], 9, 5) == [task(worker="w2", deliveries=1)]
 
     def test_claiming_is_fenced(self, store: Store) -> None:
         """A dead worker gets no work."""

@@ -113,7 +113,7 @@ class Script:
         return batch(
             *(self._turn(id_) for id_ in ids),
             worker=self._member(),
-            parkings=self._parkings([id_ for id_ in IDS if id_ not in ids]),
+            parkings=self._parkings(IDS if self._some(20) else [id_ for id_ in IDS if id_ not in ids]),
             requests=(self._request(),) if self._some(5) else (),
             messages=tuple(self._message() for _ in range(self._random.randint(0, 2))),
             hold=self._sample(waiting, 10),
@@ -203,6 +203,10 @@ class Script:
         execution, seq = self._key(id_)
         return lambda store: store.record([result(seq, id_, execution=execution)], [(execution, seq)])
 
+    def _give_back(self) -> Operation:
+        id_, key = self._member(), self._key(self._id())
+        return lambda store: store.give_back(id_, [key])
+
     def _start(self) -> Operation:
         pending = self._state(self._id(), None)
         sent, key = message(f"m{self._random.randint(1, 40)}", pending.id), self._request()
@@ -236,6 +240,7 @@ NAMES = (
     *["commit"] * 9,
     "claim",
     "record",
+    "give_back",
     "start",
     "send",
     "deploy",
