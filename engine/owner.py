@@ -67,6 +67,8 @@ class Owner:
         self._accepted: set[str] = set()
         self._requests: sealing.Requests = {}
         self._rest = Writes()
+        self._rest_first = False
+        """What follows from no turn is written before anything is loaded or another turn is taken."""
         self._limit = MAX_TURNS
 
     # -- what the shell brings --------------------------------------------------------------------
@@ -142,7 +144,7 @@ class Owner:
 
     def wanted(self) -> list[str]:
         """Instances that have something to do and are not in memory."""
-        return list(self._wanted)
+        return [] if self._rest_first else list(self._wanted)
 
     def loaded(
         self,
@@ -213,7 +215,8 @@ class Owner:
     def run_ready(self, now: int) -> Sealed | None:
         """Take the turns of all instances that are ready, up to the limit; None without anything."""
         sealed, self._rest = Sealed(rest=self._rest), Writes()
-        for instance_id in list(self._ready)[: self._limit]:
+        limit, self._rest_first = 0 if self._rest_first else self._limit, False
+        for instance_id in list(self._ready)[:limit]:
             del self._ready[instance_id]
             hot = self._hot[instance_id]
             if hot.parked:
@@ -232,8 +235,8 @@ class Owner:
         for writes in (sealed.own, sealed.rest):
             self._accepted.difference_update(writes.settled)
             for instance_id, count in writes.unhold:
-                hot = self._of(instance_id)
-                hot.released = min(count, hot.held)
+                if (known := self._hot.get(instance_id)) is not None:
+                    known.released = min(count, known.held)
             for message_id in writes.answers:
                 self._requests.pop(message_id, None)
             for message_id, _ in writes.refusals:
@@ -249,15 +252,17 @@ class Owner:
     def lost(self, batches: Sequence[Sealed], *, refused: bool, now: int) -> list[str]:
         """Batches that were not committed, oldest first: take back what they did, and feed it again.
 
-        When a batch was ``refused``, later ones are halved until one turn fails alone; that one's
-        instance is parked, unless a client's message may be the reason. Returns ids of messages whose
-        clients must ask again: nothing of them is left here.
+        What follows from no turn is written next and alone, since what is loaded and taken afterwards
+        counts on it. When a batch was ``refused``, later ones are halved until one turn fails alone; that
+        one's instance is parked, unless a client's message may be the reason. Returns ids of messages
+        whose clients must ask again: nothing of them is left here.
         """
         rest = Writes()
         for sealed in batches:
             rest.extend(sealed.rest)
         rest.extend(self._rest)
         self._rest = rest
+        self._rest_first = not rest.empty
         for sealed in reversed(batches):
             for turn in reversed(sealed.turns):
                 self._take_back(turn)
@@ -267,7 +272,10 @@ class Owner:
         if len(turns) > 1:
             self._limit = max(len(turns) // 2, 1)
             return []
-        return self._give_up(turns[0].hot, now) if turns else self._give_up_rest()
+        if turns:
+            # With something beside it, nobody knows yet whose fault it is.
+            return [] if self._rest_first else self._give_up(turns[0].hot, now)
+        return self._give_up_rest()
 
     def reset(self) -> tuple[list[tuple[str, Input]], list[str]]:
         """This worker's id is dead: drop everything, and return what the database does not have.
@@ -276,7 +284,7 @@ class Owner:
         again.
         """
         results: list[tuple[str, Input]] = []
-        unanswered: list[str] = []
+        unanswered = [*self._rest.answers, *(message_id for message_id, _ in self._rest.refusals)]
         for hot in self._hot.values():
             for each in hot.pending + hot.excess:
                 if each.message is not None and not each.stored:
@@ -318,6 +326,12 @@ class Owner:
             # Events that arrived before we knew belong behind those that are set aside.
             hot.excess = [each for each in hot.pending if isinstance(each.event, EventRaised)] + hot.excess
             hot.pending = [each for each in hot.pending if not isinstance(each.event, EventRaised)]
+        parked = next((each.instance for each in self._rest.parkings if each.instance.id == hot.id), None)
+        if parked is not None:
+            # The row does not say so before the next commit, so until then nothing else is done.
+            hot.instance, hot.parked = parked, True
+            self._wake(hot)
+            return None
         try:
             if isinstance(program, str):
                 raise NonDeterminismError(program)
@@ -479,14 +493,14 @@ class Owner:
             # There is no row to park: whoever starts it is told.
             asked = [each.message.id for each in inputs if each.message is not None]
             self._rest.refusals += [(message_id, reason) for message_id in asked]
-            hot.fresh = hot.running = None
-            self._forget(hot)
+            self._abandon(hot)
             return
         hot.pending = inputs + hot.pending
         self._park(hot, instance, reason, now)
         hot.parked = False
         self._ready.pop(hot.id, None)
         self._wanted[hot.id] = None
+        self._rest_first = not self._rest.empty
 
     # -- losses -----------------------------------------------------------------------------------
 
@@ -512,12 +526,19 @@ class Owner:
         if asked:
             hot.pending = [each for each in hot.pending if each.message is None or each.stored]
             if hot.fresh is not None:
-                hot.fresh, hot.running = None, None
-                self._forget(hot)
+                self._abandon(hot)
         else:
             inputs, hot.pending = hot.pending, []
             self._stop(hot, inputs, "refused: the database does not take what this turn writes", now)
         return asked
+
+    def _abandon(self, hot: Hot) -> None:
+        """A start that was only here is no more; what else came may be for another of that id."""
+        hot.fresh = hot.running = None
+        self._forget(hot)
+        if hot.pending or hot.excess:
+            self._ready.pop(hot.id, None)
+            self._wake(hot)
 
     def _give_up_rest(self) -> list[str]:
         """What clients said, and cannot be written without a turn: they ask again."""

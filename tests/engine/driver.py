@@ -20,6 +20,7 @@ from perdure.dsl import Severity, load
 from perdure.dsl.source import Source
 from perdure.engine.activities import Context, Registry
 from perdure.engine.codec import decode_events, encode_events, encode_received
+from perdure.engine.errors import FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.events import (
     DECIDED,
     Event,
@@ -78,8 +79,10 @@ def compiled(text: str, name: str = "flow.perdure.yaml") -> LinkedProgram:
 class Hub:
     """One worker's owner over a store. ``memory=0`` makes every turn begin from the database."""
 
-    def __init__(self, store: Store | None = None, *, memory: int = 64 << 20) -> None:
-        self.clock = VirtualClock()
+    def __init__(
+        self, store: Store | None = None, *, clock: VirtualClock | None = None, memory: int = 64 << 20
+    ) -> None:
+        self.clock = clock or VirtualClock()
         self.store = store if store is not None else MemoryStore(self.clock)
         self.memory = memory
         self.registry = Registry()
@@ -91,6 +94,12 @@ class Hub:
         self.open: list[Task] = []
         self.canceled: list[tuple[str, int]] = []
         self.commits = 0
+        self.answered: list[str] = []
+        """Ids of clients' messages that are durable."""
+        self.asked: list[str] = []
+        """Ids of those whose clients have to ask again."""
+        self.refusals: list[tuple[str, str]] = []
+        """Ids of those that went nowhere, with the reason."""
         self._ids = itertools.count(1)
         self.programs = Programs(self.store.program)
         self.join()
@@ -100,19 +109,37 @@ class Hub:
     def join(self) -> None:
         """Become a member under a new id, with an empty memory; whoever was before is declared dead."""
         present = [worker.id for worker in self.store.workers()]
-        self.worker = f"worker-{next(self._ids)}"
-        member = Worker(id=self.worker, host="test", ir=1)
+        member = self._member()
         self.store.join(member, 10 * SECOND)
         for other in present:
             self._bury(other)
-        self.slots = self.store.take_slots(self.worker)
         self.owner = Owner(
             lambda name, queue: queue is None and name in self.registry.names, memory=self.memory
         )
         self.executor = Executor(self.registry, self.programs.get, self._done, concurrency=1)
+        self._take_slots()
+
+    def rejoin(self) -> None:
+        """Take ourselves over under a new id, after a commit whose outcome is not known."""
+        old = self.worker
+        results, asked = self.owner.reset()
+        self.asked += asked
+        self.store.rejoin([old], self._member(), 10 * SECOND)
+        self._take_slots()
+        for instance, each in results:
+            assert each.execution is not None, "a result answers an execution"
+            self.owner.result(instance, each.execution, each.event)
+
+    def _member(self) -> Worker:
+        self.worker = f"worker-{next(self._ids)}"
+        return Worker(id=self.worker, host="test", ir=1)
+
+    def _take_slots(self) -> None:
+        self.slots = self.store.take_slots(self.worker)
         takeover = self.store.load_open(self.slots)
         programs = self.programs.all({each.instance.digest for each in takeover.loaded})
-        self.owner.take_over(takeover, programs, (), self.store.time())
+        here = frozenset(task.id for task in self.open)
+        self.owner.take_over(takeover, programs, here, self.store.time())
 
     def crash(self) -> None:
         """Lose everything that is only in memory, and start again."""
@@ -150,9 +177,17 @@ class Hub:
             owner.loaded(wanted, found, programs, now)
         sealed = owner.run_ready(now)
         if sealed is not None:
-            store.commit(sealed.batch(self.worker))
+            try:
+                store.commit(sealed.batch(self.worker))
+            except StoreError as error:
+                self.asked += owner.lost([sealed], refused=isinstance(error, Refused), now=now)
+                if isinstance(error, FenceLost | OutcomeUnknown):
+                    self.rejoin()
+                return True
             self.commits += 1
             owner.applied(sealed)
+            self.answered += sealed.answers
+            self.refusals += sealed.refusals
             self.logs += [line for _, line in sealed.logs]
             self.canceled += sealed.canceled
             self._start(sealed.activities)
@@ -189,6 +224,26 @@ class Hub:
     def start(self, text: str | LinkedProgram, input: Any = None, *, id: str = "i") -> str:
         """Start an instance of a document, as a client beside the owner would; nothing runs yet."""
         program = compiled(text) if isinstance(text, str) else text
+        instance, event = self._new(program, input, id)
+        payload = PayloadRow(instance=id, key="input", value=encode_json(input))
+        self.store.start(instance, payload, self._message(id, event), None)
+        return id
+
+    def begin(self, text: str | LinkedProgram, input: Any = None, *, id: str = "i") -> str:
+        """Start an instance as a client of this very process does, without a row; returns the message's id."""
+        program = compiled(text) if isinstance(text, str) else text
+        instance, event = self._new(program, input, id)
+        message = self._message(id, event)
+        assert self.owner.start(instance, program, message, event, None), "another start is on its way"
+        return message.id
+
+    def say(self, event: Received, *, id: str = "i") -> str:
+        """Send a message as a client of this very process does, without a row; returns its id."""
+        message = self._message(id, event)
+        self.owner.send(message, event, None)
+        return message.id
+
+    def _new(self, program: LinkedProgram, input: Any, id: str) -> tuple[Instance, ExecutionStarted]:
         self.store.pin(program.digest, encode(program.program))
         execution = f"x{next(self._ids)}"
         now = self.store.time()
@@ -212,9 +267,7 @@ class Hub:
             key_seed=execution,
             input=input,
         )
-        payload = PayloadRow(instance=id, key="input", value=encode_json(input))
-        self.store.start(instance, payload, self._message(id, event), None)
-        return id
+        return instance, event
 
     def send(self, event: Received, *, id: str = "i") -> None:
         """Put a message into an instance's inbox."""
