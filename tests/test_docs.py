@@ -118,6 +118,7 @@ def _run_console(shell: Shell, block: Block) -> None:
         assert matches, f"{block.place}: $ {command} (exit code {code}) printed\n{printed}\nnot\n{shown}"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", _pages("bash", "console"), ids=_name)
 def test_commands_do_what_the_page_shows(page: Path, tmp_path: Path) -> None:
