@@ -230,7 +230,7 @@ class Hub:
         return id
 
     def begin(self, text: str | LinkedProgram, input: Any = None, *, id: str = "i") -> str:
-        """Start an instance as a client of this very process does, without a row; returns the message's id."""
+        """Start an instance as a client in this process does, without a row; returns the message's id."""
         program = compiled(text) if isinstance(text, str) else text
         instance, event = self._new(program, input, id)
         message = self._message(id, event)
@@ -304,7 +304,9 @@ class Hub:
         self.run()
         while True:
             # A timer that is due and still there belongs to an instance that is parked.
-            due = [row.due for row in self.store.timers(self.slots, until, 100_000) if row.due > self.clock.now]
+            due = [
+                row.due for row in self.store.timers(self.slots, until, 100_000) if row.due > self.clock.now
+            ]
             if not due:
                 break
             self.clock.now = min(due)

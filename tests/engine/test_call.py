@@ -234,13 +234,10 @@ def test_an_argument_that_cannot_be_evaluated_schedules_nothing(hub: Hub) -> Non
     assert (hub.output(), hub.scheduled()) == ("perdure.Expression", [])
 
 
-@pytest.mark.parametrize("guard", ["false", "true"])
-def test_a_guard_decides_whether_the_call_is_made(hub: Hub, guard: str) -> None:
+@pytest.mark.parametrize("guard", [False, True])
+def test_a_guard_decides_whether_the_call_is_made(hub: Hub, guard: bool) -> None:
     """A step whose ``if`` does not hold calls nothing and is null."""
     offer(hub)
-    hub.start(
-        'vars: { go: %s }\ndo: [{ a: { if: "${ vars.go }", call: Echo, with: 1 } }, { return: "${ a }" }]'
-        % guard
-    )
+    hub.start('do: [{ a: { if: "${ input }", call: Echo, with: 1 } }, { return: "${ a }" }]', guard)
     hub.run()
-    assert hub.output() == (1 if guard == "true" else None)
+    assert hub.output() == (1 if guard else None)

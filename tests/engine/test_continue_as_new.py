@@ -187,7 +187,7 @@ def test_discard_drops_what_was_not_consumed(hub: Hub) -> None:
 
 @pytest.mark.parametrize("mode", ["carry", "discard"])
 def test_what_comes_after_the_end_of_a_generation_is_for_the_next(hub: Hub, mode: str) -> None:
-    """Events recorded after the one that ended a generation are never dropped, though all came while suspended."""
+    """Events recorded after the one that ended a generation are kept, though all came while suspended."""
     hub.start(CARRY.replace("MODE", mode), [])
     hub.run()
     hub.suspend()
@@ -292,7 +292,8 @@ def test_a_late_result_of_the_generation_before_is_ignored(hub: Hub) -> None:
     hub.start(
         """
         do:
-          - r: { race: { a: [{ x: { call: Echo, with: "${ input }" } }], b: [{ y: { wait_for_event: Go, timeout: never } }] } }
+          - r: { race: { a: [{ x: { call: Echo, with: "${ input }" } }], b: [{ y: { wait_for_event: Go,
+                timeout: never } }] } }
           - if: ${ r.winner == 'a' }
             then: [{ return: "${ r.value }" }]
           - continue_as_new: { input: "${ input + 1 }" }

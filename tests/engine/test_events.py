@@ -58,16 +58,15 @@ def test_without_on_timeout_a_late_event_is_a_timeout(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "value"), [("[{ v: { value: late } }]", "late"), ("[{ log: { message: late } }]", None)]
+    ("block", "value"), [("[{ v: { value: late } }]", "late"), ("[{ output: [1] }]", [1])]
 )
-def test_on_timeout_gives_the_value(hub: Hub, block: str, value: str | None) -> None:
+def test_on_timeout_gives_the_value(hub: Hub, block: str, value: Any) -> None:
     """After ``on_timeout`` the value is that block's."""
-    hub.start(f"do: [{{ e: {{ wait_for_event: Go, timeout: 1h, on_timeout: {block} }} }}, {{ output: 1 }}]".replace(
-        "{ output: 1 }", "{ p: { parallel: { a: [{ q: { value: 1 } }] } } }"
-    ))
+    hub.start(
+        f"do: [{{ e: {{ wait_for_event: Go, timeout: 1h, on_timeout: {block} }} }}, {{ return: '${{ e }}' }}]"
+    )
     hub.advance(3600)
-    assert hub.status() == "Completed"
-    assert value in {"late", None}
+    assert hub.output() == value
 
 
 def test_on_timeout_may_return(hub: Hub) -> None:
@@ -173,7 +172,10 @@ def test_until_ends_with_the_event_that_made_it_true(hub: Hub) -> None:
 
 def test_until_ends_at_count_in_any_case(hub: Hub) -> None:
     """With both, ``count`` is the bound."""
-    hub.start('do: [{ e: { wait_for_event: Go, until: "${ event > 9 }", count: 2, timeout: 1h } }, { return: "${ e }" }]')
+    hub.start(
+        'do: [{ e: { wait_for_event: Go, until: "${ event > 9 }", '
+        'count: 2, timeout: 1h } }, { return: "${ e }" }]'
+    )
     say(hub, 1, 2, 10)
     hub.run()
     assert hub.output() == [1, 2]
@@ -208,7 +210,8 @@ def test_until_that_fails_while_it_waits(hub: Hub) -> None:
 def test_the_list_so_far_is_seen_after_a_timeout(hub: Hub) -> None:
     """``result`` in ``on_timeout``."""
     hub.start(
-        'do: [{ e: { wait_for_event: Go, count: 3, timeout: 1h, on_timeout: [{ output: "${ result }" }] } }, { return: "${ e }" }]'
+        "do: [{ e: { wait_for_event: Go, count: 3, timeout: 1h, "
+        'on_timeout: [{ output: "${ result }" }] } }, { return: "${ e }" }]'
     )
     say(hub, 1, 2)
     hub.advance(3600)
@@ -225,7 +228,10 @@ def test_the_list_so_far_is_the_data_of_the_timeout(hub: Hub) -> None:
 
 def test_events_are_kept_through_crashes(hub: Hub) -> None:
     """What was buffered before a crash is there after it."""
-    hub.start('do: [{ w: { wait: 1m } }, { e: { wait_for_event: Go, count: 3, timeout: 1h } }, { return: "${ e }" }]')
+    hub.start(
+        "do: [{ w: { wait: 1m } }, { e: { wait_for_event: Go, "
+        'count: 3, timeout: 1h } }, { return: "${ e }" }]'
+    )
     say(hub, 1, 2)
     hub.run()
     hub.crash()
@@ -239,7 +245,10 @@ def test_events_are_kept_through_crashes(hub: Hub) -> None:
 def test_more_events_than_the_buffer_holds(hub: Hub, extra: int) -> None:
     """What the instance cannot buffer stays in the inbox, and is taken in order when there is room."""
     total = MAX_BUFFER + extra
-    hub.start(f'do: [{{ w: {{ wait: 1m }} }}, {{ e: {{ wait_for_event: Go, count: {total}, timeout: 1h }} }}, {{ return: "${{ e }}" }}]')
+    hub.start(
+        f"do: [{{ w: {{ wait: 1m }} }}, {{ e: {{ wait_for_event: Go, "
+        f'count: {total}, timeout: 1h }} }}, {{ return: "${{ e }}" }}]'
+    )
     say(hub, *range(total))
     hub.run()
     hub.advance(60)
@@ -292,7 +301,9 @@ def test_three_thousand_events_to_one_instance(hub: Hub) -> None:
     hub.crash()
     hub.run()
     assert hub.output() == "done"
-    assert [value for task in {task.key: task for task in hub.calls}.values() for value in task.input] == list(range(3000))
+    assert [
+        value for task in {task.key: task for task in hub.calls}.values() for value in task.input
+    ] == list(range(3000))
 
 
 def test_a_storm_while_suspended(hub: Hub) -> None:
@@ -333,7 +344,9 @@ def test_an_event_that_meets_the_end_on_its_way_is_a_dead_letter(hub: Hub) -> No
     say(hub, 2, 3)
     hub.run()
     assert hub.status() in {"Completed", "Terminated"}
-    assert [letter.reason for letter in hub.store.dead_letters("i") if letter.kind == "EventRaised"] == ["ended"] * 2
+    assert [letter.reason for letter in hub.store.dead_letters("i") if letter.kind == "EventRaised"] == [
+        "ended"
+    ] * 2
 
 
 def test_a_message_for_an_unknown_instance_is_a_dead_letter(hub: Hub) -> None:
@@ -353,6 +366,7 @@ def test_every_event_enters_the_history_awaited_or_not(hub: Hub) -> None:
     hub.start("do: [{ w: { wait: 1h } }]")
     say(hub, 1, 2)
     hub.run()
-    assert (hub.kinds().count("EventRaised"), hub.leftovers()) == (2, [row for row in hub.leftovers() if hasattr(row, "due")])
+    assert hub.kinds().count("EventRaised") == 2
+    assert not [row for row in hub.leftovers() if isinstance(row, Message)]
     hub.terminate()
     hub.run()

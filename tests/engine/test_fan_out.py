@@ -38,7 +38,8 @@ def policy(options: str) -> str:
               {options}
               do:
                 - s:
-                    switch: [{{ when: "${{ item < 0 }}", do: [{{ a: {{ call: Fail, with: "${{ item }}" }} }}] }}]
+                    switch: [{{ when: "${{ item < 0 }}", do: [{{ a: {{ call: Fail,
+                          with: "${{ item }}" }} }}] }}]
                     else: [{{ b: {{ call: Echo, with: "${{ item }}" }} }}]
           - return: ${{ all }}
         """
@@ -179,7 +180,9 @@ def test_collect_never_raises(hub: Hub) -> None:
     """Every item runs; failed ones are ``null`` in the results and listed as errors."""
     value = output_of(hub, policy("on_failure: collect"), [1, -2, 3])
     assert (value["results"], value["succeeded"], value["failed"], value["total"]) == ([1, None, 3], 2, 1, 3)
-    assert [(each["index"], each["key"], each["error"]["type"]) for each in value["errors"]] == [(1, "k-2", "Broken")]
+    assert [(each["index"], each["key"], each["error"]["type"]) for each in value["errors"]] == [
+        (1, "k-2", "Broken")
+    ]
 
 
 def test_errors_stand_in_input_order(hub: Hub) -> None:
@@ -243,7 +246,13 @@ def test_until_ends_with_a_quorum(hub: Hub) -> None:
     """When it holds, the rest is canceled and the value is that so far."""
     manual(hub, policy("until: ${ succeeded >= 2 }"), [1, 2, 3, 4])
     finish_all(hub, 3, 1)
-    assert hub.output() == {"results": [1, None, 3, None], "errors": [], "succeeded": 2, "failed": 0, "total": 4}
+    assert hub.output() == {
+        "results": [1, None, 3, None],
+        "errors": [],
+        "succeeded": 2,
+        "failed": 0,
+        "total": 4,
+    }
     assert len(hub.canceled) == 2
 
 
@@ -256,7 +265,9 @@ def test_until_is_tested_after_failures_too(hub: Hub) -> None:
 
 def test_until_sees_results_and_errors(hub: Hub) -> None:
     """The first good answer."""
-    text = policy("width: 1\n              until: ${ results.exists(r, r == 2) && size(errors) == 0 && total == 4 }")
+    text = policy(
+        "width: 1\n              until: ${ results.exists(r, r == 2) && size(errors) == 0 && total == 4 }"
+    )
     assert output_of(hub, text, [1, 2, 3, 4])["results"] == [1, 2, None, None]
     assert len(hub.calls) == 2
 
@@ -274,7 +285,12 @@ def test_until_that_fails_fails_the_step(hub: Hub) -> None:
 def test_keep(hub: Hub, keep: str, results: list[Any], errors: int) -> None:
     """What is not kept is empty; the counts are there in any case."""
     value = output_of(hub, policy(f"on_failure: collect\n              keep: {keep}"), [1, -2, 3])
-    assert (value["results"], len(value["errors"]), value["succeeded"], value["failed"]) == (results, errors, 2, 1)
+    assert (value["results"], len(value["errors"]), value["succeeded"], value["failed"]) == (
+        results,
+        errors,
+        2,
+        1,
+    )
 
 
 # -- in each other, large, and through crashes -------------------------------------------------------
@@ -289,7 +305,8 @@ def test_a_fan_out_inside_a_fan_out(hub: Hub) -> None:
               each: x
               at: i
               do:
-                - inner: { fan_out: [10, 20], each: y, do: [{ a: { call: Echo, with: "${ x * y + i + index }" } }] }
+                - inner: { fan_out: [10, 20], each: y, do: [{ a: { call: Echo,
+                      with: "${ x * y + i + index }" } }] }
                 - output: ${ inner.results }
           - return: ${ outer.results }
         """
@@ -322,7 +339,10 @@ def test_two_thousand_items(hub: Hub) -> None:
 
 def test_two_thousand_items_without_activities(hub: Hub) -> None:
     """Items that wait for nothing are done in one turn."""
-    text = 'do: [{ all: { fan_out: "${ input }", do: [{ v: { value: "${ item + 1 }" } }] } }, { return: "${ all.results[1999] }" }]'
+    text = (
+        'do: [{ all: { fan_out: "${ input }", '
+        'do: [{ v: { value: "${ item + 1 }" } }] } }, { return: "${ all.results[1999] }" }]'
+    )
     assert output_of(hub, text, list(range(2000))) == 2000
 
 

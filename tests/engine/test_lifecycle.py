@@ -75,7 +75,8 @@ def test_what_came_while_suspended_is_acted_on_in_order(hub: Hub) -> None:
     hub.start(
         """
         do:
-          - r: { race: { timer: [{ a: { wait: 1m } }], event: [{ b: { wait_for_event: Go, timeout: never } }] } }
+          - r: { race: { timer: [{ a: { wait: 1m } }], event: [{ b: { wait_for_event: Go,
+                timeout: never } }] } }
           - return: ${ r.winner }
         """
     )
@@ -108,7 +109,7 @@ def test_a_suspended_instance_survives_a_crash(hub: Hub) -> None:
 def test_suspend_before_the_first_turn(hub: Hub) -> None:
     """A start that was followed by a suspend has begun, and goes no further."""
     offer(hub)
-    hub.start('do: [{ w: { wait: 1s } }, { a: { call: Echo, with: 1 } }]')
+    hub.start("do: [{ w: { wait: 1s } }, { a: { call: Echo, with: 1 } }]")
     hub.suspend()
     hub.advance(10)
     assert (hub.status(), hub.calls) == ("Suspended", [])
@@ -191,7 +192,7 @@ def test_a_late_result_after_the_end_changes_nothing(hub: Hub) -> None:
 def test_terminate_before_the_first_turn(hub: Hub) -> None:
     """An instance that was terminated at once has started and ended."""
     offer(hub)
-    hub.start('do: [{ a: { call: Echo, with: 1 } }]')
+    hub.start("do: [{ a: { call: Echo, with: 1 } }]")
     hub.terminate()
     hub.run()
     assert (hub.status(), hub.calls) == ("Terminated", [])
@@ -221,7 +222,11 @@ def test_two_ends_in_one_turn(hub: Hub) -> None:
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [("{ return: 1 }", "Completed"), ("{ raise: { error: No } }", "Failed"), ("{ v: { value: 1 } }", "Completed")],
+    [
+        ("{ return: 1 }", "Completed"),
+        ("{ raise: { error: No } }", "Failed"),
+        ("{ v: { value: 1 } }", "Completed"),
+    ],
 )
 def test_how_instances_end_by_themselves(hub: Hub, body: str, status: str) -> None:
     """``Completed`` with an output, ``Failed`` with an error."""

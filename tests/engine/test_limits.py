@@ -150,6 +150,7 @@ def test_a_long_error_message_is_cut(hub: Hub) -> None:
 @pytest.mark.parametrize("seconds", [-5, 0, 1e300])
 def test_odd_back_offs_of_an_activity(hub: Hub, seconds: float) -> None:
     """A worker that asks for an absurd wait gets a bounded one, or a failure; it does not stop the engine."""
+
     def odd() -> None:
         raise RetryAfter(seconds)
 
@@ -191,7 +192,8 @@ def test_many_branches_at_once(hub: Hub) -> None:
           - all:
               fan_out: ${ input }
               width: 300
-              do: [{ p: { parallel: { a: [{ x: { call: Echo, with: "${ item }" } }], b: [{ w: { wait: 1s } }] } } }]
+              do: [{ p: { parallel: { a: [{ x: { call: Echo, with: "${ item }" } }],
+                    b: [{ w: { wait: 1s } }] } } }]
           - return: ${ all.succeeded }
         """,
         list(range(300)),

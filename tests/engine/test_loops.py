@@ -20,7 +20,10 @@ def output_of(hub: Hub, text: str, given: Any = None) -> Any:
 
 def test_for_each_gives_the_values_of_its_iterations(hub: Hub) -> None:
     """One after the other, in order."""
-    text = 'do: [{ l: { for_each: "${ input }", do: [{ a: { call: Echo, with: "${ item * 2 }" } }] } }, { return: "${ l }" }]'
+    text = (
+        'do: [{ l: { for_each: "${ input }", do: [{ a: { call: Echo, '
+        'with: "${ item * 2 }" } }] } }, { return: "${ l }" }]'
+    )
     assert output_of(hub, text, [3, 1, 2]) == [6, 2, 4]
     assert [task.input for task in hub.calls] == [6, 2, 4]
 
@@ -58,7 +61,8 @@ def test_each_and_at_name_item_and_index(hub: Hub) -> None:
     """``each`` and ``at`` rename; ``index`` counts from 0."""
     text = """
         do:
-          - l: { for_each: [a, b], each: letter, at: place, do: [{ v: { value: "${ letter + string(place) }" } }] }
+          - l: { for_each: [a, b], each: letter, at: place,
+                do: [{ v: { value: "${ letter + string(place) }" } }] }
           - m: { for_each: [a, b], do: [{ v: { value: "${ index }" } }] }
           - return: ${ l + m.map(n, string(n)) }
         """
@@ -124,7 +128,8 @@ def test_break_leaves_the_innermost_loop(hub: Hub) -> None:
           - l:
               for_each: [1, 2]
               do:
-                - m: { for_each: [1, 2, 3], each: x, do: [{ if: "${ x == 2 }", then: [break] }, { v: { value: "${ x }" } }] }
+                - m: { for_each: [1, 2, 3], each: x, do: [{ if: "${ x == 2 }", then: [break] },
+                      { v: { value: "${ x }" } }] }
           - return: ${ l }
         """
     assert output_of(hub, text) == [[1], [1]]
@@ -173,7 +178,10 @@ def test_jumps_out_of_a_clause_run_finally(hub: Hub, word: str) -> None:
 
 def test_while_is_tested_before_each_iteration(hub: Hub) -> None:
     """A ``while`` that does not hold runs nothing and is null."""
-    text = 'do: [{ l: { while: "${ false }", limit: 3, do: [{ a: { call: Echo, with: 1 } }] } }, { return: "${ [l] }" }]'
+    text = (
+        'do: [{ l: { while: "${ false }", limit: 3, '
+        'do: [{ a: { call: Echo, with: 1 } }] } }, { return: "${ [l] }" }]'
+    )
     assert output_of(hub, text) == [None]
     assert hub.calls == []
 
@@ -208,7 +216,10 @@ def test_until_is_tested_after_each_iteration_and_sees_its_names(hub: Hub) -> No
 @pytest.mark.parametrize("loop", ["while: '${ vars.n < input }'", "until: '${ vars.n == input }'"])
 def test_one_iteration_more_than_the_limit_is_an_error(hub: Hub, loop: str) -> None:
     """``limit`` iterations are allowed; needing another one raises ``perdure.LimitExceeded``."""
-    text = f"vars: {{ n: 0 }}\ndo: [{{ l: {{ {loop}, limit: 3, do: [{{ set: {{ n: '${{ vars.n + 1 }}' }} }}] }} }}, {{ return: '${{ vars.n }}' }}]"
+    text = (
+        f"vars: {{ n: 0 }}\ndo: [{{ l: {{ {loop}, limit: 3, "
+        f"do: [{{ set: {{ n: '${{ vars.n + 1 }}' }} }}] }} }}, {{ return: '${{ vars.n }}' }}]"
+    )
     assert output_of(hub, text, 3) == 3
     hub.start(text, 4, id="more")
     hub.run()
@@ -276,7 +287,8 @@ def test_a_crash_in_an_iteration_goes_on_there(hub: Hub) -> None:
     hub.start(
         """
         do:
-          - l: { for_each: [1, 2, 3], do: [{ a: { call: Echo, with: "${ item }" } }, { w: { wait: 1m } }, { output: "${ a }" }] }
+          - l: { for_each: [1, 2, 3], do: [{ a: { call: Echo, with: "${ item }" } }, { w: { wait: 1m } },
+                { output: "${ a }" }] }
           - return: ${ l }
         """
     )

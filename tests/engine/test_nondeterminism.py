@@ -40,7 +40,9 @@ def _write(hub: Hub, digest: str, text: str) -> None:
     hub.crash()
 
 
-def parked(hub: Hub, text: str = CHARGE.replace("order: { call: Echo", "order: { call: Fail")) -> LinkedProgram:
+def parked(
+    hub: Hub, text: str = CHARGE.replace("order: { call: Echo", "order: { call: Fail")
+) -> LinkedProgram:
     """An instance that waits for an event, whose program was then replaced."""
     offer(hub)
     program = compiled(CHARGE)
@@ -55,11 +57,19 @@ def parked(hub: Hub, text: str = CHARGE.replace("order: { call: Echo", "order: {
 def test_the_reason_names_step_place_expected_and_actual(hub: Hub) -> None:
     """The first difference is told with the step, file, line and column, and both sides."""
     parked(hub)
-    line = HEADER_LINES + inspect.cleandoc(CHARGE).splitlines().index('  - order: { call: Echo, with: "${ input }" }') + 1
+    line = (
+        HEADER_LINES
+        + inspect.cleandoc(CHARGE).splitlines().index('  - order: { call: Echo, with: "${ input }" }')
+        + 1
+    )
     assert hub.status() == "Suspended"
     reason = hub.instance().reason or ""
     assert reason.startswith("non_determinism: ")
-    for part in (f"step 'order' (flow.perdure.yaml:{line}:5)", "expected call Echo", "program decides call Fail"):
+    for part in (
+        f"step 'order' (flow.perdure.yaml:{line}:5)",
+        "expected call Echo",
+        "program decides call Fail",
+    ):
         assert part in reason
 
 

@@ -10,7 +10,14 @@ import msgspec
 import pytest
 
 from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, Refused, StoreError
-from perdure.engine.events import EventRaised, ExecutionTerminated, TaskCanceled, TaskCompleted, TaskFailed, TaskScheduled
+from perdure.engine.events import (
+    EventRaised,
+    ExecutionTerminated,
+    TaskCanceled,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+)
 from perdure.engine.hot import Sealed
 from perdure.engine.instance import Instance, slot_of
 from perdure.engine.sealing import result_message
@@ -89,7 +96,8 @@ do:
       finally: [{ clean: { call: Echo, with: clean } }]
   - late: { wait_for_event: Late, count: 2, timeout: 1h }
   - if: ${ input > 1 }
-    then: [{ return: { all: "${ all.results }", first: "${ first.winner }", t: "${ t }", late: "${ late }" } }]
+    then: [{ return: { all: "${ all.results }", first: "${ first.winner }", t: "${ t }",
+          late: "${ late }" } }]
   - continue_as_new: { input: "${ input + 1 }" }
 """
 PROGRAM = compiled(SCENARIO)
@@ -198,7 +206,9 @@ def test_a_refused_turn_parks_its_instance_which_can_be_resumed(faulty: FaultyHu
     offer(faulty)
     faulty.start('do: [{ a: { call: Echo, with: 1 } }, { w: { wait: 1m } }, { return: "${ a }" }]')
     faulty.run()
-    faulty.faulty.fault = lambda _, batch: Refused("no") if any(each.history for each in batch.checkpoints) else None
+    faulty.faulty.fault = lambda _, batch: (
+        Refused("no") if any(each.history for each in batch.checkpoints) else None
+    )
     faulty.advance(60)
     assert faulty.status() == "Suspended"
     assert (faulty.instance().reason or "").startswith("refused")
@@ -212,10 +222,14 @@ def test_halving_isolates_the_one_that_is_refused(faulty: FaultyHub) -> None:
     """Its neighbours in the batch go on; it alone is parked."""
     offer(faulty)
     for number in range(9):
-        faulty.start('do: [{ a: { call: Echo, with: "${ input }" } }, { return: "${ a }" }]', number, id=f"n{number}")
+        faulty.start(
+            'do: [{ a: { call: Echo, with: "${ input }" } }, { return: "${ a }" }]', number, id=f"n{number}"
+        )
     faulty.faulty.fault = about("n4")
     faulty.run()
-    assert [faulty.status(f"n{number}") for number in range(9)] == ["Completed"] * 4 + ["Suspended"] + ["Completed"] * 4
+    assert [faulty.status(f"n{number}") for number in range(9)] == ["Completed"] * 4 + ["Suspended"] + [
+        "Completed"
+    ] * 4
     faulty.faulty.fault = lambda _, __: None
     faulty.resume(id="n4")
     faulty.run()
@@ -316,7 +330,8 @@ def test_a_lost_batch_of_a_generation_that_was_left_for_later(faulty: FaultyHub)
     """A next generation whose start was only in a lost batch begins once."""
     faulty.faulty.fault = lambda tried, _: Busy("later") if tried % 2 else None
     faulty.start(
-        "do: [{ if: '${ input <= 0 }', then: [{ return: '${ workflow.generation }' }] }, { continue_as_new: { input: '${ input - 1 }' } }]",
+        "do: [{ if: '${ input <= 0 }', then: [{ return: '${ workflow.generation }' }] }, "
+        "{ continue_as_new: { input: '${ input - 1 }' } }]",
         100,
     )
     faulty.raise_event("Noise", 1)
@@ -454,7 +469,12 @@ def test_memory_is_bounded_by_forgetting_the_longest_idle() -> None:
     hub = Hub(memory=2000)
     offer(hub)
     for number in range(50):
-        hub.start('do: [{ a: { call: Echo, with: "${ input }" } }, { e: { wait_for_event: Go, timeout: 1h } }, { return: "${ a }" }]', number, id=f"n{number}")
+        hub.start(
+            'do: [{ a: { call: Echo, with: "${ input }" } }, '
+            '{ e: { wait_for_event: Go, timeout: 1h } }, { return: "${ a }" }]',
+            number,
+            id=f"n{number}",
+        )
         hub.run()
     warm = [name for name, hot in hub.owner._hot.items() if hot.running is not None]
     assert 0 < len(warm) < 20
@@ -472,7 +492,7 @@ def test_nothing_is_remembered_of_what_has_ended(memory: int) -> None:
     offer(hub)
     hub.activity("Flaky", flaky(1))
     for number in range(20):
-        hub.start('do: [{ a: { call: Echo, with: 1 } }, { w: { wait: 1m } }]', id=f"n{number}")
+        hub.start("do: [{ a: { call: Echo, with: 1 } }, { w: { wait: 1m } }]", id=f"n{number}")
     hub.start("do: [{ a: { call: Flaky, timeout: 1m, retry: { attempts: 2 } } }]", id="flaky")
     hub.advance(120)
     assert (hub.owner._hot, hub.owner._used, hub.owner._accepted) == ({}, 0, set())

@@ -42,7 +42,11 @@ def test_a_parallel_is_the_map_of_its_branches(hub: Hub) -> None:
 
 def test_branches_run_side_by_side(hub: Hub) -> None:
     """All branches are begun before any has ended; branches may use the same names."""
-    manual(hub, "do: [{ p: { parallel: { a: [{ x: { call: Echo, with: 1 } }], b: [{ x: { call: Echo, with: 2 } }] } } }]")
+    manual(
+        hub,
+        "do: [{ p: { parallel: { a: [{ x: { call: Echo, "
+        "with: 1 } }], b: [{ x: { call: Echo, with: 2 } }] } } }]",
+    )
     assert [task.input for task in hub.open] == [1, 2]
     finish_all(hub, 2, 1)
     assert hub.status() == "Completed"
@@ -149,7 +153,8 @@ def test_of_two_that_end_at_once_the_first_in_the_document_wins(hub: Hub) -> Non
         hub,
         """
         do:
-          - r: { race: { b: [{ v: { value: 1 } }], a: [{ w: { value: 2 } }], c: [{ x: { call: Echo, with: 3 } }] } }
+          - r: { race: { b: [{ v: { value: 1 } }], a: [{ w: { value: 2 } }], c: [{ x: { call: Echo,
+                with: 3 } }] } }
           - return: ${ r }
         """,
     ) == {"winner": "b", "value": 1}
@@ -206,7 +211,8 @@ def test_events_that_a_loser_had_collected_go_back_to_the_buffer(hub: Hub) -> No
     hub.start(
         """
         do:
-          - r: { race: { e: [{ x: { wait_for_event: Go, count: 3, timeout: never } }], t: [{ y: { wait: 1m } }] } }
+          - r: { race: { e: [{ x: { wait_for_event: Go, count: 3, timeout: never } }],
+                t: [{ y: { wait: 1m } }] } }
           - later: { wait_for_event: Go, count: 3, timeout: 1m }
           - return: ${ [r.winner, later] }
         """
@@ -228,8 +234,10 @@ def test_events_that_a_loser_had_collected_go_to_who_waits_for_them(hub: Hub) ->
           - p:
               parallel:
                 a:
-                  - r: { race: { e: [{ x: { wait_for_event: Go, count: 3, timeout: never } }], t: [{ y: { wait: 1m } }] } }
-                b: [{ after: { wait: 1s } }, { two: { wait_for_event: Go, count: 2, timeout: 1h } }, { output: "${ two }" }]
+                  - r: { race: { e: [{ x: { wait_for_event: Go, count: 3, timeout: never } }],
+                        t: [{ y: { wait: 1m } }] } }
+                b: [{ after: { wait: 1s } }, { two: { wait_for_event: Go, count: 2, timeout: 1h } },
+                      { output: "${ two }" }]
           - return: ${ p.b }
         """
     )
@@ -288,7 +296,8 @@ def test_a_loser_whose_work_is_in_groups_is_canceled_through_and_through(hub: Hu
           - r:
               race:
                 slow:
-                  - all: { fan_out: [1, 2], do: [{ q: { parallel: { a: [{ x: { call: Echo, with: "${ item }" } }], b: [{ z: { wait: 1h } }] } } }] }
+                  - all: { fan_out: [1, 2], do: [{ q: { parallel: { a: [{ x: { call: Echo,
+                        with: "${ item }" } }], b: [{ z: { wait: 1h } }] } } }] }
                 quick: [{ y: { wait: 1m } }]
           - return: ${ r.winner }
         """,
@@ -326,7 +335,10 @@ def test_a_race_in_a_loop(hub: Hub) -> None:
 def test_a_crash_during_a_race(hub: Hub) -> None:
     """A race goes on after a crash, with what it waited for."""
     offer(hub)
-    hub.start("do: [{ r: { race: { a: [{ x: { wait: 1h } }], b: [{ y: { wait: 2h } }] } } }, { return: '${ r.winner }' }]")
+    hub.start(
+        "do: [{ r: { race: { a: [{ x: { wait: 1h } }], "
+        "b: [{ y: { wait: 2h } }] } } }, { return: '${ r.winner }' }]"
+    )
     hub.advance(60)
     hub.crash()
     hub.advance(3600)

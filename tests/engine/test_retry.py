@@ -329,7 +329,7 @@ def test_a_block_is_retried_as_a_unit(hub: Hub) -> None:
 
 
 def test_a_try_is_retried_before_its_clauses(hub: Hub) -> None:
-    """``retry`` on ``try`` acts on its block; ``catch`` sees the error of the last attempt, ``finally`` runs once."""
+    """``retry`` on ``try`` acts on its block; ``catch`` sees the last error, ``finally`` runs once."""
     offer(hub)
     hub.activity("Work", flaky(9))
     hub.start(

@@ -82,7 +82,8 @@ def test_the_steps_inside_get_canceled(hub: Hub) -> None:
                     do:
                       - t:
                           try: [{ pause: { wait: 1h } }]
-                          catch: [{ errors: [perdure.Canceled], do: [{ a: { call: Echo, with: "${ error.type }" } }] }]
+                          catch: [{ errors: [perdure.Canceled], do: [{ a: { call: Echo,
+                                with: "${ error.type }" } }] }]
               catch: [{ do: [{ output: "${ error.type }" }] }]
           - return: ${ outer }
         """
@@ -94,8 +95,12 @@ def test_the_steps_inside_get_canceled(hub: Hub) -> None:
 
 SWALLOWERS = {
     "star": "try: [{ pause: { wait: 1h } }]\ncatch: [{ do: [{ v: { value: 1 } }] }]",
-    "timeout": "try: [{ pause: { wait: 1h } }]\ncatch: [{ errors: [perdure.Timeout], do: [{ v: { value: 1 } }] }]",
-    "canceled": "try: [{ pause: { wait: 1h } }]\ncatch: [{ errors: [perdure.Canceled], do: [{ v: { value: 1 } }] }]",
+    "timeout": (
+        "try: [{ pause: { wait: 1h } }]\ncatch: [{ errors: [perdure.Timeout], do: [{ v: { value: 1 } }] }]"
+    ),
+    "canceled": (
+        "try: [{ pause: { wait: 1h } }]\ncatch: [{ errors: [perdure.Canceled], do: [{ v: { value: 1 } }] }]"
+    ),
     "finally raises, star around": """\
 try:
   - inner:
@@ -159,7 +164,8 @@ def test_nothing_inside_can_swallow_a_timeout(hub: Hub, body: str) -> None:
     """Whatever the steps inside do when they are canceled, the step ends with ``perdure.Timeout``."""
     offer(hub)
     hub.start(
-        f"do:\n  - slow:\n      timeout: 10s\n      do:\n        - guarded:\n{indented(SWALLOWERS[body], 12)}\n"
+        "do:\n  - slow:\n      timeout: 10s\n      do:\n        - guarded:\n"
+        f"{indented(SWALLOWERS[body], 12)}\n"
         "        - after: { if: '${ true }', call: Echo, with: never }\n"
     )
     hub.advance(60)
@@ -292,7 +298,8 @@ def test_a_timeout_through_nested_groups(hub: Hub) -> None:
                       left:
                         - all:
                             fan_out: [1, 2]
-                            do: [{ t: { try: [{ p: { wait: 1h } }], finally: [{ z: { call: Echo, with: "${ item }" } }] } }]
+                            do: [{ t: { try: [{ p: { wait: 1h } }], finally: [{ z: { call: Echo,
+                                  with: "${ item }" } }] } }]
                       right: [{ first: { race: { x: [{ q: { wait: 2h } }], y: [{ r: { wait: 3h } }] } } }]
         """
     )

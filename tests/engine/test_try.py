@@ -190,7 +190,8 @@ def test_raise_has_what_it_says(hub: Hub) -> None:
           - t:
               try: [{ a: { call: Fail, with: x } }]
               catch:
-                - do: [{ raise: { error: Outer, message: "after ${ error.message }", data: [1], cause: "${ error }" } }]
+                - do: [{ raise: { error: Outer, message: "after ${ error.message }", data: [1],
+                      cause: "${ error }" } }]
         """
     )
     hub.run()
@@ -207,7 +208,7 @@ def test_the_message_of_raise_defaults_to_the_name(hub: Hub) -> None:
 
 
 def test_raise_is_of_the_nearest_named_step(hub: Hub) -> None:
-    """The ``step`` of a raised error is the named step around the statement, whose own path stands beside it."""
+    """The ``step`` of a raised error is the named step around it; the path is the statement's own."""
     hub.start("do: [{ outer: { do: [{ if: '${ true }', then: [{ raise: { error: No } }] }] } }]")
     hub.run()
     assert (hub.error()["step"], hub.error()["path"]) == ("outer", "do/0/outer/do/0/then/0")

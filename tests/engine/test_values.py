@@ -224,7 +224,8 @@ def test_custom_status_is_shown(hub: Hub) -> None:
 def test_custom_status_of_null_clears_it(hub: Hub) -> None:
     """A custom status can be taken away again."""
     hub.start(
-        "do: [{ set_custom_status: busy }, { w: { wait: 1s } }, { set_custom_status: null }, { v: { wait: 1s } }]"
+        "do: [{ set_custom_status: busy }, { w: { wait: 1s } }, "
+        "{ set_custom_status: null }, { v: { wait: 1s } }]"
     )
     hub.run()
     hub.advance(1)
