@@ -258,7 +258,8 @@ def _result_message(hot: Hot, each: Input) -> Message:
 
 def _closed_task(message: Message, each: Input) -> Checkpoint:
     """The end of a task whose result the instance has not heard of: there is no turn to write it with."""
-    assert each.execution is not None and isinstance(each.event, RESULTS), "only results are without a message"
+    assert each.execution is not None, "a result answers an execution"
+    assert isinstance(each.event, RESULTS), "only results are without a message"
     key = (each.execution, each.event.scheduled_seq)
     return Checkpoint(
         id=message.instance, slot=message.slot, execution=each.execution, history=(), tasks_closed=(key,)

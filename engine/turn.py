@@ -211,9 +211,10 @@ class _Turning:
 
     def _terminate(self, event: ExecutionTerminated) -> None:
         """End at once: nothing that is open is waited for, and no ``finally`` runs."""
-        execution, state = self.running.instance.execution, self.running.machine.state
-        self.turn.tasks_closed += [(execution, seq) for seq in state.tasks]
-        self.turn.timers_closed += [(execution, seq) for seq in state.timers]
+        execution, machine = self.running.instance.execution, self.running.machine
+        tasks, timers = list(machine.state.tasks), list(machine.state.timers)
+        self.turn.tasks_closed += [(execution, seq) for seq in tasks if not machine.answered(seq)]
+        self.turn.timers_closed += [(execution, seq) for seq in timers if not machine.answered(seq)]
         self._end(Status.TERMINATED, reason=event.reason)
 
     def _renew(self, value: Any) -> None:

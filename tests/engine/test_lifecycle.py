@@ -158,6 +158,18 @@ def test_terminate_ends_at_once_and_deletes_what_is_open(hub: Hub, suspended: bo
     assert hub.canceled == [hub.calls[0].id]
 
 
+def test_terminate_after_timers_and_results_came_while_suspended(hub: Hub) -> None:
+    """What has fired or ended already is not closed once more."""
+    waiting(hub)
+    hub.suspend()
+    hub.run()
+    finish_all(hub, 1)
+    hub.advance(3600)
+    hub.terminate()
+    hub.run()
+    assert (hub.status(), hub.leftovers(), hub.canceled) == ("Terminated", [], [])
+
+
 def test_terminate_runs_no_finally(hub: Hub) -> None:
     """Cleaning up is for ``cancel``."""
     offer(hub)

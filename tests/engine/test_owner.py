@@ -218,6 +218,19 @@ def test_a_refused_turn_parks_its_instance_which_can_be_resumed(faulty: FaultyHu
     assert faulty.output() == 1
 
 
+def test_a_terminate_in_a_refused_turn_is_carried_out(faulty: FaultyHub) -> None:
+    """Of a turn that cannot be written the terminate can be: it needs no machine."""
+    offer(faulty)
+    faulty.start("do: [{ e: { wait_for_event: Go, timeout: 1h } }, { a: { call: Echo, with: 1 } }]")
+    faulty.run()
+    faulty.faulty.fault = lambda _, batch: Refused("no") if "TaskScheduled" in str(batch) else None
+    faulty.raise_event("Go")
+    faulty.terminate("enough")
+    faulty.run(1000)
+    assert (faulty.status(), faulty.instance().reason) == ("Terminated", "enough")
+    assert [letter.reason for letter in faulty.store.dead_letters("i")] == ["ended"]
+
+
 def test_halving_isolates_the_one_that_is_refused(faulty: FaultyHub) -> None:
     """Its neighbours in the batch go on; it alone is parked."""
     offer(faulty)
