@@ -189,9 +189,7 @@ class Owner:
             self._load(hot, each, programs[each.instance.digest], now)
             self._adopt(hot, each, takeover, here)
 
-    def _adopt(
-        self, hot: Hot, loaded: Loaded, takeover: Takeover, here: Collection[tuple[str, int]]
-    ) -> None:
+    def _adopt(self, hot: Hot, loaded: Loaded, takeover: Takeover, here: Collection[tuple[str, int]]) -> None:
         """Needs no Program: what an instance asked for before it was parked is done all the same."""
         instance = loaded.instance
         try:
@@ -326,12 +324,6 @@ class Owner:
             # Events that arrived before we knew belong behind those that are set aside.
             hot.excess = [each for each in hot.pending if isinstance(each.event, EventRaised)] + hot.excess
             hot.pending = [each for each in hot.pending if not isinstance(each.event, EventRaised)]
-        parked = next((each.instance for each in self._rest.parkings if each.instance.id == hot.id), None)
-        if parked is not None:
-            # The row does not say so before the next commit, so until then nothing else is done.
-            hot.instance, hot.parked = parked, True
-            self._wake(hot)
-            return None
         try:
             if isinstance(program, str):
                 raise NonDeterminismError(program)
