@@ -36,7 +36,7 @@ from perdure.engine.instance import Instance, Status, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.programs import Programs
-from perdure.engine.requests import Ask, carry_out, check_repeated
+from perdure.engine.requests import Ask, carry_out
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Definition, InstanceQuery, Message, Request
 from perdure.engine.views import (
@@ -407,10 +407,7 @@ class Client:
         if self.worker is not None and self.worker.owns_slots:
             self.worker.submit(ask)
             return ask.result()
-        earlier = carry_out(self.store, ask)
-        if earlier is not None:
-            check_repeated(ask, earlier)
-        return earlier
+        return carry_out(self.store, ask)
 
 
 def _definition_row(entry: Deployment, now: int) -> Definition:

@@ -70,6 +70,8 @@ class Executor:
         self._ended = self._ended_before = 0
         self._tended = 0.0
         self._stopping = self._abandoned = False
+        self.not_begun: list[tuple[str, int]] = []
+        """Keys of the tasks that still waited for a place when it was stopped."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limit: asyncio.Semaphore | None = None
         self._async_tasks: set[asyncio.Task[None]] = set()
@@ -82,7 +84,7 @@ class Executor:
     @property
     def places(self) -> int:
         """How many more tasks could start at once."""
-        return max(self._concurrency - len(self._contexts), 0)
+        return 0 if self._stopping else max(self._concurrency - len(self._contexts), 0)
 
     @property
     def backlog(self) -> bool:
@@ -90,7 +92,12 @@ class Executor:
         return bool(self._jobs)
 
     def start(self, tasks: Iterable[Task]) -> None:
-        """Run tasks, in order, as places become free."""
+        """Run tasks, in order, as places become free. Who is stopping starts nothing."""
+        with self._condition:
+            if not self._stopping:
+                self._start(tasks)
+
+    def _start(self, tasks: Iterable[Task]) -> None:
         sync: list[_Job] = []
         coroutines: list[_Job] = []
         for task in tasks:
@@ -103,9 +110,8 @@ class Executor:
             self._contexts[task.id] = context
             (coroutines if activity.is_async else sync).append(_Job(task, activity, context))
         if sync:
-            with self._condition:
-                self._jobs += sync
-                self._wake()
+            self._jobs += sync
+            self._wake()
         if coroutines:
             self._event_loop().call_soon_threadsafe(self._spawn, coroutines)
 
@@ -136,6 +142,7 @@ class Executor:
         """
         with self._condition:
             self._stopping = True
+            self.not_begun += [job.task.id for job in self._jobs]
             self._jobs.clear()
             self._condition.notify_all()
         deadline = clock.monotonic() + timeout
@@ -235,7 +242,8 @@ class Executor:
             try:
                 result = await activity.function(**arguments)
             except BaseException as error:  # noqa: BLE001
-                self._finish(task, _answer_to(task, error))
+                if not self._abandoned:
+                    self._finish(task, _answer_to(task, error))
                 return
             self._finish(task, self._completed(task, result))
 
@@ -259,9 +267,8 @@ class Executor:
             return _failed(task, "perdure.Payload", f"{type(error).__name__}: {error}")
 
     def _finish(self, task: Task, answer: Answer) -> None:
+        self._done(task, answer)
         self._contexts.pop(task.id, None)
-        if not self._abandoned:
-            self._done(task, answer)
 
 
 def _answer_to(task: Task, error: BaseException) -> TaskFailed:

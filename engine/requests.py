@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from perdure.engine.errors import Conflict, PerdureError
+from perdure.engine.errors import Conflict, OutcomeUnknown, PerdureError
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram, encode_json
 from perdure.engine.store.protocol import Store
@@ -17,7 +17,9 @@ from perdure.engine.store.rows import Message, PayloadRow, Request
 class Ask:
     """A start (with an instance and its Program) or a message, and the place of its answer.
 
-    ``event`` is what ``message`` holds, decoded. ``request`` makes it repeatable.
+    ``event`` is what ``message`` holds, decoded. ``request`` makes it repeatable. ``doubtful``: it was in
+    a batch of which nobody knows whether it was written. ``refusals`` counts the batches that were
+    refused with nothing else in them.
     """
 
     def __init__(
@@ -33,6 +35,8 @@ class Ask:
         self.request = request
         self.instance = instance
         self.program = program
+        self.doubtful = False
+        self.refusals = 0
         self._answered = threading.Event()
         self._error: PerdureError | None = None
         self._earlier: Request | None = None
@@ -67,7 +71,11 @@ class Finished(msgspec.Struct, frozen=True):
     instance: str
     execution: str
     event: Any
-    task: tuple[str, int] | None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The key of its task."""
+        return self.execution, self.event.scheduled_seq
 
 
 def carry_out(store: Store, ask: Ask) -> Request | None:
@@ -76,10 +84,14 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
     Returns the earlier request under the same key. Raises ``NotFound``, ``Ended``, ``Conflict``.
     """
     if ask.instance is None:
-        return store.send(ask.message, ask.request)
-    value = encode_json(ask.event.input)
-    payload = PayloadRow(instance=ask.instance.id, key="input", value=value)
-    return store.start(ask.instance, payload, ask.message, ask.request)
+        earlier = store.send(ask.message, ask.request)
+    else:
+        value = encode_json(ask.event.input)
+        payload = PayloadRow(instance=ask.instance.id, key="input", value=value)
+        earlier = store.start(ask.instance, payload, ask.message, ask.request)
+    if earlier is not None:
+        check_repeated(ask, earlier)
+    return earlier
 
 
 def check_repeated(ask: Ask, earlier: Request) -> None:
@@ -91,3 +103,22 @@ def check_repeated(ask: Ask, earlier: Request) -> None:
         )
         conflict.code = "idempotency_conflict"
         raise conflict
+
+
+def check_doubtful(ask: Ask, present: Instance | None) -> bool:
+    """Whether the batch of a doubtful ask was written; without a doubt False.
+
+    A request with a key is looked up by it, a start is known by its execution. Raises ``OutcomeUnknown``
+    where nothing tells.
+    """
+    if not ask.doubtful:
+        return False
+    ask.doubtful = False
+    if ask.key is not None or (ask.instance is not None and present is None):
+        return False
+    if ask.instance is not None and present is not None and present.execution == ask.instance.execution:
+        return True
+    raise OutcomeUnknown(
+        "the connection to the database broke; whether this was done is not known",
+        hint="look before you ask again, or give requests an idempotency key",
+    )

@@ -36,7 +36,7 @@ from perdure.engine.instance import Instance, Status, slot_of
 from perdure.engine.membership import Watch
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
-from perdure.engine.requests import Ask, Finished, carry_out, check_repeated
+from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
 from perdure.engine.sealing import result_message
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Batch
@@ -56,6 +56,10 @@ MEMBERS_EVERY = 0.25
 """Seconds between looks at the other members, and at slots that nobody owns."""
 POLL_EVERY = 0.5
 """Seconds between looks at the inbox and the tasks without any hint."""
+LAST_WORK = 5.0
+"""Seconds in which a worker that stops must have recorded what has ended."""
+MAX_REFUSALS = 3
+"""Batches with one client's message alone that are tried before the client is told."""
 HINT_EVERY = 0.01
 CALM_HINT_EVERY = 0.05
 """Seconds between looks for a hint, and after some seconds without work."""
@@ -98,15 +102,18 @@ class Worker:
         self._ids: list[str] = []
         self._slots: frozenset[int] = frozenset()
         self._watch = Watch(lease)
-        self._incoming: deque[Ask | Finished] = deque()
+        self._finished: deque[Finished] = deque()
+        self._asking: deque[Ask] = deque()
         self._asks: dict[str, Ask] = {}
+        """What the owner has taken from clients, by the message's id, until it is durable or refused."""
         self._keys: set[tuple[str, str, str]] = set()
         self._claims: set[tuple[str, int]] = set()
         self._watchers: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.Lock()
         self._wakeup = threading.Event()
         self._ready = threading.Event()
-        self._stopping = False
+        self._stopping = self._over = False
+        self._until = float("inf")
         self._renewed = self._looked = self._polled = self._claimed = self._worked = float("-inf")
         self._free_since: float | None = None
         self._news = self._tasks_news = True
@@ -126,6 +133,7 @@ class Worker:
     def stop(self, timeout: float = 5.0) -> None:
         """Let running activities end, for up to ``timeout`` seconds, record them, and leave the hub."""
         self._executor.stop(timeout)
+        self._until = clock.monotonic() + LAST_WORK
         self._stopping = True
         self._wakeup.set()
         self._thread.join()
@@ -154,9 +162,13 @@ class Worker:
 
     def submit(self, ask: Ask) -> None:
         """Let the owner carry out what a client asks; ``ask.result()`` waits for it."""
-        self._put(ask)
-        if not self._thread.is_alive():
+        with self._lock:
+            over = self._over
+            if not over:
+                self._asking.append(ask)
+        if over:
             ask.fail(StoreError("the worker has stopped"))
+        self._wakeup.set()
 
     def watch(self, instance_id: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back, on the worker's thread, when the instance's row changes here; returns the undoing."""
@@ -173,12 +185,9 @@ class Worker:
 
         return undo
 
-    def _put(self, item: Ask | Finished) -> None:
-        self._incoming.append(item)
-        self._wakeup.set()
-
     def _done(self, task: Task, event: Any) -> None:
-        self._put(Finished(task.instance, task.execution, event, task.id))
+        self._finished.append(Finished(task.instance, task.execution, event))
+        self._wakeup.set()
 
     def _offers(self, name: str, queue: str | None) -> bool:
         return queue in self._queues if queue is not None else name in self._activities
@@ -190,7 +199,7 @@ class Worker:
             self._join()
             self._ready.set()
             while not self._stopping:
-                self._guarded()
+                self._guarded(self._live)
             self._drain()
         except BaseException as error:  # noqa: BLE001
             _log.exception("the worker has stopped")
@@ -199,20 +208,32 @@ class Worker:
             self._ready.set()
             self._fail_all()
 
-    def _guarded(self) -> None:
-        """One round. Whatever the database refuses, nothing is lost and nothing is shown."""
+    def _live(self) -> bool:
+        if not self._round():
+            self._sleep()
+        return True
+
+    def _guarded(self, step: Callable[[], bool]) -> bool:
+        """What the step returns. Whatever the database refuses, nothing is lost and nothing is shown."""
         try:
-            if not self._round():
-                self._sleep()
-            self._failures = 0
+            more = step()
         except (FenceLost, OutcomeUnknown) as error:
             _log.warning("this worker's id is over (%s); it joins again", error)
             self._retrying(self._rejoin)
         except StoreError as error:
             self._back_off(error)
+        else:
+            self._failures = 0
+            return more
+        return True
+
+    @property
+    def _patient(self) -> bool:
+        """Whether there is time to try again."""
+        return not self._stopping or clock.monotonic() < self._until
 
     def _retrying(self, step: Callable[[], None]) -> None:
-        while not self._stopping:
+        while self._patient:
             try:
                 step()
                 return
@@ -225,17 +246,30 @@ class Worker:
             _log.warning("the database did not do it (%s); trying again", error)
         longest = min(0.005 * 2 ** min(self._failures, 8), 1.0)
         self._wakeup.wait(longest * self._jitter.random())
+        self._wakeup.clear()
 
     def _drain(self) -> None:
-        """Record what has ended, and leave."""
-        self._intake(self.store.time())
-        while self._slots and self._take_turns(self.store.time()):
+        """Record what has ended, answer who asks, and leave: after a while in any case."""
+        while self._patient and self._guarded(self._last_round):
             pass
+        self._retrying(self._leave)
+
+    def _leave(self) -> None:
+        self.store.give_back(self.id, self._executor.not_begun)
         self.store.leave(self.id)
 
+    def _last_round(self) -> bool:
+        """Everything without which something would have to be done again; returns whether there was any."""
+        busy = self._take_results()
+        while self._asking:
+            # Whoever owns the slots next finds it in the inbox, behind what lies there.
+            self._settle(self._asking.popleft())
+        return bool(self._slots and self._take_turns(self.store.time())) or busy
+
     def _fail_all(self) -> None:
-        waiting = [item for item in self._incoming if isinstance(item, Ask)] + list(self._asks.values())
-        for ask in waiting:
+        with self._lock:
+            self._over = True
+        for ask in [*self._asking, *self._asks.values()]:
             ask.fail(StoreError("the worker has stopped; whether this was done is not known"))
 
     def _round(self) -> bool:
@@ -244,11 +278,15 @@ class Worker:
         if tick - self._looked >= MEMBERS_EVERY:
             self._looked = tick
             self._look_at_members(now, tick)
-        busy = self._intake(now)
+        # Whoever asks here may have heard before that a message elsewhere is safe: that one comes first.
+        asks = len(self._asking)
         if self.store.changed():
             self._news = self._tasks_news = True
         if self._slots:
             self._poll(now, tick)
+        busy = self._take_results()
+        busy = self._take_asks(asks) or busy
+        if self._slots:
             busy = self._take_turns(now) or busy
         if tick - self._renewed >= self._lease / 3_000_000:
             self._commit_lease(tick)
@@ -266,7 +304,7 @@ class Worker:
         due = self._owner.timers.next()
         if due is not None:
             timeout = min(timeout, (due - self.store.time()) / 1_000_000)
-        if timeout > 0 and not self._incoming:
+        if timeout > 0 and not (self._finished or self._asking):
             self._wakeup.wait(timeout)
         self._wakeup.clear()
 
@@ -291,18 +329,28 @@ class Worker:
 
     def _rejoin(self) -> None:
         """Take ourselves over under a new id; what the database does not have is fed again."""
-        results, unanswered = self._owner.reset()
+        results, _ = self._owner.reset()
         for instance_id, each in results:
             assert each.execution is not None, "a result answers an execution"
-            self._incoming.append(Finished(instance_id, each.execution, each.event, None))
-        self._ask_again(unanswered)
+            self._finished.append(Finished(instance_id, each.execution, each.event))
+        self._ask_again(list(self._asks))
         member = self._member()
         self._slots = frozenset()
-        slots = self.store.rejoin(self._ids, member, self._lease)
+        # Should this be done though its answer is lost, the next try takes this id over too.
+        self._ids.append(member.id)
+        slots = self.store.rejoin(self._ids[:-1], member, self._lease)
         self._ids = [member.id]
         self._renewed = clock.monotonic()
+        # A claim whose answer was lost is known to nobody.
+        self.store.give_back(member.id, sorted(self.store.claimed(member.id) - self._here))
         if slots:
             self._took(slots)
+
+    @property
+    def _here(self) -> frozenset[tuple[str, int]]:
+        """Keys of the tasks that run here, or have ended and are not recorded."""
+        running = self._executor.running  # First: what ends meanwhile is found among those that have.
+        return running | {each.key for each in self._finished.copy()}
 
     def _commit_lease(self, tick: float) -> None:
         self.store.commit(Batch(worker=self.id, lease=self._lease))
@@ -321,7 +369,7 @@ class Worker:
             self.store.take_over(self.id, victim, lease)
         if self._slots:
             return
-        if self.store.owned_slots():
+        if set(self.store.owned_slots()) - {self.id}:
             self._free_since = None
             return
         self._free_since = tick if self._free_since is None else self._free_since
@@ -337,30 +385,30 @@ class Worker:
         digests = {each.instance.digest for each in takeover.loaded}
         programs = self.programs.all(digests)
         now = self.store.time()
-        self._owner.take_over(takeover, programs, self._executor.running, now)
+        self._owner.take_over(takeover, programs, self._here, now)
         self._slots = slots
         self._news = self._tasks_news = True
         self._worked = clock.monotonic()
 
     # -- intake -----------------------------------------------------------------------------------
 
-    def _intake(self, now: int) -> bool:
-        """Results of activities, and what clients ask."""
-        asks, strangers = [], []
-        busy = bool(self._incoming)
-        for _ in range(len(self._incoming)):
-            item = self._incoming.popleft()
-            if isinstance(item, Ask):
-                asks.append(item)
-            elif self._slots:
-                self._owner.result(item.instance, item.execution, item.event)
-            else:
-                strangers.append(item)
-        if strangers:
-            self._record(strangers)
-        if asks:
-            self._admit(asks)
-        return busy
+    def _take_results(self) -> bool:
+        """Results of activities; returns whether there were any."""
+        finished = [self._finished.popleft() for _ in range(len(self._finished))]
+        if self._slots:
+            for each in finished:
+                self._owner.result(each.instance, each.execution, each.event)
+        elif finished:
+            self._record(finished)
+        return bool(finished)
+
+    def _take_asks(self, count: int) -> bool:
+        """What clients ask, the first ``count``; returns whether there was anything."""
+        if not count or (self._slots and self._news):
+            # With more in the inbox than was read, everybody who asks here waits for it.
+            return count > 0
+        self._admit([self._asking.popleft() for _ in range(count)])
+        return True
 
     def _record(self, finished: Sequence[Finished]) -> None:
         """Results for whoever owns their instances."""
@@ -368,46 +416,56 @@ class Worker:
             result_message(each.instance, slot_of(each.instance), each.execution, each.event)
             for each in finished
         ]
-        keys = [(each.execution, each.event.scheduled_seq) for each in finished]
         try:
-            self.store.record(messages, keys)
+            self.store.record(messages, [each.key for each in finished])
         except StoreError:
-            self._incoming.extendleft(reversed(finished))
+            self._finished.extendleft(reversed(finished))
             raise
 
     def _admit(self, asks: Sequence[Ask]) -> None:
         """Look up what clients chose, all at once, and give the owner what stands."""
         if not self._slots:
             for ask in asks:
-                self._carry_out(ask)
+                self._settle(ask)
             return
         keys = [key for ask in asks if (key := ask.key) is not None]
         try:
             found = self.store.look_up([ask.message.instance for ask in asks], [], keys)
         except StoreError:
-            self._incoming.extendleft(reversed(asks))
+            self._asking.extendleft(reversed(asks))
             raise
         for ask in asks:
             earlier = None if ask.key is None else found.requests.get(ask.key)
+            present = found.instances.get(ask.message.instance)
             try:
                 if earlier is not None:
                     check_repeated(ask, earlier)
                     ask.answer(earlier)
+                elif check_doubtful(ask, present):
+                    ask.answer()
                 else:
-                    self._admit_one(ask, found.instances.get(ask.message.instance))
+                    self._admit_one(ask, present)
             except PerdureError as error:
                 ask.fail(error)
 
+    def _settle(self, ask: Ask) -> None:
+        """Carry it out in the database, for whoever owns the slots."""
+        try:
+            done = ask.doubtful and check_doubtful(ask, self.store.instance(ask.message.instance))
+            ask.answer(None if done else carry_out(self.store, ask))
+        except PerdureError as error:
+            ask.fail(error)
+
     def _admit_one(self, ask: Ask, present: Instance | None) -> None:
         if ask.key in self._keys:
-            self._incoming.append(ask)
+            self._asking.append(ask)
             return
         if ask.instance is not None:
             assert ask.program is not None, "a start knows its Program"
             if present is not None:
                 raise Conflict(f"an instance {present.id!r} exists already ({present.status})")
             if not self._owner.start(ask.instance, ask.program, ask.message, ask.event, ask.request):
-                self._incoming.append(ask)
+                self._asking.append(ask)
                 return
         elif present is None:
             raise NotFound(f"there is no instance {ask.message.instance!r}")
@@ -419,17 +477,11 @@ class Worker:
         if ask.key is not None:
             self._keys.add(ask.key)
 
-    def _carry_out(self, ask: Ask) -> None:
-        try:
-            ask.answer(carry_out(self.store, ask))
-        except PerdureError as error:
-            ask.fail(error)
-
     def _ask_again(self, message_ids: Iterable[str]) -> None:
         for message_id in message_ids:
             ask = self._forget(message_id)
             if ask is not None:
-                self._incoming.append(ask)
+                self._asking.append(ask)
 
     def _forget(self, message_id: str) -> Ask | None:
         ask = self._asks.pop(message_id, None)
@@ -480,13 +532,16 @@ class Worker:
         batch = sealed.batch(self.id, self._lease if renew else None)
         try:
             self.store.commit(batch)
-        except (FenceLost, OutcomeUnknown):
+        except (FenceLost, OutcomeUnknown) as error:
             self._owner.lost([sealed], refused=False, now=now)
+            if isinstance(error, OutcomeUnknown):
+                for message_id in sealed.answers:
+                    self._asks[message_id].doubtful = True
             raise
         except StoreError as error:
             refused = isinstance(error, Refused)
             asked = self._owner.lost([sealed], refused=refused, now=now)
-            self._ask_again(asked)
+            self._ask_again(self._unless_hopeless(asked, error))
             if not refused:
                 raise
             if not sealed.turns and not asked:
@@ -498,6 +553,19 @@ class Worker:
             self._renewed = tick
         self._owner.applied(sealed)
         self._release(sealed, batch)
+
+    def _unless_hopeless(self, asked: Sequence[str], error: StoreError) -> list[str]:
+        """Those of the asks that were not refused alone too often: something else may be the reason."""
+        again = []
+        for message_id in asked:
+            ask = self._asks[message_id]
+            ask.refusals += 1
+            if ask.refusals < MAX_REFUSALS:
+                again.append(message_id)
+            else:
+                self._forget(message_id)
+                ask.fail(error)
+        return again
 
     def _release(self, sealed: Sealed, batch: Batch) -> None:
         """The effects of a committed batch."""
@@ -548,9 +616,11 @@ class Worker:
         if places and (self._activities.names or self._queues):
             names = sorted(self._activities.names)
             rows = self.store.claim(self.id, names, self._queues, places, MAX_DELIVERIES)
+            here = self._here
             tasks = [task_in(row) for row in rows]
             self._claims.update(task.id for task in tasks)
-            self._executor.start(tasks)
+            # Who lost its slots may get back what it runs already: that run goes on.
+            self._executor.start(task for task in tasks if task.id not in here)
             if rows:
                 self._tasks_news = len(rows) == places
                 return True

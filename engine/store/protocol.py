@@ -132,7 +132,7 @@ class Tasks(Protocol):
         """Keys of the tasks that this worker holds; what it runs and does not hold is canceled."""
 
     def give_back(self, worker: str, tasks: Sequence[tuple[str, int]]) -> None:
-        """Free those of the tasks that this worker holds. It has not begun them: the delivery does not count."""
+        """Free those of the tasks that this worker holds and has not begun: the delivery does not count."""
 
     def waiting_tasks(self, instance: str) -> list[TaskRow]:
         """The rows of an instance's tasks that no worker holds."""
