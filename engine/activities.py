@@ -105,8 +105,11 @@ class Activity:
         self._types: dict[str, Any] | None = None
 
     def arguments(self, has_input: bool, value: Any, context: Context) -> dict[str, Any]:
-        """Keyword arguments for a call. Raises ``msgspec.ValidationError`` for a value that does not fit."""
-        arguments = self._given(has_input, value)
+        """Keyword arguments for a call. Raises ``msgspec.ValidationError`` for a value that does not fit.
+
+        What the function gets is its own: it may change it.
+        """
+        arguments = self._given(has_input, _copied(value))
         missing = self._required - arguments.keys()
         if missing:
             raise msgspec.ValidationError(f"{self.name}: argument {min(missing)!r} is missing")
@@ -145,6 +148,15 @@ class Activity:
             return msgspec.convert(value, hint)
         except msgspec.ValidationError as error:
             raise msgspec.ValidationError(f"{self.name}.{name}: {error}") from error
+
+
+def _copied(value: Any) -> Any:
+    """A JSON value of one's own: the workflow, and others that run its constants, go on with the first."""
+    if type(value) is dict:
+        return {key: _copied(each) for key, each in value.items()}
+    if type(value) is list:
+        return [_copied(each) for each in value]
+    return value
 
 
 class Registry:

@@ -14,6 +14,8 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[int, str, int, str]] = []
         self._running: set[tuple[str, int]] = set()
+        self._fired: set[tuple[str, int]] = set()
+        """Those that were taken out and still have their rows."""
         self.horizon = 0
         """Timers due after this are not here; they are read when it moves."""
 
@@ -21,6 +23,7 @@ class Timers:
         """Forget everything, so that all is read again."""
         self._heap.clear()
         self._running.clear()
+        self._fired.clear()
         self.horizon = 0
 
     def read(self, rows: Iterable[TimerRow], horizon: int) -> None:
@@ -31,13 +34,15 @@ class Timers:
 
     def add(self, due: int, execution: str, seq: int, instance: str) -> None:
         """Add one timer, unless it is known or beyond the horizon."""
-        if due <= self.horizon and (execution, seq) not in self._running:
-            self._running.add((execution, seq))
+        key = (execution, seq)
+        if due <= self.horizon and key not in self._running and key not in self._fired:
+            self._running.add(key)
             heapq.heappush(self._heap, (due, execution, seq, instance))
 
     def close(self, execution: str, seq: int) -> None:
         """It must not fire any more."""
         self._running.discard((execution, seq))
+        self._fired.discard((execution, seq))
 
     def due(self, now: int) -> list[tuple[str, str, int]]:
         """Take out what is due: instance, execution and ``seq``, earliest first."""
@@ -46,6 +51,7 @@ class Timers:
             _, execution, seq, instance = heapq.heappop(self._heap)
             if (execution, seq) in self._running:
                 self._running.discard((execution, seq))
+                self._fired.add((execution, seq))
                 fired.append((instance, execution, seq))
         return fired
 

@@ -503,10 +503,13 @@ class Worker:
         owner.fire(now)
 
     def _read_timers(self, horizon: int) -> None:
-        rows = self.store.timers(self._slots, horizon, PAGE)
-        if len(rows) == PAGE:
-            horizon = rows[-1].due
-        self._owner.timers.read(rows, horizon)
+        """Read on, by a page or more: many may be due at one time, and those of parked instances stay."""
+        timers, limit = self._owner.timers, PAGE
+        rows = self.store.timers(self._slots, horizon, limit)
+        while len(rows) == limit and rows[-1].due <= timers.horizon:
+            limit *= 2
+            rows = self.store.timers(self._slots, horizon, limit)
+        timers.read(rows, rows[-1].due if len(rows) == limit else horizon)
 
     # -- turns ------------------------------------------------------------------------------------
 

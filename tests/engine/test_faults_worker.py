@@ -19,8 +19,8 @@ from perdure.engine.store.rows import Worker as Member
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.worker import Worker
 from tests.engine.driver import compiled
+from tests.engine.facts import WAIT, eventually
 
-WAIT = 30.0
 COLLECT = compiled(
     'do: [{ e: { wait_for_event: Go, count: 3, timeout: never } }, { return: "${ e }" }]'
 ).program
@@ -380,7 +380,8 @@ def test_sync_activities_are_recorded_though_async_ones_ended_before(store: Trou
         return "quick"
 
     program = compiled(
-        "do:\n  - p: { parallel: { a: [{ s: { call: Slow } }], b: [{ q: { call: Quick } }] } }\n  - return: ${ p }\n"
+        "do:\n  - p: { parallel: { a: [{ s: { call: Slow } }], b: [{ q: { call: Quick } }] } }\n"
+        "  - return: ${ p }\n"
     ).program
     registry = Registry()
     registry.add("Slow", slow)
@@ -479,13 +480,3 @@ def test_who_asks_a_stopped_worker_is_told(store: Trouble) -> None:
     client.worker.submit(ask)
     with pytest.raises(StoreError):
         ask.result()
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    """Wait for a fact."""
-    pause = threading.Event()
-    for _ in range(int(WAIT / 0.01)):
-        if true():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not come true")
