@@ -42,7 +42,7 @@ def test_an_activity_cannot_change_a_constant(hub: Hub) -> None:
           - b: { call: Spoil, with: "${ vars.things }" }
           - return: ${ [a, b] }
         """
-    for id in ("first", "second"):
-        hub.start(text, id=id)
+    for name in ("first", "second"):
+        hub.start(text, id=name)
         hub.run()
     assert [hub.output("first"), hub.output("second")] == [[2, 1], [2, 1]]

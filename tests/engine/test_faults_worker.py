@@ -414,11 +414,12 @@ def test_an_instance_that_never_waits_does_not_keep_a_worker(store: Trouble) -> 
 
 def test_a_busy_database_does_not_keep_results_from_a_worker_that_stops(store: Trouble) -> None:
     """It tries again before it leaves."""
-    begun, busy = threading.Event(), list[bool]()
+    begun, go, busy = threading.Event(), threading.Event(), list[bool]()
     commit = store.commit
 
     def work() -> str:
-        begun.wait(WAIT)
+        begun.set()
+        go.wait(WAIT)
         return "done"
 
     def unlucky(batch: Batch) -> int:
@@ -433,8 +434,9 @@ def test_a_busy_database_does_not_keep_results_from_a_worker_that_stops(store: T
     worker.start()
     client = Client(store, worker)
     client.run(CALL, id="i")
+    assert begun.wait(WAIT)
     store.commit = unlucky  # type: ignore[method-assign]
-    begun.set()
+    go.set()
     worker.stop(WAIT)
     assert (worker.error, client.instance("i")["output"], client.workers()) == (None, "done", [])
 
