@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import math
 import sys
 import threading
 from collections import deque
@@ -280,7 +281,7 @@ def _answer_to(task: Task, error: BaseException) -> TaskFailed:
             data = to_json(error.data)
         except BadPayload as problem:
             data = {"lost": str(problem)}
-    if isinstance(error, RetryAfter):
+    if isinstance(error, RetryAfter) and math.isfinite(error.seconds):
         retry_after = max(round(error.seconds * 1_000_000), 0)
     return _failed(task, kind, _text(error), data=data, retryable=retryable, retry_after=retry_after)
 

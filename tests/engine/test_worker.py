@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from perdure.compiler.ir import Program
-from perdure.engine.activities import Registry
+from perdure.engine.activities import Registry, RetryAfter
 from perdure.engine.client import Client
 from perdure.engine.errors import Busy, OutcomeUnknown
 from perdure.engine.store.rows import Batch
@@ -251,6 +251,18 @@ def test_a_reserve_takes_the_slots_when_the_server_leaves(tmp_path: Path) -> Non
         client.raise_event("i", "Go", "late")
         assert client.wait("i", WAIT)["output"] == "late"
         reserve.stop()
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
+def test_a_wait_that_is_no_time_is_an_error_as_any_other(tmp_path: Path, seconds: float) -> None:
+    """``RetryAfter`` without a time to wait for fails the attempt, and its thread goes on."""
+
+    def busy() -> None:
+        raise RetryAfter(seconds)
+
+    with hub(tmp_path, Busy=busy) as client:
+        ended = client.wait(client.run(flow("do:\n  - b: { call: Busy }\n"))["id"], WAIT)
+    assert ended["error"]["type"] == "RetryAfter"
 
 
 def test_a_start_is_refused_while_its_id_is_in_use(tmp_path: Path) -> None:
