@@ -9,7 +9,7 @@ from perdure.dsl.diagnostics import Diagnostic, Severity
 from perdure.dsl.digest import document_digest
 from perdure.dsl.load import Document, Loaded, load, load_bytes
 from perdure.dsl.render import format_diagnostics
-from perdure.dsl.rules.activities import check_activities
+from perdure.dsl.rules.activities import Signature, check_activities
 from perdure.dsl.source import Source
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Document",
     "Loaded",
     "Severity",
+    "Signature",
     "Source",
     "check_activities",
     "document_digest",

@@ -87,6 +87,7 @@ CODES = MappingProxyType(
         "PD406": "'never' where a duration is needed",
         "PD407": "bounds that contradict each other",
         "PD701": "an unknown activity",
+        "PD702": "arguments that an activity does not take",
         "PD801": "text or a number that looks like something else",
         "PD802": "an event that is not declared",
         "PD803": "an expression that may not do what it seems to",

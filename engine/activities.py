@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints, overload
 
 import msgspec
 
@@ -72,13 +72,21 @@ class Context:
             raise ActivityCanceled("nobody waits for this activity any more")
 
 
-def activity(name: str | None = None) -> Callable[[Function], Function]:
-    """Register a function as the activity of a name, its own by default.
+@overload
+def activity(name: Function) -> Function: ...
+
+
+@overload
+def activity(name: str | None = None) -> Callable[[Function], Function]: ...
+
+
+def activity(name: Any = None) -> Any:
+    """Register a function as the activity of a name: ``@activity("Name")``, or ``@activity`` for its own.
 
     Raises ``TypeError`` for what cannot be called with a map of arguments.
     """
     if callable(name):
-        raise TypeError('write @activity() or @activity("Name"), with parentheses')
+        return activity()(name)
 
     def mark(function: Function) -> Function:
         setattr(function, _MARK, name or function.__name__)
@@ -100,8 +108,8 @@ class Activity:
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise TypeError(f"activity {name}: parameter {parameter.name!r} must be one that has a name")
         self._context = "ctx" in parameters
-        self._names = [each for each in parameters if each != "ctx"]
-        self._required = {each for each in self._names if parameters[each].default is inspect.Parameter.empty}
+        self.names = [each for each in parameters if each != "ctx"]
+        self.required = {each for each in self.names if parameters[each].default is inspect.Parameter.empty}
         self._types: dict[str, Any] | None = None
 
     def arguments(self, has_input: bool, value: Any, context: Context) -> dict[str, Any]:
@@ -110,7 +118,7 @@ class Activity:
         What the function gets is its own: it may change it.
         """
         arguments = self._given(has_input, _copied(value))
-        missing = self._required - arguments.keys()
+        missing = self.required - arguments.keys()
         if missing:
             raise msgspec.ValidationError(f"{self.name}: argument {min(missing)!r} is missing")
         types = self._hints()
@@ -124,14 +132,14 @@ class Activity:
     def _given(self, has_input: bool, value: Any) -> dict[str, Any]:
         if not has_input:
             return {}
-        if len(self._names) == 1:
-            return {self._names[0]: value}
-        if not self._names:
+        if len(self.names) == 1:
+            return {self.names[0]: value}
+        if not self.names:
             raise msgspec.ValidationError(f"{self.name} takes no argument, but the step has 'with'")
         if not isinstance(value, dict):
-            wanted = ", ".join(self._names)
+            wanted = ", ".join(self.names)
             raise msgspec.ValidationError(f"{self.name}: 'with' must be a map of {wanted}")
-        unknown = value.keys() - set(self._names)
+        unknown = value.keys() - set(self.names)
         if unknown:
             raise msgspec.ValidationError(f"{self.name} has no parameter {min(unknown)!r}")
         return dict(value)
@@ -140,7 +148,7 @@ class Activity:
         if self._types is None:
             hints = get_type_hints(self.function, include_extras=True)
             plain = (Any, object)
-            self._types = {each: hints[each] for each in self._names if hints.get(each, Any) not in plain}
+            self._types = {each: hints[each] for each in self.names if hints.get(each, Any) not in plain}
         return self._types
 
     def _converted(self, name: str, value: Any, hint: Any) -> Any:
@@ -169,6 +177,13 @@ class Registry:
     def names(self) -> frozenset[str]:
         """All names."""
         return frozenset(self._activities)
+
+    @property
+    def signatures(self) -> dict[str, tuple[tuple[str, ...], frozenset[str]]]:
+        """Of each activity its parameters, without the context, and those that have no default."""
+        return {
+            name: (tuple(each.names), frozenset(each.required)) for name, each in self._activities.items()
+        }
 
     def add(self, name: str, function: Callable[..., Any]) -> None:
         """Offer a function. Raises ``UserError`` when another one has the name."""
@@ -210,12 +225,20 @@ def _imported(module: str | Path) -> ModuleType:
             return _import_file(Path(module).resolve())
         return importlib.import_module(module)
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f" ({where.filename}:{where.lineno})"
         raise UserError(
-            f"cannot import activities from {str(module)!r}: {type(error).__name__}: {error}{place}",
-            hint='activities are Python functions marked with @perdure.activity("Name")',
+            f"cannot import activities from {str(module)!r}: {type(error).__name__}: {error}{_place(error)}"
         ) from error
+
+
+def _place(error: Exception) -> str:
+    """Where in the user's files it happened: neither in the import machinery nor here."""
+    ours = str(Path(__file__).parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((ours, "<frozen"))
+    ]
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
 
 
 def _import_file(path: Path) -> ModuleType:

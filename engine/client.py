@@ -21,7 +21,7 @@ from perdure.compiler.ir import Program
 from perdure.engine import clock
 from perdure.engine.codec import decode_events, encode_received
 from perdure.engine.cursors import decode_cursor, encode_cursor
-from perdure.engine.errors import Conflict, NotFound, UserError
+from perdure.engine.errors import Conflict, Ended, NotFound, UserError
 from perdure.engine.events import (
     EventRaised,
     ExecutionResumed,
@@ -357,11 +357,16 @@ class Client:
     ) -> None:
         """Send an event. With a ``request_key`` it may be repeated and is delivered once.
 
-        Raises ``NotFound``, ``Ended``, ``UserError`` for a payload that does not fit.
+        Raises ``NotFound``, ``Ended``, ``UserError`` for a name that the workflow neither declares nor
+        waits for, and for a payload that does not fit.
         """
         value = _payload(payload, "the payload")
         row = self._row(instance_id)
         program = self._programs.all([row.digest])[row.digest]
+        if row.status.ended:
+            raise Ended(f"instance {instance_id!r} has ended ({row.status})")
+        if not isinstance(program, str) and name not in program.event_names:
+            raise _unknown_event(row.name, name, program.event_names)
         problem = None if isinstance(program, str) else program.event_problem(name, value)
         if problem is not None:
             raise _schema_error(f"the payload of event {name!r} does not fit its schema: {problem}")
@@ -453,6 +458,16 @@ def _payload(value: Any, what: str) -> Any:
 def _schema_error(text: str) -> UserError:
     error = UserError(text)
     error.code = "schema"
+    return error
+
+
+def _unknown_event(workflow: str, name: str, known: frozenset[str]) -> UserError:
+    wanted = ", ".join(sorted(known))
+    error = UserError(
+        f"{workflow!r} has no event {name!r}",
+        hint=f"it waits for: {wanted}" if wanted else "it waits for no event at all",
+    )
+    error.code = "unknown_event"
     return error
 
 

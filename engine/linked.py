@@ -43,6 +43,10 @@ class LinkedProgram:
         self.steps = {step.static_path: step for step in program.steps}
         self._input = _validator(program.input_schema)
         self._output = _validator(program.output_schema)
+        self.event_names = frozenset(program.events) | {
+            op.event for op in program.code if isinstance(op, ir.WaitEvent)
+        }
+        """Names of events that the workflow declares or waits for."""
         self._events = {name: _validator(schema) for name, schema in program.events.items()}
 
     def output_of(self, path: str) -> Callable[[dict[str, Any], Any], Any] | None:
@@ -124,9 +128,22 @@ def _validator(schema: Any) -> Callable[[Any], str | None]:
         if error is None:
             return None
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)
-        return f"{where.lstrip('.') or 'the value'}: {error.message}"
+        return f"{where.lstrip('.')}: {_said(error)}" if where else _said(error)
 
     return problem
+
+
+def _said(error: Any) -> str:
+    """The failure in JSON's words."""
+    if error.validator != "type":
+        return str(error.message)
+    wanted = error.validator_value
+    kinds = wanted if isinstance(wanted, str) else " or ".join(wanted)
+    return f"{_shortened(encode_json(error.instance))} is no {kinds}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def encode_json(value: Any) -> str:

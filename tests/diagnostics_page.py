@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from perdure.dsl import Diagnostic, Source, check_activities, format_diagnostics, load, load_bytes
+from perdure.dsl import Diagnostic, Signature, Source, check_activities, format_diagnostics, load, load_bytes
 from perdure.dsl.diagnostics import CODES, LIMIT
 from perdure.dsl.reader import MAX_BYTES, MAX_NODES, MAX_SCALAR
 from tests.checkout import ROOT
@@ -50,8 +50,8 @@ file. Each code has one meaning for ever. Codes of the family PD8xx are warnings
 the same diagnostics to programs, with `code`, `severity`, `kind`, `message`, `hint`, `file`, `start`, `end`
 and `related`. Lines and columns count from 1, columns in characters.
 
-PD701 needs to know the activities: `validate` and `run` do, `deploy` does not. The first 20 diagnostics of a
-file are printed, 100 are kept. A warning alone does not change the exit code.
+PD701 and PD702 need to know the activities: `validate` and `run` do, `deploy` does not. The first 20
+diagnostics of a file are printed, 100 are kept. A warning alone does not change the exit code.
 
 Each example shows what is printed, with the lines of the file that it speaks of.
 """
@@ -109,7 +109,12 @@ def _made() -> Iterator[tuple[Source, tuple[Diagnostic, ...]]]:
         yield source, load(source).diagnostics
     source = Source("unknown_activity.perdure.yaml", HEAD + "do:\n  - charge: { call: ChargCard }\n")
     workflow = load(source).documents[0]
-    yield source, tuple(check_activities(workflow, {"ChargeCard", "BookShipment"}))
+    nothing = Signature(names=(), required=frozenset())
+    yield source, check_activities(workflow, {"ChargeCard": nothing, "BookShipment": nothing})
+    text = HEAD + "do:\n  - charge: { call: ChargeCard, with: { order: o-1, amuont: 5 } }\n"
+    source = Source("wrong_argument.perdure.yaml", text)
+    charge = Signature(names=("order", "amount"), required=frozenset({"order"}))
+    yield source, check_activities(load(source).documents[0], {"ChargeCard": charge})
 
 
 def write(target: Path = PAGE) -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from perdure.cli.failures import NO, USAGE, Stop
 from perdure.compiler.build import Build, Built, build
-from perdure.dsl import Diagnostic, Severity, Source, check_activities, format_diagnostics, load_bytes
+from perdure.dsl import (
+    Diagnostic,
+    Severity,
+    Signature,
+    Source,
+    check_activities,
+    format_diagnostics,
+    load_bytes,
+)
 from perdure.dsl.render import Format
 from perdure.engine.activities import Registry, load_activities
 
@@ -62,8 +70,12 @@ def check(name: str, data: bytes, activities: Registry | None) -> Checked:
 def _unknown(built: Build, activities: Registry | None) -> Iterable[Diagnostic]:
     if activities is None:
         return
+    known = {
+        name: Signature(names=names, required=required)
+        for name, (names, required) in activities.signatures.items()
+    }
     for each in built.workflows:
-        yield from check_activities(each.workflow, activities.names)
+        yield from check_activities(each.workflow, known)
 
 
 def registry(modules: Sequence[str], beside: Path) -> Registry | None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.dsl import Severity, check_activities, format_diagnostics, load_bytes
+from perdure.dsl import Severity, Signature, check_activities, format_diagnostics, load_bytes
 from perdure.dsl.diagnostics import LIMIT
 from perdure.dsl.schema import kinds, schema
 from tests.dsl.documents import HEADER, codes, given_workflow, loaded
@@ -138,8 +138,35 @@ def test_a_mistake_is_told_once() -> None:
 def test_unknown_activities() -> None:
     """Who knows the activities can have calls checked against them."""
     workflow = given_workflow("  - a: { call: ChargeCrad }\n  - b: { call: Known }\n")
-    (found,) = check_activities(workflow, {"ChargeCard", "Known"})
+    nothing = Signature(names=(), required=frozenset())
+    (found,) = check_activities(workflow, {"ChargeCard": nothing, "Known": nothing})
     assert (found.code, found.hint, found.span.start) == ("PD701", "did you mean 'ChargeCard'?", (5, 16))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("with: { order: 1, amuont: 2 }", "'Charge' has no parameter 'amuont'"),
+        ("with: { amount: 2 }", "'Charge' needs 'order' too"),
+        ("with: 3", "'Charge' takes several arguments"),
+        ("with: [1, 2]", "'Charge' takes several arguments"),
+        ("timeout: 3s", "'Charge' needs 'order', but the step has no 'with'"),
+    ],
+)
+def test_arguments_that_an_activity_does_not_take(written: str, said: str) -> None:
+    """What is written out under ``with`` is compared with the function's parameters."""
+    workflow = given_workflow(f"  - a: {{ call: Charge, {written} }}\n")
+    charge = Signature(names=("order", "amount"), required=frozenset({"order"}))
+    (found,) = check_activities(workflow, {"Charge": charge})
+    assert (found.code, found.message) == ("PD702", said)
+
+
+@pytest.mark.parametrize("written", ["{ order: 1 }", "'${ input }'", "{ order: 1, amount: 2 }"])
+def test_arguments_that_may_be_right(written: str) -> None:
+    """What only the run can tell is left to it."""
+    workflow = given_workflow(f"  - a: {{ call: Charge, with: {written} }}\n")
+    charge = Signature(names=("order", "amount"), required=frozenset({"order"}))
+    assert check_activities(workflow, {"Charge": charge}) == ()
 
 
 @pytest.mark.parametrize("key", ["on", "if", "do", "call"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from perdure.engine.activities import Context
+from perdure.engine.activities import Context, Registry, activity
 from perdure.engine.events import TaskCompleted
 from tests.engine.driver import Hub
 from tests.engine.functions import echo, flaky, offer
@@ -241,3 +242,15 @@ def test_a_guard_decides_whether_the_call_is_made(hub: Hub, guard: bool) -> None
     hub.start('do: [{ a: { if: "${ input }", call: Echo, with: 1 } }, { return: "${ a }" }]', guard)
     hub.run()
     assert hub.output() == (1 if guard else None)
+
+
+def test_an_activity_may_be_marked_without_parentheses() -> None:
+    """``@activity`` alone takes the function's own name."""
+
+    @activity
+    def fetch(url: str) -> str:
+        return url
+
+    registry = Registry()
+    registry.add_module(SimpleNamespace(fetch=fetch))  # type: ignore[arg-type]
+    assert registry.signatures == {"fetch": (("url",), frozenset({"url"}))}

@@ -223,7 +223,12 @@ def test_a_reserve_runs_its_own_activities_beside_a_server(tmp_path: Path) -> No
     with hub(tmp_path) as server, _other(tmp_path) as store:
         registry = Registry()
         ran: list[str] = []
-        registry.add("Increment", lambda n: ran.append("reserve") or n + 100)
+
+        def increment(n: int) -> int:
+            ran.append("reserve")
+            return n + 100
+
+        registry.add("Increment", increment)
         with Worker(store, registry, reserve=True, queues=["run/mine"]) as reserve:
             client = Client(store, reserve)
             client.run(

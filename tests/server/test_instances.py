@@ -406,3 +406,11 @@ def test_a_payload_nests_so_deep(http: TestClient) -> None:
     deep = "[" * 65 + "]" * 65
     body = f'{{"workflow":"echo","input":{deep}}}'.encode()
     assert http.post(INSTANCES, content=body, headers=JSON).status_code == 422
+
+
+def test_an_event_that_nobody_can_await_is_refused(http: TestClient) -> None:
+    """A mistyped name is told at once, with the names that the workflow knows."""
+    path = given_instance(http, "gate", input={})
+    answer = http.post(f"{path}/events/Opend")
+    assert refusal(answer) == (422, "unknown_event")
+    assert "Opened" in answer.json()["hint"]

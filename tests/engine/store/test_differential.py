@@ -113,7 +113,7 @@ class Script:
         return batch(
             *(self._turn(id_) for id_ in ids),
             worker=self._member(),
-            parkings=self._parkings(IDS if self._some(20) else [id_ for id_ in IDS if id_ not in ids]),
+            parkings=self._parkings(list(IDS) if self._some(20) else [id_ for id_ in IDS if id_ not in ids]),
             requests=(self._request(),) if self._some(5) else (),
             messages=tuple(self._message() for _ in range(self._random.randint(0, 2))),
             hold=self._sample(waiting, 10),
@@ -196,7 +196,8 @@ class Script:
     def _claim(self) -> Operation:
         id_, limit = self._member(), self._random.randint(1, 3)
         names, queues = self._sample(["mail", "pay"], 80), self._sample(["q"], 50)
-        return lambda store: store.claim(id_, names, queues, limit, 2)
+        most, suspects = self._random.choice([2, 4]), self._random.choice([None, 0, 1])
+        return lambda store: store.claim(id_, names, queues, limit, most, suspects=suspects)
 
     def _record(self) -> Operation:
         id_ = self._id()
