@@ -39,7 +39,10 @@ def to_json(value: Any) -> Any:
     except TypeError as error:
         raise BadPayload(str(error)) from None
     if len(text) > MAX_BYTES:
-        raise BadPayload(f"the value has {len(text)} bytes as JSON, the limit is {MAX_BYTES}")
+        raise BadPayload(
+            f"the value has {len(text)} bytes as JSON, the limit is {MAX_BYTES}; "
+            "keep it elsewhere and pass its name, or pass less"
+        )
     decoded = msgspec.json.decode(text)
     if _depth(decoded) > MAX_DEPTH:
         raise BadPayload(f"the value has more than {MAX_DEPTH} levels")
