@@ -8,10 +8,14 @@ import click
 
 from perdure.cli.connection import Hub, open_hub
 from perdure.cli.console import console, json_text
+from perdure.cli.failures import CONFLICT, Stop
 from perdure.cli.settings import Command
 from perdure.cli.texts import time_text
 
 _SHOWN = 80
+_UNSHOWN = {"seq", "at", "type", "key", "key_seed", "execution", "digest", "has_input"}
+_PAYLOADS = {"input", "result", "output", "data"}
+"""What a workflow or an activity made: 0, "", false and [] are values of these as good as any."""
 
 
 @click.command(cls=Command)
@@ -26,6 +30,8 @@ def history(ctx: click.Context, instance_id: str, generation: int | None) -> Non
     out = console(ctx)
     with open_hub(ctx) as hub:
         events = _all(hub, instance_id, generation)
+        if generation is not None and not events:
+            _refuse_generation(hub.instance(instance_id), generation)
     if out.json:
         out.answer(events, "")
         return
@@ -42,16 +48,35 @@ def _all(hub: Hub, instance_id: str, generation: int | None) -> list[dict[str, A
     return events
 
 
+def _refuse_generation(instance: dict[str, Any], generation: int) -> None:
+    """Raises ``Stop`` unless it is the present generation, in which nothing has happened yet."""
+    name, present = instance["id"], instance["generation"]
+    if generation > present:
+        why = f"{name} has no generation {generation}"
+    elif generation < present:
+        why = f"generation {generation} of {name} is not kept any more"
+    else:
+        return
+    before = f", and {present - 1} is kept" if present > 1 else ""
+    raise Stop(CONFLICT, "not_found", why, hint=f"the present one is {present}{before}")
+
+
 def _rest(event: dict[str, Any]) -> str:
     """What an event says beside its type, without what is absent."""
-    common = ("seq", "at", "type", "key", "key_seed", "execution", "digest", "has_input", "retryable")
-    fields = {name: value for name, value in event.items() if name not in common}
-    return " ".join(
-        f"{name}={_short(value)}" for name, value in fields.items() if value not in (None, [], {}, "", False)
-    )
+    fields = {name: value for name, value in event.items() if name not in _UNSHOWN}
+    return " ".join(f"{name}={_short(value)}" for name, value in fields.items() if _is_said(event, name))
+
+
+def _is_said(event: dict[str, Any], name: str) -> bool:
+    value = event[name]
+    if value is None:
+        return name == "input" and event.get("has_input", False)
+    if name == "retryable":
+        return value is False
+    return name in _PAYLOADS or value not in ([], (), {})
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json_text(value).strip()
+    text = value if isinstance(value, str) and value else json_text(value).strip()
     text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

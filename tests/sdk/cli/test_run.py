@@ -15,6 +15,13 @@ ECHO = HEADER + "do:\n  - said: { call: Say, with: '${ input.word }' }\n  - retu
 WAITING = (
     HEADER + "events:\n  Go: {}\ndo:\n  - gone: { wait_for_event: Go, timeout: 1h }\n  - return: ${ gone }\n"
 )
+ROUNDS = """\
+do:
+  - if: ${ input.n == 0 }
+    then:
+      - return: 0
+  - continue_as_new: { input: { n: "${ input.n - 1 }" } }
+"""
 ACTIVITIES = """\
 import perdure
 
@@ -234,6 +241,31 @@ def test_history_is_printed(here: Path, snapshot: SnapshotAssertion) -> None:
     assert perdure("history", "one").stable() == snapshot
     kinds = [each["type"] for each in perdure("history", "one", "--json").data]
     assert kinds == ["ExecutionStarted", "TaskScheduled", "TaskCompleted", "ExecutionCompleted"]
+
+
+@pytest.mark.parametrize("word", ["0", "false", '""', "[]", "{}"])
+def test_history_has_values_that_are_false(word: str, here: Path) -> None:
+    """Zero, false and what is empty are values: input, result and output show them."""
+    loose = ACTIVITIES.replace("word: str", "word: object").replace("-> str", "-> object")
+    (here / "activities.py").write_text(loose)
+    given(here, ECHO)
+    assert perdure("run", FILE, "-i", f"word={word}", "--id", "one").code == 0
+    events = perdure("history", "one").out.splitlines()[2:]
+    assert [line.endswith(f"={word}") for line in events] == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("generation", "told"),
+    [("1", "generation 1 of one is not kept any more"), ("9", "one has no generation 9")],
+)
+def test_a_generation_that_is_not_there_is_told(generation: str, told: str, here: Path) -> None:
+    """An empty history is never the answer to the question for another generation."""
+    given(here, HEADER + ROUNDS)
+    assert perdure("run", FILE, "-i", "n=3", "--id", "one").out == "0\n"
+    answer = perdure("history", "one", "--generation", generation)
+    assert (answer.code, answer.out) == (4, "")
+    assert told in answer.err
+    assert perdure("history", "one", "--generation", "3").code == 0
 
 
 def test_a_run_of_its_own_process(here: Path) -> None:
