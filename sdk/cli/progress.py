@@ -71,6 +71,7 @@ class Lines:
 
     def __init__(self, since: int) -> None:
         self._since = since
+        self._at = since
         self._earlier = 0
         self._open: dict[int, tuple[str, int, str]] = {}
         self._told: set[tuple[int, str, int | None]] = set()
@@ -81,17 +82,17 @@ class Lines:
         if happened.generation != self._generation:
             self._generation = happened.generation
             self._open.clear()
+        self._at = max(happened.at, self._since)
         text = self._text(happened)
         if happened.at < self._since:
             self._earlier += isinstance(happened.event, TaskCompleted)
         elif text is not None:
-            moment = datetime.fromtimestamp(happened.at / 1_000_000, UTC)
-            _write(f"{moment:%H:%M:%S} {text}")
+            _write_at(happened.at, text)
 
     def show(self, machine: Machine | None) -> None:
         """Say once how much was done before, and of each wait for an event that it waits."""
         if self._earlier:
-            _write(f"         {self._earlier} calls were completed before; they are not run again")
+            _write_at(self._since, f"{self._earlier} calls were completed before; they are not run again")
             self._earlier = 0
         if machine is None or machine.state.ended:
             return
@@ -101,7 +102,7 @@ class Lines:
                 key = (self._generation, path, fiber.wait.timer)
                 if key not in self._told:
                     self._told.add(key)
-                    _write(f'         {label(machine, path)} waits for event "{fiber.wait.event}"')
+                    _write_at(self._at, f'{label(machine, path)} waits for event "{fiber.wait.event}"')
 
     def _text(self, happened: Happened) -> str | None:
         name = happened.machine.program.program.name
@@ -164,7 +165,8 @@ def _because(reason: str | None) -> str:
     return f": {reason}" if reason else ""
 
 
-def _write(line: str) -> None:
+def _write_at(at: int, text: str) -> None:
+    line = f"{datetime.fromtimestamp(at / 1_000_000, UTC):%H:%M:%S} {text}"
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
     encoding = sys.stderr.encoding or "ascii"
     sys.stderr.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")

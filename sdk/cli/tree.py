@@ -12,18 +12,51 @@ from rich.live import Live
 from rich.text import Text
 
 from perdure.cli.console import Console, is_unicode
+from perdure.cli.fold import Line, folded
 from perdure.cli.follower import Happened
 from perdure.cli.progress import Progress
 from perdure.cli.texts import span_text
 from perdure.compiler import ir
-from perdure.engine.events import ExecutionStarted, TaskCompleted, TaskFailed, TaskScheduled, TimerCreated
+from perdure.engine.events import (
+    ExecutionStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCreated,
+    TimerFired,
+)
 from perdure.engine.machine import Machine
 from perdure.engine.state import EventWait, Fiber, TaskWait, TimerWait
 from perdure.engine.store.protocol import Store
 
-UNICODE = {"done": "✔", "running": "●", "waiting": "◷", "retry": "↻", "failed": "✖", "skipped": "⊘", "": " "}
-ASCII = {"done": "+", "running": "*", "waiting": "~", "retry": "r", "failed": "x", "skipped": "-", "": " "}
-STYLES = {"done": "green", "running": "blue", "waiting": "yellow", "retry": "yellow", "failed": "red"}
+UNICODE = {
+    "done": "✔",
+    "running": "●",
+    "waiting": "◷",
+    "retry": "↻",
+    "failed": "✖",
+    "late": "◷",
+    "skipped": "⊘",
+    "": " ",
+}
+ASCII = {
+    "done": "+",
+    "running": "*",
+    "waiting": "~",
+    "retry": "r",
+    "failed": "x",
+    "late": "t",
+    "skipped": "-",
+    "": " ",
+}
+STYLES = {
+    "done": "green",
+    "running": "blue",
+    "waiting": "yellow",
+    "retry": "yellow",
+    "late": "yellow",
+    "failed": "red",
+}
 
 _SHOWN = (ir.Call, ir.Wait, ir.WaitEvent, ir.FanOut)
 
@@ -38,6 +71,7 @@ class Row:
     done: int = 0
     failures: int = 0
     failed_last: bool = False
+    late: bool = False
     message: str = ""
     took: int = 0
     touched: bool = False
@@ -55,8 +89,11 @@ class Tree:
         self._rows: dict[str, Row] = {}
         self._open: dict[int, tuple[str, int, int]] = {}
         self._fires: dict[int, int] = {}
+        self._limits: dict[int, str] = {}
         self._groups: dict[int, tuple[str, int, int]] = {}
         self._title = ""
+        self.last = False
+        """Whether what is shown now stays: it may scroll away then, and nothing is left out."""
 
     def take(self, happened: Happened) -> None:
         """Count an event."""
@@ -68,9 +105,14 @@ class Tree:
                 static = _static(machine, path)
                 self._open[happened.seq] = (static, happened.at, attempt)
                 self._touch(static)
-            case TimerCreated(path=path, fire_at=fire_at):
+            case TimerCreated(path=path, fire_at=fire_at, purpose=purpose):
+                static = _static(machine, path)
                 self._fires[happened.seq] = fire_at
-                self._touch(_static(machine, path))
+                if purpose in {"timeout", "deadline"}:
+                    self._limits[happened.seq] = static
+                self._touch(static)
+            case TimerFired(scheduled_seq=seq) if self._limits.get(seq) in self._rows:
+                self._rows[self._limits[seq]].late = True
             case TaskCompleted() | TaskFailed():
                 self._count(event, happened.at)
             case _:
@@ -78,24 +120,30 @@ class Tree:
         self._count_items(machine)
 
     def show(self, machine: Machine | None) -> None:
-        """Draw the present state."""
+        """Draw the present state: within the terminal's height, or whole if it is the last one."""
         if self._live is not None and machine is not None:
-            self._live.update(self.drawn(machine, self._store.time()), refresh=True)
+            room = None if self.last else self._live.console.size.height - 2  # its title, the cursor's line
+            self._live.update(self.drawn(machine, self._store.time(), room), refresh=True)
 
-    def drawn(self, machine: Machine, now: int) -> Text:
-        """The tree as text, at a time."""
+    def drawn(self, machine: Machine, now: int, room: int | None = None) -> Text:
+        """The tree as text, at a time; with ``room``, folded to that many lines below its title."""
         active = self._active(machine, now)
-        text = Text(self._title)
+        lines = []
         for static, row in self._rows.items():
             state, words = active.get(static) or self._settled(row, ended=machine.state.ended)
-            text.append("\n" + "  " * (row.depth + 1))
-            text.append(self._glyphs[state], STYLES.get(state, ""))
-            counts = self._counts(row)
-            text.append(" " + " ".join(part for part in (row.name, counts, words) if part))
+            parts = (row.name, self._counts(row), words)
+            shown = "  " * (row.depth + 1), " " + " ".join(part for part in parts if part)
+            lines.append(Line(state, *shown))
+        text = Text(self._title) if room is None else Text(self._title, no_wrap=True, overflow="ellipsis")
+        for line in lines if room is None else folded(lines, room):
+            text.append("\n" + line.indent)
+            text.append(self._glyphs[line.state], STYLES.get(line.state, ""))
+            text.append(line.words)
         return text
 
     def _begin(self, machine: Machine, generation: int) -> None:
         self._open.clear()
+        self._limits.clear()
         self._groups.clear()
         self._rows = _rows(machine)
         more = f", generation {generation}" if generation > 1 else ""
@@ -105,6 +153,7 @@ class Tree:
     def _touch(self, static: str) -> None:
         if static in self._rows:
             self._rows[static].touched = True
+            self._rows[static].late = False
 
     def _count(self, event: TaskCompleted | TaskFailed, at: int) -> None:
         static, since, attempt = self._open.pop(event.scheduled_seq, ("", 0, 0))
@@ -112,6 +161,7 @@ class Tree:
         if row is None:
             return
         row.failed_last = isinstance(event, TaskFailed)
+        row.late = False
         if isinstance(event, TaskFailed):
             row.failures += 1
             row.message = f"{event.error}: {event.message}" + (f" (attempt {attempt})" if attempt > 1 else "")
@@ -146,6 +196,8 @@ class Tree:
         """State and words of a step at which nothing waits."""
         if row.failed_last:
             return "failed", row.message
+        if row.late:
+            return "late", "timed out"
         if row.touched:
             return "done", span_text(row.took) if row.done == 1 and not row.loops else ""
         return ("skipped", "not run") if ended else ("", "")
@@ -187,8 +239,10 @@ def live_tree(out: Console, store: Store, instance_id: str) -> Generator[Progres
     glyphs = UNICODE if is_unicode(sys.stderr) else ASCII
     terminal = Terminal(file=sys.stderr, no_color=not out.colors(sys.stderr), highlight=False)
     with Live(console=terminal, auto_refresh=False, redirect_stdout=False) as live:
-        progress = Progress(Tree(store, live, glyphs), store, instance_id)
+        tree = Tree(store, live, glyphs)
+        progress = Progress(tree, store, instance_id)
         yield progress
+        tree.last = True
         progress.update()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.cli.fold import Line, folded
 from perdure.cli.follower import Follower
 from perdure.cli.texts import span_text
 from perdure.cli.tree import ASCII, UNICODE, Tree
@@ -24,6 +25,10 @@ HEADER = "dsl: perdure/1\nname: case\nversion: 1.0.0\nevents:\n  Go: {}\ndo:\n"
 FAN_OUT = HEADER + "  - all: { fan_out: [1, 2, 3], each: n, do: [{ one: { call: Add, with: '${ n }' } }] }\n"
 FAILING = HEADER + "  - bad: { call: Fail }\n  - after: { call: Add, with: 1 }\n"
 WAITING = HEADER + "  - gone: { wait_for_event: Go, timeout: never }\n"
+LATE = HEADER + "  - gone: { wait_for_event: Go, timeout: 1ms, on_timeout: [] }\n  - pause: { wait: 1h }\n"
+LONG = (
+    HEADER + "".join(f"  - n{n}: {{ call: Add, with: {n} }}\n" for n in range(40)) + "  - end: { wait: 1h }\n"
+)
 PAUSING = HEADER + "  - pause: { wait: 1h }\n"
 RETRYING = HEADER + "  - bad: { call: Again, retry: { attempts: 2, delay: 1h } }\n"
 
@@ -40,8 +45,8 @@ def _registry() -> Registry:
     return registry
 
 
-def drawn(text: str, *, until: str) -> str:
-    """The tree of an instance, drawn once ``until`` stands in it."""
+def drawn(text: str, *, until: str, room: int | None = None) -> str:
+    """The tree of an instance, drawn once ``until`` stands in it; with ``room``, folded to that height."""
     (built,) = build(Source("case.yaml", text)).workflows
     store = MemoryStore()
     with Worker(store, _registry()) as worker:
@@ -52,7 +57,7 @@ def drawn(text: str, *, until: str) -> str:
             for happened in follower.advance():
                 tree.take(happened)
             if follower.machine is not None:
-                shown = tree.drawn(follower.machine, store.time()).plain
+                shown = tree.drawn(follower.machine, store.time(), room).plain
             if until in shown:
                 break
             client.wait("x", 0.05)
@@ -66,6 +71,7 @@ def drawn(text: str, *, until: str) -> str:
         (FAN_OUT, "  ✔ all 3/3\n    ✔ one x3"),
         (FAILING, "  ✖ bad ActivityError: no\n  ⊘ after not run"),
         (WAITING, '  ◷ gone (event "Go")'),
+        (LATE, "  ◷ gone timed out\n  ◷ pause"),
         (PAUSING, "  ◷ pause (timer, 59 m"),
         (RETRYING, "  ↻ bad again in 59 m"),
     ],
@@ -73,6 +79,26 @@ def drawn(text: str, *, until: str) -> str:
 def test_every_state_has_a_glyph_and_a_word(text: str, line: str) -> None:
     """Done, failed, not run, waiting and retrying look different without any colour."""
     assert line in drawn(text, until=line)
+
+
+def test_a_tall_tree_shows_what_runs() -> None:
+    """Where the terminal is lower than the tree, steps that are done are counted on one line."""
+    lines = drawn(LONG, until="◷ end", room=5).splitlines()
+    assert lines[1] == "  ✔ 38 steps done"
+    assert [line.split()[1] for line in lines[2:]] == ["n38", "n39", "end"]
+
+
+def test_folding_keeps_what_is_active_or_failed() -> None:
+    """Active steps go before failed ones, those before the rest; what is left out is counted."""
+    states = ["done"] * 10 + ["failed"] + ["done"] * 5 + ["running"] + [""] * 9
+    lines = [Line(state, "", str(index)) for index, state in enumerate(states)]
+    assert [line.words for line in folded(lines, 4)] == [" 15 steps done", "10", "16", " 9 steps to come"]
+    assert [line.words for line in folded(lines, 3)] == [
+        " 15 steps done",
+        "16",
+        " 1 step more failed, 9 steps to come",
+    ]
+    assert folded(lines, len(lines)) == lines
 
 
 def test_each_state_has_an_ascii_glyph() -> None:
