@@ -71,8 +71,6 @@ class Executor:
         self._ended = self._ended_before = 0
         self._tended = 0.0
         self._stopping = self._abandoned = False
-        self.not_begun: list[tuple[str, int]] = []
-        """Keys of the tasks that still waited for a place when it was stopped."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limit: asyncio.Semaphore | None = None
         self._async_tasks: set[asyncio.Task[None]] = set()
@@ -143,7 +141,6 @@ class Executor:
         """
         with self._condition:
             self._stopping = True
-            self.not_begun += [job.task.id for job in self._jobs]
             self._jobs.clear()
             self._condition.notify_all()
         deadline = clock.monotonic() + timeout

@@ -38,6 +38,7 @@ from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
 from perdure.engine.sealing import result_message
+from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Batch
 from perdure.engine.store.rows import Worker as Member
@@ -48,6 +49,8 @@ LEASE = 10_000_000
 """Microseconds that a membership lasts without renewal; it is renewed after a third of it."""
 MAX_DELIVERIES = 5
 """Hand-outs of a task before it is poison."""
+CALM = 60.0
+"""Seconds that a task runs before it is no suspect of killing its worker any more."""
 PAGE = 1000
 """Rows of the inbox, or timers, that are read at once."""
 AHEAD = 60_000_000
@@ -108,6 +111,8 @@ class Worker:
         """What the owner has taken from clients, by the message's id, until it is durable or refused."""
         self._keys: set[tuple[str, str, str]] = set()
         self._claims: set[tuple[str, int]] = set()
+        self._suspect: tuple[tuple[str, int], float] | None = None
+        """A task that ran when workers died, and since when it runs here."""
         self._watchers: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.Lock()
         self._wakeup = threading.Event()
@@ -255,7 +260,8 @@ class Worker:
         self._retrying(self._leave)
 
     def _leave(self) -> None:
-        self.store.give_back(self.id, self._executor.not_begun)
+        # What a shutdown cuts short did not kill anybody.
+        self.store.give_back(self.id, sorted(self.store.claimed(self.id)))
         self.store.leave(self.id)
 
     def _last_round(self) -> bool:
@@ -611,20 +617,29 @@ class Worker:
     # -- tasks ------------------------------------------------------------------------------------
 
     def _claim(self, tick: float) -> bool:
-        """Take tasks from the table while there are places; stop those that are ours no more."""
+        """Take tasks from the table while there are places; suspects of poison one after the other."""
+        if self._suspect is not None and self._is_cleared(*self._suspect, tick):
+            self._suspect, self._tasks_news = None, True
         if not (self._tasks_news or tick - self._claimed >= POLL_EVERY):
             return False
         self._tasks_news, self._claimed = False, tick
         places = self._executor.places
         if places and (self._activities.names or self._queues):
             names = sorted(self._activities.names)
-            rows = self.store.claim(self.id, names, self._queues, places, MAX_DELIVERIES)
+            suspects = 0 if self._suspect else 1
+            rows = self.store.claim(self.id, names, self._queues, places, MAX_DELIVERIES, suspects=suspects)
             here = self._here
             tasks = [task_in(row) for row in rows]
             self._claims.update(task.id for task in tasks)
             # Who lost its slots may get back what it runs already: that run goes on.
             self._executor.start(task for task in tasks if task.id not in here)
             if rows:
+                if rows[-1].deliveries > SUSPECT:
+                    self._suspect = tasks[-1].id, tick
                 self._tasks_news = len(rows) == places
                 return True
         return False
+
+    def _is_cleared(self, task: tuple[str, int], since: float, tick: float) -> bool:
+        """Whether a suspect has ended and is recorded, or has run so long that it killed nobody."""
+        return task not in self._here or tick - since >= CALM

@@ -16,7 +16,7 @@ import msgspec
 from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused, StoreError
 from perdure.engine.instance import SLOTS, Instance
 from perdure.engine.store.clock import StoreClock
-from perdure.engine.store.poison import dead_letter, failure, result_key
+from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.rows import (
     Batch,
     Checkpoint,
@@ -375,19 +375,27 @@ class MemoryStore:
     # -- tasks ------------------------------------------------------------------------------------
 
     def claim(
-        self, worker: str, names: Sequence[str], queues: Sequence[str], limit: int, max_deliveries: int
+        self,
+        worker: str,
+        names: Sequence[str],
+        queues: Sequence[str],
+        limit: int,
+        max_deliveries: int,
+        *,
+        suspects: int | None = None,
     ) -> list[TaskRow]:
         claimed: list[TaskRow] = []
         with self._read():
             if not limit or not self._due(self._clock.now(), names, queues):
                 return claimed
         with self._fenced(worker) as now:
-            for task in self._due(now, names, queues):
-                if len(claimed) >= limit:
-                    break
-                if task.deliveries >= max_deliveries:
-                    self._bury(task, now)
-                    continue
+            due = self._due(now, names, queues)
+            below = max_deliveries if suspects is None else min(SUSPECT, max_deliveries)
+            for task in [task for task in due if task.deliveries >= max_deliveries][:limit]:
+                self._bury(task, now)
+            ready = [task for task in due if task.deliveries < below]
+            ready += [task for task in due if below <= task.deliveries < max_deliveries][: suspects or 0]
+            for task in ready[:limit]:
                 taken = _replace(task, worker=worker, deliveries=task.deliveries + 1)
                 self._put(self._tasks, (task.execution, task.seq), taken)
                 claimed.append(taken)

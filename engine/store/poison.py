@@ -1,7 +1,8 @@
 """Results of tasks as messages: how they are named, and the one that the store itself makes.
 
 A task that was handed out too often is poison: whoever takes it dies. Nobody gets it again; its instance
-gets a failure, and what it was stays as a dead letter.
+gets a failure, and what it was stays as a dead letter. Whatever ran beside it is delivered again too, so
+suspects are handed out a few at a time: none of them shares the fate of another.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from perdure.engine.codec import encode_received
 from perdure.engine.events import TaskFailed
 from perdure.engine.store.rows import DeadLetter, Message, TaskRow
+
+SUSPECT = 2
+"""Hand-outs without an answer after which a task may be what killed its workers, or ran beside it."""
 
 
 def result_id(execution: str, seq: int) -> str:

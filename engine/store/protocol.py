@@ -113,13 +113,22 @@ class Tasks(Protocol):
     """What a worker that runs activities needs."""
 
     def claim(
-        self, worker: str, names: Sequence[str], queues: Sequence[str], limit: int, max_deliveries: int
+        self,
+        worker: str,
+        names: Sequence[str],
+        queues: Sequence[str],
+        limit: int,
+        max_deliveries: int,
+        *,
+        suspects: int | None = None,
     ) -> list[TaskRow]:
         """Fenced, if there is a task. Hand out up to ``limit``, counting the delivery before the work.
 
         Of the default queue those named in ``names``, of the private ``queues`` all. A task that was
         handed out ``max_deliveries`` times already is deleted instead, with a dead letter and a
-        ``TaskFailed`` message (error ``perdure.Poison``, not retryable) in the same transaction.
+        ``TaskFailed`` message (error ``perdure.Poison``, not retryable) in the same transaction. Of those
+        that were handed out ``poison.SUSPECT`` times already, at most so many ``suspects`` come, behind the
+        others.
         """
 
     def record(self, results: Sequence[Message], tasks: Sequence[tuple[str, int]]) -> None:

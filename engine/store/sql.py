@@ -16,7 +16,7 @@ from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
 from perdure.engine.store import commit
 from perdure.engine.store import statements as s
-from perdure.engine.store.poison import dead_letter, failure, result_key
+from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.records import (
     from_instance,
     from_tags,
@@ -235,22 +235,26 @@ class SqlStore(ABC):
     # -- tasks ------------------------------------------------------------------------------------
 
     def claim(
-        self, worker: str, names: Sequence[str], queues: Sequence[str], limit: int, max_deliveries: int
+        self,
+        worker: str,
+        names: Sequence[str],
+        queues: Sequence[str],
+        limit: int,
+        max_deliveries: int,
+        *,
+        suspects: int | None = None,
     ) -> list[TaskRow]:
-        claimed: list[TaskRow] = []
         with self._read() as tx:
             # Most looks find nothing: they must not queue with those who write.
             if not _due(tx, names, queues, min(limit, 1)):
-                return claimed
+                return []
+        below = max_deliveries if suspects is None else min(SUSPECT, max_deliveries)
         with self._fenced(worker) as tx:
-            while wanted := max(limit - len(claimed), 0):
-                page = _due(tx, names, queues, wanted)
-                _poison(tx, [task for task in page if task.deliveries >= max_deliveries])
-                taken = [task for task in page if task.deliveries < max_deliveries]
-                tx.tuples(s.TASK_CLAIM, [(worker, task.execution, task.seq) for task in taken])
-                claimed += taken
-                if len(page) < wanted:
-                    break
+            _poison(tx, _due(tx, names, queues, limit, least=max_deliveries))
+            claimed = _due(tx, names, queues, limit, below=below)
+            places = min(limit - len(claimed), suspects or 0)
+            claimed += _due(tx, names, queues, places, least=below, below=max_deliveries)
+            tx.tuples(s.TASK_CLAIM, [(worker, task.execution, task.seq) for task in claimed])
         return [
             msgspec.structs.replace(task, worker=worker, deliveries=task.deliveries + 1) for task in claimed
         ]
@@ -404,13 +408,27 @@ def _carried_out(tx: Transaction, request: Request | None) -> Request | None:
     return before
 
 
-def _due(tx: Transaction, names: Sequence[str], queues: Sequence[str], limit: int) -> list[TaskRow]:
-    """The first due tasks of any of these names or queues: one range of an index each, then merged."""
+def _due(
+    tx: Transaction,
+    names: Sequence[str],
+    queues: Sequence[str],
+    limit: int,
+    *,
+    least: int = 0,
+    below: int = 2**31,
+) -> list[TaskRow]:
+    """The first due tasks of any of these names or queues, by how often they were handed out.
+
+    One range of an index each, then merged.
+    """
+    if not limit:
+        return []
     rows = []
+    bounds = {"now": tx.now, "limit": limit, "least": least, "below": below}
     for name in dict.fromkeys(names):
-        rows += tx.rows(s.TASKS_DUE_BY_NAME, the_queue="", the_name=name, now=tx.now, limit=limit)
+        rows += tx.rows(s.TASKS_DUE_BY_NAME, the_queue="", the_name=name, **bounds)
     for queue in dict.fromkeys(queues):
-        rows += tx.rows(s.TASKS_DUE_IN_QUEUE, the_queue=queue, now=tx.now, limit=limit)
+        rows += tx.rows(s.TASKS_DUE_IN_QUEUE, the_queue=queue, **bounds)
     tasks = sorted(map(to_task, rows), key=lambda task: (task.due, task.execution, task.seq))
     return tasks[:limit]
 

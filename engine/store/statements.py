@@ -223,7 +223,12 @@ DEFINITION_ACTIVE = select(t.definitions).where(_is(t.definitions.c.name), t.def
 
 _WAITING = select(t.tasks).where(t.tasks.c.worker.is_(None))
 _DUE = (
-    _WAITING.where(_is(t.tasks.c.queue), t.tasks.c.due <= bindparam("now"))
+    _WAITING.where(
+        _is(t.tasks.c.queue),
+        t.tasks.c.due <= bindparam("now"),
+        t.tasks.c.deliveries >= bindparam("least"),
+        t.tasks.c.deliveries < bindparam("below"),
+    )
     .order_by(t.tasks.c.due, t.tasks.c.execution, t.tasks.c.seq)
     .limit(bindparam("limit"))
 )

@@ -766,6 +766,16 @@ class Claims(_Fixtures):
         store.give_back("w1", [("i1-e1", 1), ("i1-e1", 99)])
         assert store.claim("w2", ["mail"], [], 9, 5) == [task(worker="w2", deliveries=1)]
 
+    def test_suspects_are_handed_out_as_many_as_one_says(self, store: Store) -> None:
+        """Tasks that were handed out twice without an answer, behind those that were not."""
+        store.commit(batch(first_turn(tasks=tuple(task(seq, deliveries=2) for seq in range(1, 5)))))
+        store.commit(batch(turn("i1", row(first_seq=2), tasks=(task(9), task(10, deliveries=5)))))
+        assert [one.seq for one in store.claim("w1", ["mail"], [], 9, 5, suspects=0)] == [9]
+        assert [one.id for one in store.dead_letters()] == ["i1-e1/10/result"]
+        assert [one.seq for one in store.claim("w1", ["mail"], [], 9, 5, suspects=1)] == [1]
+        assert [one.seq for one in store.claim("w1", ["mail"], [], 2, 5, suspects=9)] == [2, 3]
+        assert [one.seq for one in store.claim("w1", ["mail"], [], 9, 5)] == [4]
+
     def test_claiming_is_fenced(self, store: Store) -> None:
         """A dead worker gets no work."""
         store.commit(batch(first_turn(tasks=(task(),))))
@@ -791,6 +801,7 @@ class Claims(_Fixtures):
         rows = (*(task(seq, deliveries=5) for seq in range(1, 6)), task(6), task(7))
         store.commit(batch(first_turn(tasks=rows)))
         assert [one.seq for one in store.claim("w1", ["mail"], [], 2, 5)] == [6, 7]
+        assert [store.claim("w1", ["mail"], [], 2, 5) for _ in range(2)] == [[], []]
         assert len(store.dead_letters()) == 5
 
     def test_poison_beside_a_result_changes_nothing(self, store: Store) -> None:
