@@ -33,6 +33,8 @@ class _Shared:
 _registry = threading.Lock()
 _turnstiles: dict[str, _Shared] = {}
 _members: dict[str, int] = {}
+_held: dict[int, tuple[int, int]] = {}
+"""Which file, by device and inode, each of their descriptors has: a path may have a second name."""
 
 
 def _forget_all() -> None:
@@ -41,6 +43,7 @@ def _forget_all() -> None:
     _registry = threading.Lock()
     _turnstiles.clear()
     _members.clear()
+    _held.clear()
 
 
 os.register_at_fork(after_in_child=_forget_all)
@@ -106,6 +109,7 @@ class Members:
                 raise StoreError(f"Cannot make the lock file {path!r}: {error.strerror}.") from error
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _members[path] = descriptor
+            _held[descriptor] = _file(os.fstat(descriptor))
             self._mine.add(worker)
 
     def exit(self, worker: str) -> None:
@@ -120,13 +124,18 @@ class Members:
             descriptor = _members.pop(self._path(worker), None)
             self._mine.discard(worker)
             if descriptor is not None:
+                del _held[descriptor]
                 os.close(descriptor)
 
     def surely_over(self, worker: str) -> bool:
         """Whether the worker's file is there and nobody holds it."""
         path = self._path(worker)
         with _registry:
-            if path in _members:
+            try:
+                # To open and close a file of one's own would free it.
+                if _file(os.stat(path)) in _held.values():
+                    return False
+            except OSError:
                 return False
             with _opened(path) as descriptor:
                 return descriptor is not None and _is_free(descriptor)
@@ -138,6 +147,10 @@ class Members:
 
     def _path(self, worker: str) -> str:
         return str(self._directory / quote(worker, safe=""))
+
+
+def _file(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _open(path: str) -> int:

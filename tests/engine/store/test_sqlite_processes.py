@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.engine.store.locks import Members
 from perdure.engine.store.sqlite import SqliteStore
 from tests.engine.store.factory import ALL, LEASE, batch, row, turn, worker
 from tests.engine.store.process import go, heard, spawn
@@ -99,6 +100,15 @@ def test_closing_one_store_leaves_the_locks_of_another(path: Path, store: Sqlite
     second = SqliteStore(path)
     assert second.gone("someone") == []
     second.close()
+    asked = spawn("gone", path, "someone")
+    assert (heard(asked), end(asked)) == ("", 0)
+
+
+def test_another_name_of_the_directory_is_no_other_hub(path: Path, store: SqliteStore) -> None:
+    """A look through it neither calls one's own worker gone nor frees its lock."""
+    others = Path(f"{path}.alias")
+    others.symlink_to(f"{path}.workers")
+    assert not Members(str(others)).surely_over("me")
     asked = spawn("gone", path, "someone")
     assert (heard(asked), end(asked)) == ("", 0)
 
