@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from perdure.cli.console import Console
 from perdure.cli.failures import UNREACHABLE, Stop
 from perdure.cli.settings import settings
 from perdure.engine.store.protocol import Store
+
+if TYPE_CHECKING:
+    from perdure.engine.errors import PerdureError
 
 
 class Hub(Protocol):
@@ -49,6 +54,10 @@ class Hub(Protocol):
         cursor: str | None = None,
         limit: int = 200,
     ) -> dict[str, Any]: ...
+
+    def definition(self, name: str, version: str | None = None) -> dict[str, Any]: ...
+
+    def workers(self) -> list[dict[str, Any]]: ...
 
     def waiting(self, instance_id: str, /) -> list[dict[str, Any]]: ...
 
@@ -91,16 +100,58 @@ def open_store(url: str) -> Generator[Store]:
 def open_hub(ctx: click.Context) -> Generator[Hub]:
     """What ``--server`` or ``--db`` names."""
     db, server = settings(ctx).target()
-    if server is not None:
-        from perdure.client import Client as Remote
+    with told_where(ctx):
+        if server is not None:
+            from perdure.client import Client as Remote
 
-        remote = Remote(server)
-        try:
-            yield remote
-        finally:
-            remote.close()
-        return
-    from perdure.engine.client import Client
+            remote = Remote(server)
+            try:
+                yield remote
+            finally:
+                remote.close()
+            return
+        from perdure.engine.client import Client
 
-    with open_store(db) as store:
-        yield Client(store)
+        with open_store(db) as store:
+            yield Client(store)
+
+
+@contextmanager
+def told_where(ctx: click.Context) -> Generator[None]:
+    """An error that may be due to looking in the wrong place says which one it was."""
+    from perdure.engine.errors import PerdureError
+
+    try:
+        yield
+    except PerdureError as error:
+        tell_where(ctx, error)
+        raise
+
+
+def tell_where(ctx: click.Context, error: PerdureError) -> None:
+    """Add the place that was looked in to an error's hint, where that helps."""
+    from perdure.engine.errors import NotFound
+
+    said = settings(ctx)
+    db, server = said.target()
+    if isinstance(error, NotFound) and error.hint is None:
+        error.hint = f"looked in {_shown(db if server is None else server)}"
+    elif error.code == "unreachable" and server is not None and said.server is None:
+        error.hint = "the address comes from the environment variable PERDURE_SERVER" + (
+            f"; {error.hint}" if error.hint else ""
+        )
+
+
+def note_unserved(hub: Hub, out: Console, what: str, ids: Sequence[str]) -> None:
+    """Say that ``what`` has to wait for a process, when none takes turns on this database."""
+    if not any(each["turns"] for each in hub.workers()):
+        name = ids[0] if len(ids) == 1 else "..."
+        out.note(
+            f"no process works on this database; {what} when one does"
+            f" (perdure serve, or perdure run FILE --id {name})"
+        )
+
+
+def _shown(url: str) -> str:
+    """The URL without its password."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)

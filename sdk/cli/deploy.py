@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from perdure.cli.connection import open_store
+from perdure.cli.connection import open_store, told_where
 from perdure.cli.console import console
 from perdure.cli.settings import Command, settings
 
@@ -26,7 +26,8 @@ def deploy(ctx: click.Context, paths: tuple[str, ...]) -> None:
     checked = [sources.check(path, sources.read_file(Path(path)), None) for path in paths]
     sources.refuse(checked)
     db, server = settings(ctx).target()
-    results = _to_server(server, checked) if server is not None else _to_database(db, checked)
+    with told_where(ctx):
+        results = _to_server(server, checked) if server is not None else _to_database(db, checked)
     lines = [f"{each['name']}@{each['version']} {each['outcome']}" for each in results]
     console(ctx).answer(results, "\n".join(lines))
 

@@ -109,18 +109,22 @@ def _usage(error: click.UsageError) -> Told:
     return Told(exit_code=USAGE, code="usage", message=message, hint=hint or None, text=text)
 
 
+def exit_code(error: PerdureError) -> int:
+    """The exit code that an error of the engine stands for."""
+    match error:
+        case NotFound() | Conflict() | Ended():
+            return CONFLICT
+        case UserError():
+            return UNREACHABLE if error.code in {"unauthorized", "forbidden"} else USAGE
+        case _:
+            return UNREACHABLE if isinstance(error, StoreError) or error.code == "unreachable" else BUG
+
+
 def _engine(error: PerdureError) -> Told:
-    if isinstance(error, NotFound | Conflict | Ended):
-        exit_code = CONFLICT
-    elif isinstance(error, UserError):
-        exit_code = UNREACHABLE if error.code in {"unauthorized", "forbidden"} else USAGE
-    elif isinstance(error, StoreError) or error.code == "unreachable":
-        exit_code = UNREACHABLE
-    elif type(error) is PerdureError:
-        exit_code = BUG  # of the server, which has the traceback
-    else:
+    code = exit_code(error)
+    if code == BUG and type(error) is not PerdureError:  # that one is of the server, which has the traceback
         return _bug(error)
-    return Told(exit_code=exit_code, code=error.code, message=str(error), hint=error.hint)
+    return Told(exit_code=code, code=error.code, message=str(error), hint=error.hint)
 
 
 def _bug(error: BaseException) -> Told:

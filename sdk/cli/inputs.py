@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,27 @@ def read_input(pairs: Sequence[str], document: str | None) -> Any:
     return {**(value or {}), **fields}
 
 
+_HOW = "give its fields with -i KEY=VALUE, or all of it with --input"
+
+
 @contextmanager
-def explaining_input() -> Generator[None]:
-    """An input that does not fit its schema is told with the options that give one."""
+def explaining_input(wanted: Callable[[], Any]) -> Generator[None]:
+    """An input that does not fit its schema is told with the options that give one.
+
+    ``wanted`` returns the schema when no input was given at all; then that is what is wrong: raises ``Stop``.
+    """
     try:
         yield
     except UserError as error:
-        if error.code == "schema" and error.hint is None:
-            error.hint = "give its fields with -i KEY=VALUE, or all of it with --input"
+        if error.code != "schema":
+            raise
+        schema = wanted()
+        if schema is not None:
+            needed = schema.get("required") if isinstance(schema, dict) else None
+            what = ", ".join(needed) if needed else "one"
+            message = f"no input was given; it needs {what}"
+            raise Stop(USAGE, "schema", message, hint=_HOW) from None
+        error.hint = error.hint or _HOW
         raise
 
 

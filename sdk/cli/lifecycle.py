@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
-from perdure.cli.connection import open_hub
+from perdure.cli.connection import note_unserved, open_hub, tell_where
 from perdure.cli.console import console
-from perdure.cli.failures import CONFLICT, NO, Stop
+from perdure.cli.failures import BUG, NO, Stop, exit_code
 from perdure.cli.settings import Command
-from perdure.engine.errors import Conflict, Ended, NotFound
+from perdure.engine.errors import PerdureError
 
 _DONE = {"suspend": "suspending", "resume": "resuming", "terminate": "terminating"}
 _NOTHING = {"suspend": "is suspended already", "resume": "is not suspended", "terminate": "has ended already"}
@@ -62,19 +62,39 @@ def _change(
     reason: str | None,
 ) -> None:
     """Apply the verb to all; one that cannot be changed does not keep the others from it."""
-    done, failed = [], []
+    out = console(ctx)
+    done: list[dict[str, Any]] = []
+    failed: list[tuple[str, PerdureError]] = []
     with open_hub(ctx) as hub:
         for each in instance_ids:
             try:
-                changed = getattr(hub, verb)(each, reason)["changed"]
-                done.append({"id": each, "changed": changed})
-            except (NotFound, Conflict, Ended) as error:
-                failed.append({"id": each, "code": error.code, "message": str(error)})
-    out = console(ctx)
+                done.append({"id": each, "changed": getattr(hub, verb)(each, reason)["changed"]})
+            except PerdureError as error:
+                if exit_code(error) == BUG:
+                    raise
+                tell_where(ctx, error)
+                failed.append((each, error))
+        for change in done:
+            name = change["id"]
+            out.note(f"{_DONE[verb]} {name}" if change["changed"] else f"{name} {_NOTHING[verb]}")
+        if done:  # also when nothing changed: an order before this one may not be carried out yet
+            note_unserved(hub, out, "it is carried out", [change["id"] for change in done])
     if failed:
-        message = " ".join(dict.fromkeys(each["message"] for each in failed))
-        raise Stop(CONFLICT, failed[0]["code"], message, details={"done": done, "failed": failed})
+        raise _refused(verb, done, failed)
     out.answer(done, "")
-    for change in done:
-        name = change["id"]
-        out.note(f"{_DONE[verb]} {name}" if change["changed"] else f"{name} {_NOTHING[verb]}")
+
+
+def _refused(verb: str, done: list[dict[str, Any]], failed: list[tuple[str, PerdureError]]) -> Stop:
+    """One line for each that could not be changed; the exit code is the worst one's."""
+    first = failed[0][1]
+    if len(failed) == 1 and not done:
+        message = str(first)
+    else:
+        count = f"{len(failed)} of {len(done) + len(failed)} instances"
+        message = "\n".join([f"cannot {verb} {count}:", *(f"  {name}: {error}" for name, error in failed)])
+    details = {
+        "done": done,
+        "failed": [{"id": name, "code": error.code, "message": str(error)} for name, error in failed],
+    }
+    worst = max(exit_code(error) for _, error in failed)
+    return Stop(worst, first.code, message, hint=first.hint, details=details)

@@ -77,39 +77,22 @@ def run(
     with _signals(), open_store(url) as store:
         worker = Worker(store, registry, reserve=True, queues=[name])
         client = Client(store, worker)
-        if instance_id is None:
-            out.note(f"instance {name}")
+        since = store.time()
         try:
             with redirect_stdout(sys.stderr):  # what activities print is not our answer
-                instance = _run(
-                    client, worker, out, program, name, value, timeout, given=bool(pairs or document)
-                )
+                worker.start()
+                try:
+                    instance = _begin(client, out, program, name, value, given=bool(pairs or document))
+                    if instance_id is None:
+                        out.note(f"instance {name}")
+                    instance = _follow(client, worker, out, instance, timeout, since, again)
+                finally:
+                    worker.stop(GRACE)
         except (KeyboardInterrupt, Terminated) as error:
             code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
             hint = f"to go on: {again}"
             raise Stop(code, "interrupted", f"{name} was interrupted; it is not lost", hint=hint) from None
         _conclude(client, out, instance, again)
-
-
-def _run(
-    client: Client,
-    worker: Worker,
-    out: Console,
-    program: Program,
-    name: str,
-    value: Any,
-    timeout: float | None,
-    *,
-    given: bool,
-) -> dict[str, Any]:
-    """Start or find the instance and follow it, with the worker at work."""
-    since = client.store.time()
-    worker.start()
-    try:
-        instance = _begin(client, out, program, name, value, given=given)
-        return _follow(client, worker, out, instance, timeout, since)
-    finally:
-        worker.stop(GRACE)
 
 
 def _begin(
@@ -118,7 +101,7 @@ def _begin(
     """Start the instance, or find the one that is there. Raises ``Stop`` when it is of another workflow."""
     from perdure.compiler.encode import digest
 
-    with explaining_input():
+    with explaining_input(lambda: program.input_schema if not given else None):
         instance = client.run(program, value, id=name, queue=name)
     if instance["workflow"] != program.name:
         message = f"{name} is an instance of {instance['workflow']}, not of {program.name}"
@@ -137,6 +120,7 @@ def _follow(
     instance: dict[str, Any],
     timeout: float | None,
     since: int,
+    again: str,
 ) -> dict[str, Any]:
     """Show the instance until it has ended or is suspended. Raises ``Stop`` when the time is up."""
     from perdure.cli.progress import following
@@ -155,7 +139,7 @@ def _follow(
             elif clock.monotonic() - suspended > PATIENCE:
                 break
             if until is not None and clock.monotonic() >= until:
-                raise _late(instance)
+                raise _late(instance, again)
             instance = _look(client, worker, progress, instance["id"])
         progress.update()
     return instance
@@ -168,9 +152,9 @@ def _look(client: Client, worker: Worker, progress: Progress, instance_id: str) 
     return client.wait(instance_id, REFRESH)
 
 
-def _late(instance: dict[str, Any]) -> Stop:
-    message = f"{instance['id']} has not ended in time; the same command with its --id goes on"
-    return Stop(TIMEOUT, "timeout", message, details=instance)
+def _late(instance: dict[str, Any], again: str) -> Stop:
+    message = f"{instance['id']} has not ended in time; it is not lost"
+    return Stop(TIMEOUT, "timeout", message, hint=f"to go on: {again}", details=instance)
 
 
 def _conclude(client: Client, out: Console, instance: dict[str, Any], again: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from perdure.cli.connection import open_hub
+from perdure.cli.connection import note_unserved, open_hub
 from perdure.cli.console import Console, console, pretty
 from perdure.cli.settings import Command
 from perdure.cli.texts import error_text, time_text, waiting_text
@@ -22,6 +22,8 @@ def show(ctx: click.Context, instance_id: str) -> None:
     with open_hub(ctx) as hub:
         instance = hub.instance(instance_id)
         waiting = [] if instance["ended_at"] else hub.waiting(instance_id)
+        if instance["ended_at"] is None:
+            note_unserved(hub, out, "this instance goes on", [instance_id])
     if out.json:
         out.answer({**instance, "waiting": waiting}, "")
     else:
@@ -44,6 +46,8 @@ def _lines(out: Console, instance: dict[str, Any], waiting: list[dict[str, Any]]
         yield f"generation {instance['generation']}"
     if instance["custom_status"] is not None:
         yield f"custom    {pretty(instance['custom_status'])}"
+    if instance["input"] is not None:
+        yield f"input     {pretty(instance['input'])}"
     for each in waiting:
         yield f"waits for {waiting_text(each)}"
     if instance["status"] == "Completed":

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from perdure.cli.connection import Hub, open_hub
+from perdure.cli.connection import Hub, note_unserved, open_hub
 from perdure.cli.console import Console, console, pretty
 from perdure.cli.failures import NO, TIMEOUT, Stop
 from perdure.cli.inputs import Duration, explaining_input, read_input, read_tags
@@ -42,13 +42,29 @@ def start(
     value = read_input(pairs, document)
     out = console(ctx)
     with open_hub(ctx) as hub:
-        with explaining_input():
+        given = bool(pairs or document)
+        with explaining_input(lambda: None if given else _input_schema(hub, workflow)):
             instance = hub.start(workflow, value, id=instance_id, tags=read_tags(tags))
+        name = instance["id"]
+        if wait:
+            out.note(f"started {name}")
+        if instance["ended_at"] is None:
+            note_unserved(hub, out, f"{name} goes on", [name])
         if not wait:
-            out.answer(instance, instance["id"])
+            out.answer(instance, name)
             return
-        out.note(f"started {instance['id']}")
-        finish(out, _wait(hub, instance["id"], timeout))
+        finish(out, _wait(hub, name, timeout))
+
+
+def _input_schema(hub: Hub, workflow: str) -> Any:
+    """The schema of a deployed workflow's input."""
+    from perdure.compiler.build import build
+    from perdure.dsl import Source
+
+    name, _, version = workflow.partition("@")
+    source = hub.definition(name, version or None)["source"]
+    programs = [each.program for each in build(Source(name, source)).workflows]
+    return next((each.input_schema for each in programs if each.name == name), None)
 
 
 def _wait(hub: Hub, instance_id: str, timeout: float | None) -> dict[str, Any]:

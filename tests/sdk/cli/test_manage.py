@@ -103,6 +103,16 @@ def test_what_cannot_be_done_says_why(words: list[str], code: int, error: str) -
     assert (answer.code, answer.document["error"]["code"]) == (code, error)
 
 
+def test_an_absent_input_is_told_by_what_it_needs(here: Path) -> None:
+    """Of a deployed workflow too, the fields that are missing are named when nothing was given."""
+    wanting = CALLING.replace("do:\n", "input: { schema: { type: object, required: [a, b] } }\ndo:\n")
+    (here / "wanting.perdure.yaml").write_text(wanting.replace("calling", "wanting"))
+    assert perdure("deploy", "wanting.perdure.yaml").code == 0
+    answer = perdure("start", "wanting@1.0.0")
+    assert (answer.code, answer.out) == (2, "")
+    assert "no input was given; it needs a, b\n" in answer.err
+
+
 def test_an_id_is_used_once() -> None:
     """Starting under an id in use is a conflict."""
     given_instance()
@@ -179,6 +189,65 @@ def test_one_that_is_missing_does_not_save_the_others() -> None:
     answer = perdure("suspend", "nobody", "one", "--json")
     assert answer.code == 4
     assert answer.document["error"]["details"]["done"] == [{"id": "one", "changed": True}]
+
+
+def test_several_ids_are_reported_one_by_one() -> None:
+    """Each id has its line: what was done for it, or why not."""
+    given_instance("one")
+    given_instance("two")
+    answer = perdure("suspend", "one", "nope", "two", "neither")
+    assert answer.code == 4
+    assert "suspending one\nsuspending two\n" in answer.err
+    assert "cannot suspend 2 of 4 instances:\n  nope: there is no instance 'nope'\n  neither: " in answer.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["suspend", "two"],
+        ["resume", "one"],
+        ["terminate", "one", "--yes"],
+        ["show", "one"],
+        ["wait", "one", "--timeout", "10ms"],
+        ["start", "greeting", "--id", "three"],
+    ],
+)
+def test_what_nobody_carries_out_is_told(words: list[str]) -> None:
+    """On a database that no process works on, commands say what they wait for, unless they are quiet."""
+    given_instance()
+    given_instance("two")
+    assert perdure("suspend", "one", "--quiet").err == ""
+    assert "no process works on this database" in perdure(*words).err
+
+
+def test_a_served_database_is_not_complained_of(here: Path) -> None:
+    """While ``serve`` runs, nobody is told that nobody works."""
+    with serving(cwd=here):
+        given_instance()
+        assert perdure("show", "one").err == ""
+        assert perdure("terminate", "one", "--yes").err == "terminating one\n"
+
+
+def test_a_missing_instance_names_the_place() -> None:
+    """Whoever looks in the wrong database sees which one it was, without its password."""
+    assert "looked in sqlite:///.perdure/perdure.db" in perdure("show", "nobody").err
+    assert "looked in memory://" in perdure("suspend", "nobody", "--db", "memory://").err
+
+
+def test_an_address_from_the_environment_is_told() -> None:
+    """A server that does not answer may be one that nobody thought of."""
+    nobody = "http://127.0.0.1:1"
+    assert "PERDURE_SERVER" in perdure("list", PERDURE_SERVER=nobody).err
+    assert "PERDURE_SERVER" in perdure("deploy", "greeting.perdure.yaml", PERDURE_SERVER=nobody).err
+    assert "PERDURE_SERVER" not in perdure("list", "--server", nobody).err
+
+
+def test_show_has_input_and_tags() -> None:
+    """``show`` prints what an instance was started with."""
+    perdure("start", "greeting", "--id", "one", "-i", "name=Ada", "--tag", "team=a")
+    shown = perdure("show", "one").out
+    assert "team=a" in shown
+    assert '"name": "Ada"' in shown
 
 
 def test_waiting_is_bounded() -> None:

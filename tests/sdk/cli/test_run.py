@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ ECHO = HEADER + "do:\n  - said: { call: Say, with: '${ input.word }' }\n  - retu
 WAITING = (
     HEADER + "events:\n  Go: {}\ndo:\n  - gone: { wait_for_event: Go, timeout: 1h }\n  - return: ${ gone }\n"
 )
+WANTING = "input: { schema: { type: object, required: [word, times] } }\n"
 ROUNDS = """\
 do:
   - if: ${ input.n == 0 }
@@ -72,6 +74,15 @@ def test_progress_without_a_terminal(here: Path, snapshot: SnapshotAssertion) ->
     assert perdure("run", FILE, "-i", "word=bad", "--id", "two").stable() == snapshot
 
 
+def test_every_line_has_its_time(here: Path) -> None:
+    """Lines of waits and of what was done before begin with the time as all others do."""
+    given(here, WAITING.replace("do:\n", "do:\n  - said: { call: Say, with: hello }\n"))
+    perdure("run", FILE, "--id", "one", "--timeout", "300ms")
+    lines = perdure("run", FILE, "--id", "one", "--timeout", "300ms").err.splitlines()
+    assert [line[9:].partition(" ")[0] for line in lines[:2]] == ["1", "gone"]
+    assert all(re.match(r"\d\d:\d\d:\d\d \w", line) for line in lines[:2])
+
+
 def test_quiet_is_quiet(here: Path) -> None:
     """-q leaves only the output."""
     given(here, ECHO)
@@ -113,6 +124,8 @@ def test_a_failure_is_the_exit_code(here: Path) -> None:
         ("", ["-i", "word=NaN"], "NaN"),
         ("", ["--input", "{"], "--input is not JSON"),
         ("input: { schema: { type: object, required: [word] } }\n", [], "-i KEY=VALUE"),
+        (WANTING, [], "no input was given; it needs word, times\n"),
+        (WANTING, ["-i", "word=a"], "'times' is a required property"),
         ("", ["--id", "a/b"], "a/b"),
         ("", ["--timeout", "soon"], "not a duration"),
     ],
@@ -123,6 +136,7 @@ def test_bad_input_is_a_usage_error(header: str, words: list[str], part: str, he
     answer = perdure("run", FILE, *words)
     assert (answer.code, answer.out) == (2, "")
     assert part in answer.err
+    assert "instance case-" not in answer.err
 
 
 def test_unknown_activities_are_refused_before_anything_runs(here: Path) -> None:
@@ -176,6 +190,7 @@ def test_a_run_may_be_bounded(here: Path) -> None:
     given(here, WAITING)
     answer = perdure("run", FILE, "--id", "one", "--timeout", "200ms", "--json")
     assert answer.code == 124
+    assert answer.document["error"]["hint"] == f"to go on: perdure run {FILE} --id one"
     assert answer.document["error"]["code"] == "timeout"
     assert perdure("show", "one", "--json").data["status"] == "Running"
 
