@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,6 +13,18 @@ from perdure.cli.failures import CONFLICT, USAGE, Stop
 from perdure.cli.settings import Command
 
 TEMPLATES = ("inventory", "order", "approval", "monitor")
+_FIRST_RUN = {
+    "inventory": "-i root=.",
+    "order": """-i order=A-7 -i lines='[{"sku": "tea", "quantity": 2, "price": 4.5}]'""",
+    "approval": "--id holiday -i subject='two weeks off' -i timeout=1h",
+    "monitor": "--id watch -i target=README.md -i interval=2s -i rounds=5",
+}
+"""What to write after the file's name, so that the workflow runs where it lies."""
+_MEANWHILE = {
+    "approval": "perdure events send holiday ApprovalResponse --data true",
+    "monitor": "perdure events send watch Reading --data 21.5",
+}
+"""What to do from another terminal while it runs."""
 _SCHEMA = "perdure.schema.json"
 _SCHEMA_IN_CHECKOUT = "../../schemas/workflow-v1.schema.json"
 _IGNORED = ".perdure/"
@@ -44,7 +57,11 @@ def init(ctx: click.Context, directory: str, template: str, force: bool) -> None
     written = [(target / name).as_posix() for name in texts]
     out = console(ctx)
     out.answer({"directory": target.as_posix(), "files": written}, "\n".join(written))
-    out.note(f"read {(target / 'README.md').as_posix()}, then: perdure run {written[0]}")
+    out.note(f"read {(target / 'README.md').as_posix()}, then:")
+    change = "" if target.resolve() == Path.cwd() else f"cd {shlex.quote(target.as_posix())} && "
+    out.note(f"  {change}perdure run {template}.perdure.yaml {_FIRST_RUN[template]}")
+    if template in _MEANWHILE:
+        out.note(f"and in another terminal:\n  {change}{_MEANWHILE[template]}")
 
 
 def _texts(template: str) -> dict[str, str]:

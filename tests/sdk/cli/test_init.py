@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from perdure.cli.init import TEMPLATES
-from tests.sdk.cli.program import call, perdure
+from tests.sdk.cli.program import ENVIRONMENT, PERDURE, call, finished, perdure
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -49,6 +51,51 @@ def test_a_directory_that_cannot_be_made(here: Path) -> None:
     answer = perdure("init", "file/below")
     assert answer.code == 2
     assert "cannot write" in answer.err
+
+
+def printed(template: str) -> list[str]:
+    """The commands that init prints for a template in a directory with a space in its name."""
+    made = perdure("init", "my shop", "--template", template)
+    return [line for line in made.err.splitlines() if line.startswith("  ")]
+
+
+def pasted(command: str) -> subprocess.Popen[str]:
+    """A command as a shell runs it that has perdure on its path."""
+    path = f"{Path(PERDURE).parent}:{os.environ['PATH']}"
+    return subprocess.Popen(
+        ["sh", "-c", command],
+        env={**os.environ, **ENVIRONMENT, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("template", ["inventory", "order"])
+def test_the_printed_command_works(template: str, here: Path) -> None:
+    """The next command that init prints runs to its end when it is pasted."""
+    (command,) = printed(template)
+    ran = finished(pasted(command))
+    assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize("template", ["approval", "monitor"])
+def test_the_printed_commands_work_together(template: str, here: Path) -> None:
+    """What init prints for another terminal reaches the run of the first one."""
+    first, second = printed(template)
+    running = pasted(first.replace("interval=2s -i rounds=5", "interval=1s -i rounds=2"))
+    assert running.stderr is not None
+    assert any("waits for event" in line for line in running.stderr)
+    assert finished(pasted(second)).code == 0
+    ran = finished(running)
+    assert ran.code == 0, ran.err
+    assert ('"Approved"' if template == "approval" else '"seen": 1') in ran.out
+
+
+def test_no_directory_is_changed_to_where_init_stays(here: Path) -> None:
+    """Without DIR the printed command runs in the working directory."""
+    assert "\n  perdure run inventory.perdure.yaml" in perdure("init").err
 
 
 def test_a_copy_runs(here: Path) -> None:
