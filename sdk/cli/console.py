@@ -49,7 +49,9 @@ class Console:
     def table(self, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         """Columns for people: drawn on a terminal, plain and stable elsewhere."""
         if self.draws(sys.stdout):
-            return _drawn(titles, rows, color=self.colors(sys.stdout))
+            from perdure.cli.tables import drawn
+
+            return drawn(titles, rows, color=self.colors(sys.stdout))
         widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
         lines = (
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -116,20 +118,3 @@ def _colors(wanted: Color, stream: TextIO) -> bool:
     if any(os.environ.get(name, "0") not in {"", "0"} for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
     return stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def _drawn(titles: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool) -> str:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console as Terminal
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell, style=STATUS_COLORS.get(cell, "")) for cell in row))
-    terminal = Terminal(no_color=not color, highlight=False)
-    with terminal.capture() as captured:
-        terminal.print(table)
-    return captured.get().rstrip("\n")
