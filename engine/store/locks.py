@@ -133,7 +133,7 @@ class Members:
         with _registry:
             try:
                 # To open and close a file of one's own would free it.
-                if _file(os.stat(path)) in _held.values():
+                if _file(Path(path).stat()) in _held.values():
                     return False
             except OSError:
                 return False
