@@ -17,7 +17,7 @@ _FIRST_RUN = {
     "inventory": "-i root=.",
     "order": """-i order=A-7 -i lines='[{"sku": "tea", "quantity": 2, "price": 4.5}]'""",
     "approval": "--id holiday -i subject='two weeks off' -i timeout=1h",
-    "monitor": "--id watch -i target=README.md -i interval=2s -i rounds=5",
+    "monitor": "--id watch -i target=README.md -i interval=5s -i rounds=6",
 }
 """What to write after the file's name, so that the workflow runs where it lies."""
 _MEANWHILE = {

@@ -80,17 +80,38 @@ def test_the_printed_command_works(template: str, here: Path) -> None:
     assert ran.code == 0, ran.err
 
 
-@pytest.mark.parametrize("template", ["approval", "monitor"])
-def test_the_printed_commands_work_together(template: str, here: Path) -> None:
-    """What init prints for another terminal reaches the run of the first one."""
-    first, second = printed(template)
-    running = pasted(first.replace("interval=2s -i rounds=5", "interval=1s -i rounds=2"))
+def waiting(command: str) -> subprocess.Popen[str]:
+    """A pasted command that has told that it waits for an event."""
+    running = pasted(command)
     assert running.stderr is not None
     assert any("waits for event" in line for line in running.stderr)
+    return running
+
+
+def test_the_printed_answer_reaches_the_approval(here: Path) -> None:
+    """What init prints for another terminal ends the run of the first one."""
+    first, second = printed("approval")
+    running = waiting(first)
     assert finished(pasted(second)).code == 0
-    ran = finished(running)
+    assert finished(running).out == '"Approved"\n'
+
+
+def test_the_printed_reading_reaches_the_monitor(here: Path) -> None:
+    """The monitor takes what is sent from another terminal while it waits for a round to be over."""
+    first, second = printed("monitor")
+    running = waiting(first.replace("interval=5s", "interval=1h"))
+    assert finished(pasted(second)).code == 0
+    end = second.replace("events send watch Reading --data 21.5", "terminate watch --yes")
+    assert finished(pasted(end)).code == 0
+    assert finished(running).code == 1
+
+
+def test_the_printed_monitor_ends(here: Path) -> None:
+    """All rounds of the printed command are run, here in less time."""
+    first, _ = printed("monitor")
+    ran = finished(pasted(first.replace("interval=5s", "interval=5ms")))
     assert ran.code == 0, ran.err
-    assert ('"Approved"' if template == "approval" else '"seen": 1') in ran.out
+    assert '"iterations": 6' in ran.out
 
 
 def test_no_directory_is_changed_to_where_init_stays(here: Path) -> None:
