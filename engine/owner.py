@@ -65,6 +65,8 @@ class Owner:
         """Bytes of each instance that has nothing to do, the one that was idle longest first."""
         self._used = 0
         self._accepted: set[str] = set()
+        self._unreadable: list[Message] = []
+        """Rows of the inbox that are no event: one of them must not stop all the others."""
         self._requests: sealing.Requests = {}
         self._rest = Writes()
         self._rest_first = False
@@ -81,7 +83,7 @@ class Owner:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to load and no turn to take."""
-        return not (self._ready or self._wanted) and self._rest.empty
+        return not (self._ready or self._wanted or self._unreadable) and self._rest.empty
 
     def accept(self, messages: Iterable[Message]) -> None:
         """Rows of the inbox, oldest first. Those that are known already change nothing."""
@@ -89,7 +91,11 @@ class Owner:
             if message.id in self._accepted:
                 continue
             self._accepted.add(message.id)
-            event = decode_received(message.event)
+            try:
+                event = decode_received(message.event)
+            except msgspec.MsgspecError:
+                self._unreadable.append(message)
+                continue
             each = Input(event=event, execution=message.execution, message=message, stored=True)
             hot = self._of(message.instance)
             if hot.released:
@@ -212,6 +218,9 @@ class Owner:
 
     def run_ready(self, now: int) -> Sealed | None:
         """Take the turns of all instances that are ready, up to the limit; None without anything."""
+        for message in self._unreadable:
+            sealing.bury(self._rest, message, "unreadable", now)
+        self._unreadable.clear()
         sealed, self._rest = Sealed(rest=self._rest), Writes()
         limit, self._rest_first = 0 if self._rest_first else self._limit, False
         for instance_id in list(self._ready)[:limit]:
@@ -372,7 +381,7 @@ class Owner:
     def _drop(self, hot: Hot, reason: str, now: int) -> None:
         """There is no such instance, or it has ended: what came for it is a dead letter."""
         for each in hot.pending + hot.excess:
-            sealing.refuse(self._rest, hot.id, each, reason, now)
+            sealing.refuse(self._rest, each, reason, now)
         hot.pending, hot.excess = [], []
         self._forget(hot)
 

@@ -24,7 +24,7 @@ def receive(hot: Hot, sealed: Sealed, requests: sealing.Requests, now: int) -> N
         instance = hot.instance
         assert instance is not None, "a parked instance was loaded"
         if instance.status.ended:
-            sealing.refuse(sealed.rest, hot.id, each, "ended", now)
+            sealing.refuse(sealed.rest, each, "ended", now)
         elif isinstance(each.event, ExecutionTerminated):
             _terminate(hot, instance, each, each.event, sealed, requests, now)
         elif isinstance(each.event, ExecutionResumed):

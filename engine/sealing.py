@@ -51,7 +51,7 @@ def seal(
     for each in turn.taken:
         _taken(own, each, requests)
     for each, reason in turn.refused:
-        refuse(own, hot.id, each, reason, now)
+        refuse(own, each, reason, now)
     if not turn.history:
         return
     task_rows = _place_tasks(hot, turn, sealed, done, offers)
@@ -200,7 +200,7 @@ def next_start(hot: Hot, event: ExecutionStarted) -> Message:
     )
 
 
-def refuse(writes: Writes, instance_id: str, each: Input, reason: str, now: int) -> None:
+def refuse(writes: Writes, each: Input, reason: str, now: int) -> None:
     """An input that goes nowhere: a dead letter, unless it is one of our own that came too late."""
     message = each.message
     if message is None:
@@ -208,19 +208,27 @@ def refuse(writes: Writes, instance_id: str, each: Input, reason: str, now: int)
     if not each.stored:
         writes.refusals.append((message.id, reason))
         return
+    if reason != "superseded":
+        bury(writes, message, reason, now)
+        return
     writes.discard.append(message.id)
     writes.settled.append(message.id)
-    if reason != "superseded":
-        writes.dead_letters.append(
-            DeadLetter(
-                id=message.id,
-                instance=instance_id,
-                reason=reason,
-                kind=message.kind,
-                event=message.event,
-                at=now,
-            )
+
+
+def bury(writes: Writes, message: Message, reason: str, now: int) -> None:
+    """A row of the inbox becomes a dead letter."""
+    writes.discard.append(message.id)
+    writes.settled.append(message.id)
+    writes.dead_letters.append(
+        DeadLetter(
+            id=message.id,
+            instance=message.instance,
+            reason=reason,
+            kind=message.kind,
+            event=message.event,
+            at=now,
         )
+    )
 
 
 def hold(hot: Hot, rest: Writes, requests: Requests) -> None:

@@ -15,6 +15,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
+import msgspec
+
+from perdure.compiler.encode import UnknownProgram
 from perdure.compiler.ir import IR_VERSION
 from perdure.engine import clock
 from perdure.engine.activities import Registry
@@ -29,6 +32,7 @@ from perdure.engine.errors import (
     Refused,
     StoreError,
 )
+from perdure.engine.events import TaskFailed
 from perdure.engine.executor import TEND_EVERY, Executor
 from perdure.engine.hot import Sealed
 from perdure.engine.ids import new_id
@@ -40,7 +44,7 @@ from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, ch
 from perdure.engine.sealing import result_message
 from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Batch
+from perdure.engine.store.rows import Batch, TaskRow
 from perdure.engine.store.rows import Worker as Member
 from perdure.engine.tasks import Task, task_in
 from perdure.engine.views import event_views
@@ -629,16 +633,34 @@ class Worker:
             suspects = 0 if self._suspect else 1
             rows = self.store.claim(self.id, names, self._queues, places, MAX_DELIVERIES, suspects=suspects)
             here = self._here
-            tasks = [task_in(row) for row in rows]
+            tasks = self._readable(rows)
             self._claims.update(task.id for task in tasks)
             # Who lost its slots may get back what it runs already: that run goes on.
             self._executor.start(task for task in tasks if task.id not in here)
             if rows:
                 if rows[-1].deliveries > SUSPECT:
-                    self._suspect = tasks[-1].id, tick
+                    self._suspect = (rows[-1].execution, rows[-1].seq), tick
                 self._tasks_news = len(rows) == places
                 return True
         return False
+
+    def _readable(self, rows: Sequence[TaskRow]) -> list[Task]:
+        """The tasks in claimed rows, their Programs at hand: no result may be lost for want of one."""
+        tasks = []
+        for row in rows:
+            try:
+                task = task_in(row)
+                self.programs.get(task.digest)
+            except (msgspec.MsgspecError, UnknownProgram) as error:
+                message = f"the task cannot be read here: {error}"
+                failed = TaskFailed(scheduled_seq=row.seq, error="perdure.Payload", message=message)
+                self._finished.append(Finished(row.instance, row.execution, failed))
+            except StoreError as error:
+                # Joining again gives back what is claimed and not begun.
+                raise OutcomeUnknown(f"a claimed task's Program cannot be read now: {error}") from error
+            else:
+                tasks.append(task)
+        return tasks
 
     def _is_cleared(self, task: tuple[str, int], since: float, tick: float) -> bool:
         """Whether a suspect has ended and is recorded, or has run so long that it killed nobody."""

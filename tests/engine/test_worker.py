@@ -15,7 +15,8 @@ from perdure.compiler.ir import Program
 from perdure.engine.activities import Registry, RetryAfter
 from perdure.engine.client import Client
 from perdure.engine.errors import Busy, OutcomeUnknown
-from perdure.engine.store.rows import Batch
+from perdure.engine.instance import slot_of
+from perdure.engine.store.rows import Batch, Message
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.worker import Worker
 from tests.engine.driver import compiled
@@ -276,6 +277,20 @@ def test_a_start_is_refused_while_its_id_is_in_use(tmp_path: Path) -> None:
         client.wait(client.run(CHAIN, 1, id="same")["id"], WAIT)
         again = client.run(CHAIN, 5, id="same")
     assert (again["input"], again["output"]) == (1, 11)
+
+
+def test_a_row_that_is_no_event_becomes_a_dead_letter(tmp_path: Path) -> None:
+    """One unreadable row of the inbox stops nobody."""
+    with _other(tmp_path) as store:
+        program = flow("do:\n  - e: { wait_for_event: Go, timeout: never }\n  - return: ${ e }\n")
+        client = Client(store)
+        client.run(program, id="i")
+        broken = Message(id="broken", instance="i", slot=slot_of("i"), kind="EventRaised", event="{}")
+        store.send(broken, None)
+        client.raise_event("i", "Go", 1)
+        with hub(tmp_path) as worker:
+            assert worker.wait("i", WAIT)["output"] == 1
+        assert [(each.id, each.reason) for each in store.dead_letters()] == [("broken", "unreadable")]
 
 
 @contextmanager
