@@ -21,7 +21,7 @@ from perdure.compiler.ir import Program
 from perdure.engine import clock
 from perdure.engine.codec import decode_events, encode_received
 from perdure.engine.cursors import decode_cursor, encode_cursor
-from perdure.engine.errors import Conflict, Ended, NotFound, UserError
+from perdure.engine.errors import Conflict, NotFound, UserError
 from perdure.engine.events import (
     EventRaised,
     ExecutionResumed,
@@ -363,9 +363,8 @@ class Client:
         value = _payload(payload, "the payload")
         row = self._row(instance_id)
         program = self._programs.all([row.digest])[row.digest]
-        if row.status.ended:
-            raise Ended(f"instance {instance_id!r} has ended ({row.status})")
-        if not isinstance(program, str) and name not in program.event_names:
+        # One that has ended is told by who looks up the key first: a repeated request is no mistake.
+        if not (row.status.ended or isinstance(program, str) or name in program.event_names):
             raise _unknown_event(row.name, name, program.event_names)
         problem = None if isinstance(program, str) else program.event_problem(name, value)
         if problem is not None:

@@ -14,7 +14,7 @@ import pytest
 from perdure.compiler.ir import Program
 from perdure.engine.activities import Registry, RetryAfter
 from perdure.engine.client import Client
-from perdure.engine.errors import Busy, OutcomeUnknown
+from perdure.engine.errors import Busy, Ended, OutcomeUnknown
 from perdure.engine.instance import slot_of
 from perdure.engine.store.rows import Batch, Message
 from perdure.engine.store.sqlite import SqliteStore
@@ -277,6 +277,19 @@ def test_a_start_is_refused_while_its_id_is_in_use(tmp_path: Path) -> None:
         client.wait(client.run(CHAIN, 1, id="same")["id"], WAIT)
         again = client.run(CHAIN, 5, id="same")
     assert (again["input"], again["output"]) == (1, 11)
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["by the owner", "by the database"])
+def test_an_event_that_is_repeated_after_the_end_gets_its_first_answer(tmp_path: Path, served: bool) -> None:
+    """A client that lost the answer may ask again though its event ended the instance."""
+    with hub(tmp_path) as worker, _other(tmp_path) as store:
+        client = worker if served else Client(store)
+        client.run(flow("do:\n  - e: { wait_for_event: Go, timeout: never }\n  - return: ${ e }\n"), id="i")
+        client.raise_event("i", "Go", 1, request_key="k")
+        assert worker.wait("i", WAIT)["output"] == 1
+        client.raise_event("i", "Go", 1, request_key="k")
+        with pytest.raises(Ended):
+            client.raise_event("i", "Go", 1, request_key="another")
 
 
 def test_a_row_that_is_no_event_becomes_a_dead_letter(tmp_path: Path) -> None:
