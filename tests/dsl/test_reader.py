@@ -96,6 +96,7 @@ def test_places_inside_scalars(text: str, needle: str, line: int, column: int) -
     assert place_of(text, needle) == (line, column)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -154,6 +155,7 @@ def test_honest_aliases_pass() -> None:
     assert {id(item) for item in shared.items} == {id(root.get("a"))}
 
 
+@pytest.mark.slow
 def test_large_documents_without_aliases_pass() -> None:
     """A document just within all limits is read."""
     root = first("a:\n" + "- [1, 2]\n" * 16_000)

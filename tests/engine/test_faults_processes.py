@@ -16,6 +16,8 @@ from tests.engine.driver import compiled
 from tests.engine.facts import WAIT, eventually
 from tests.engine.worker_process import Process, allow, lines
 
+pytestmark = pytest.mark.slow  # real processes that are killed and stopped
+
 STEPS = 60
 CHAIN = compiled(
     'do: [{ l: { for_each: "${ lists.range(60) }", do: [{ m: { call: Mark, with: "${ item }" } }] } },'

@@ -402,6 +402,7 @@ def test_sync_activities_are_recorded_though_async_ones_ended_before(store: Trou
     assert client.instance("i")["output"] == {"a": "slow", "b": "quick"}
 
 
+@pytest.mark.slow
 def test_an_instance_that_never_waits_does_not_keep_a_worker(store: Trouble) -> None:
     """A worker that is told to stop stops, whatever its workflows do."""
     endless = compiled("do: [{ continue_as_new: { input: 1 } }]").program

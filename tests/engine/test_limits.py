@@ -114,6 +114,7 @@ def test_a_variable_that_grows_longer_and_longer(hub: Hub) -> None:
     assert hub.error()["type"] == "perdure.Expression"
 
 
+@pytest.mark.slow
 def test_a_list_that_doubles_through_references(hub: Hub) -> None:
     """A value whose parts share memory is measured by what it would be when written."""
     hub.start(
@@ -183,6 +184,7 @@ def test_a_message_with_a_surrogate_is_made_valid(hub: Hub) -> None:
     assert hub.error()["message"] == "bad ? text"
 
 
+@pytest.mark.slow
 def test_many_branches_at_once(hub: Hub) -> None:
     """Hundreds of items at once are hundreds of fibers, no recursion."""
     offer(hub)

@@ -70,6 +70,7 @@ def test_answers_are_not_held_back() -> None:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+@pytest.mark.slow
 def test_waits_do_not_hold_up_a_shutdown(tmp_path: Path) -> None:
     """On SIGTERM every waiting request is answered, and the process ends well, long before the waits pass."""
     with given_process(tmp_path) as (process, url):

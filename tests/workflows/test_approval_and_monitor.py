@@ -114,6 +114,7 @@ def test_an_answer_twice_under_one_key(store: SqliteStore) -> None:
     assert kinds.count("EventRaised") == 1
 
 
+@pytest.mark.slow
 def test_ten_thousand_readings_over_a_thousand_generations(store: SqliteStore) -> None:
     """All are taken once and in order, and no generation costs more for those that wait in the inbox."""
     taken: list[int] = []

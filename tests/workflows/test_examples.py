@@ -88,6 +88,7 @@ def test_a_monitor_counts_every_reading_once(here: Path) -> None:
     assert json.loads(run("monitor", *words).out) == {"iterations": 2, "seen": 200, "present": 2}
 
 
+@pytest.mark.slow
 def test_a_monitor_stays_small(here: Path) -> None:
     """A thousand generations leave a history as short as that of one."""
     answer = run("monitor", "--id", "m", "-i", "target=.", "-i", "rounds=1000", "-i", "interval=1ms", "-q")

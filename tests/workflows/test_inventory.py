@@ -75,6 +75,7 @@ def test_an_empty_directory_has_an_empty_manifest(here: Path) -> None:
     assert (here / "manifest.sha256").read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_a_manifest_of_several_pages(here: Path) -> None:
     """Pages follow each other without a gap, and nothing partial is left."""
     given_files(here, *(f"{number:04}" for number in range(MANY)))
@@ -83,6 +84,7 @@ def test_a_manifest_of_several_pages(here: Path) -> None:
     assert list(here.glob(".*.part")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("root", "error"),
     [("missing", "NotADirectory"), ("undecodable", "BadName"), ("secret", "PermissionError")],

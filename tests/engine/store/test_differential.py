@@ -35,6 +35,8 @@ from tests.engine.store.factory import (
     worker,
 )
 
+pytestmark = pytest.mark.slow  # thousands of operations on two stores
+
 IDS = ("a", "b", "c", "d")
 STEPS = 250
 LIVE = [status for status in Status if status not in ENDED and status != Status.CONTINUED_AS_NEW]

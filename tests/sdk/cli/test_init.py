@@ -72,6 +72,7 @@ def pasted(command: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ["inventory", "order"])
 def test_the_printed_command_works(template: str, here: Path) -> None:
     """The next command that init prints runs to its end when it is pasted."""
@@ -88,6 +89,7 @@ def waiting(command: str) -> subprocess.Popen[str]:
     return running
 
 
+@pytest.mark.slow
 def test_the_printed_answer_reaches_the_approval(here: Path) -> None:
     """What init prints for another terminal ends the run of the first one."""
     first, second = printed("approval")
@@ -96,6 +98,7 @@ def test_the_printed_answer_reaches_the_approval(here: Path) -> None:
     assert finished(running).out == '"Approved"\n'
 
 
+@pytest.mark.slow
 def test_the_printed_reading_reaches_the_monitor(here: Path) -> None:
     """The monitor takes what is sent from another terminal while it waits for a round to be over."""
     first, second = printed("monitor")
@@ -106,6 +109,7 @@ def test_the_printed_reading_reaches_the_monitor(here: Path) -> None:
     assert finished(running).code == 1
 
 
+@pytest.mark.slow
 def test_the_printed_monitor_ends(here: Path) -> None:
     """All rounds of the printed command are run, here in less time."""
     first, _ = printed("monitor")
