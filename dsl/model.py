@@ -70,6 +70,24 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLimit:
+    """``concurrency``: at most ``limit`` at once of those with the same key."""
+
+    key: Value
+    limit: Count
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityTarget:
+    """``Type@key``: the type is constant, the key may be an expression."""
+
+    type: str
+    key: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """What every item of a block has.
 
@@ -119,6 +137,104 @@ class Call(Bounded):
     activity_span: Span
     arguments: Value | None
     idempotency_key: Value | None
+    heartbeat: Duration | None = None
+    queue: str | None = None
+    priority: int | None = None
+    fairness_key: Value | None = None
+    concurrency: KeyLimit | None = None
+    compensate: Compensate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use(Bounded):
+    """``call`` of an entry of ``functions``: its task, put in here as the one step of ``body``.
+
+    The body sees ``args`` and the names that are visible everywhere, none of the names around the call.
+    """
+
+    function: str
+    function_span: Span
+    arguments: Value | None
+    body: Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallWorkflow(Bounded):
+    """``call_workflow``: a child instance; the value is its output.
+
+    ``version`` is a range such as ``^2.0``; None for ``^`` of the newest version at deploy.
+    """
+
+    workflow: str
+    workflow_span: Span
+    version: str | None
+    arguments: Value | None
+    instance_id: Value | None
+    if_exists: Literal["reject", "reuse", "replace_ended"]
+    on_parent_close: Literal["terminate", "cancel", "abandon"]
+    child_tags: tuple[tuple[str, Value], ...] = ()
+    compensate: Compensate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartWorkflow(Step):
+    """``start_workflow``: a detached instance; the value is its id. ``start_at`` is of type timestamp."""
+
+    workflow: str
+    workflow_span: Span
+    version: str | None
+    arguments: Value | None
+    instance_id: Value | None
+    if_exists: Literal["reject", "reuse", "replace_ended"]
+    start_at: Value | None
+    child_tags: tuple[tuple[str, Value], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEntity(Step):
+    """``call_entity``: an operation of an entity; the value is its result."""
+
+    entity: EntityTarget
+    operation: str
+    operation_span: Span
+    arguments: Value | None
+    timeout: Duration | None = None
+    compensate: Compensate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compensate:
+    """``compensate``: what undoes a step. It sees ``step``, and with ``success`` the step's own name.
+
+    ``action`` is the call at the path ``P/compensate``, with its own ``timeout`` and ``retry``;
+    ``retry`` is apart, because a ``call_entity`` has none elsewhere.
+    """
+
+    on: Literal["success", "attempted"]
+    action: Call | CallWorkflow | CallEntity
+    retry: Retry | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saga(Step):
+    """``saga``: a block whose steps are undone, the last first, when it fails."""
+
+    body: Block
+    on_failure: Literal["continue", "stop"] = "continue"
+    retry: Retry | None = None
+    timeout: Duration | None = None
+    """``retry`` is that of ``compensation``: of each undo that has none of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockEntities(Step):
+    """``lock_entities``: a block under locks. ``entities`` is a list of targets, or an expression for one."""
+
+    entities: tuple[EntityTarget, ...] | Value
+    entities_span: Span
+    body: Block
+    timeout: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +351,7 @@ class FanOut(Step):
     keep: Literal["results", "errors", "counts"]
     body: Block
     timeout: Duration | None = None
+    chunk: int | Literal["auto", "off"] = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +402,7 @@ class Loop(Step):
     at: str
     body: Block
     timeout: Duration | None = None
+    checkpoint_every: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +435,7 @@ class WaitForEvent(Step):
     on_timeout: Block | None
     count: Count | None
     until: Value | None
+    correlate: Value | None = None
     event_span: Span | None = None
 
 
@@ -326,6 +445,36 @@ class ContinueAsNew(Step):
 
     input: Value
     carry_events: bool
+    version: str = "latest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendEvent(Step):
+    """``send_event``: an event to another instance."""
+
+    to: Value
+    event: str
+    event_span: Span
+    arguments: Value | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalEntity(Step):
+    """``signal_entity``: an operation nobody waits for. ``at`` is of type timestamp."""
+
+    entity: EntityTarget
+    operation: str
+    operation_span: Span
+    arguments: Value | None
+    at: Value | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(Step):
+    """``cancel``: asks another instance to end."""
+
+    instance: Value
+    reason: Value | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,19 +494,154 @@ class SetCustomStatus(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """An entry of ``functions``, as a block of one step at the path ``functions/<name>``."""
+
+    name: str
+    body: Block
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """An entry of ``queries``: sees ``input``, ``vars`` and ``workflow``."""
+
+    name: str
+    value: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """``limits``."""
+
+    history_events: int | None
+    on_exceed: Literal["suspend", "fail"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """``retention``: microseconds that ended instances are kept, None for ever; generations kept."""
+
+    completed: int | None
+    failed: int | None
+    generations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """An entry of ``schedule``. ``input`` sees ``schedule``."""
+
+    cron: str
+    timezone: str
+    overlap: Literal["skip", "queue", "cancel_previous", "allow"]
+    catch_up: int | None
+    input: Value | None
+    span: Span
+    cron_span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """One document of kind ``workflow``."""
+    """One document of kind ``workflow``. Its tags see ``input`` and ``workflow``, and so does ``concurrency``."""
 
     name: str
     version: str
     summary: str | None
-    tags: tuple[tuple[str, str], ...]
+    tags: tuple[tuple[str, Value], ...]
     input_schema: Json | None
     output_schema: Json | None
     variables: tuple[Variable, ...]
     events: tuple[EventDeclaration, ...]
     errors: tuple[ErrorDeclaration, ...]
     body: Block
+    span: Span
+    name_span: Span
+    functions: tuple[Function, ...] = ()
+    queries: tuple[Query, ...] = ()
+    concurrency: KeyLimit | None = None
+    timeout: int | None = None
+    limits: Limits | None = None
+    retention: Retention | None = None
+    schedule: tuple[Schedule, ...] = ()
+    retries: tuple[Retry, ...] = ()
+    file: str = field(compare=False, default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """An entry of ``require``: when ``check`` does not hold, the operation fails with ``error``."""
+
+    check: Value
+    error: str
+    message: Value | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """An entry of an operation's ``signal``."""
+
+    guard: Value | None
+    entity: EntityTarget
+    operation: str
+    operation_span: Span
+    arguments: Value | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """An entry of an operation's ``start_workflow``."""
+
+    guard: Value | None
+    workflow: str
+    workflow_span: Span
+    arguments: Value | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    """An entry of ``let``: a name for the values below it."""
+
+    name: str
+    value: Value
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An operation of an entity: let, require, set, return, signals, starts, delete, in this order.
+
+    ``set`` is a map of keys of the state, or one value that replaces it; both see the old state.
+    ``input_schema`` is None without ``input``.
+    """
+
+    name: str
+    readonly: bool
+    input_schema: Json | None
+    let: tuple[Local, ...]
+    require: tuple[Guard, ...]
+    set: tuple[tuple[str, Value], ...] | Value | None
+    set_spans: tuple[Span, ...]
+    returns: Value | None
+    signals: tuple[Signal, ...]
+    launches: tuple[Launch, ...]
+    delete: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """One document of kind ``entity``."""
+
+    name: str
+    version: str
+    summary: str | None
+    state_schema: Json | None
+    initial: Json
+    operations: tuple[Operation, ...]
     span: Span
     name_span: Span
     file: str = field(compare=False, default="")
