@@ -13,11 +13,13 @@ for directory in Path(__file__).parent.iterdir():
     if directory.is_dir():
         pytest.register_assert_rewrite(f"tests.{directory.name}")
 
-# A developer's own configuration must not reach a test; PERDURE_TEST_* names the services that tests may use.
+# A developer's own configuration must not reach a test; PERDURE_TEST_* names the services that tests may use,
+# PERDURE_CEL_ROWS the rows that tests/conformance runs.
 for name in [
     name for name in os.environ if name.startswith("PERDURE_") and not name.startswith("PERDURE_TEST_")
 ]:
-    del os.environ[name]
+    if name != "PERDURE_CEL_ROWS":
+        del os.environ[name]
 
 # How long an example takes says more about the machine than about the code, so there is no deadline.
 hypothesis.settings.register_profile("perdure", deadline=None)

@@ -73,7 +73,7 @@ def canonical(value: Any) -> Any:
 
 
 def evaluate(row: dict[str, Any]) -> Any:
-    """The row's value, or ``Refused`` when the expression module refuses it; any other exception passes."""
+    """The row's value, or ``Refused`` when the expression module refuses it; any other exception escapes."""
     bindings = {name: from_typed(value) for name, value in row.get("bindings", {}).items()}
     roots = {name: f"f[{name!r}]" for name in {*bindings, *row.get("types", {})}}
     try:
@@ -89,8 +89,16 @@ def evaluate(row: dict[str, Any]) -> Any:
 
 
 def failure(row: dict[str, Any], expect: dict[str, Any]) -> str | None:
-    """Why the row is not met, or None; an error may name the kind it must have."""
-    got = evaluate(row)
+    """Why the row is not met, or None; an error may name the kind it must have.
+
+    An exception that is no error of the expression module fails the row, whatever was expected.
+    """
+    try:
+        got = evaluate(row)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it fails this row and no other
+        return f"{type(error).__name__} escaped: {error}"
+    if isinstance(got, Refused) and got.kind == "cel.internal":
+        return "a defect of the evaluation"
     if expect.get("error"):
         met = isinstance(got, Refused) and expect.get("kind", got.kind) == got.kind
         return None if met else f"expected an error, got {got!r}"
