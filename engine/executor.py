@@ -76,6 +76,11 @@ class Executor:
         self._async_tasks: set[asyncio.Task[None]] = set()
 
     @property
+    def names(self) -> frozenset[str]:
+        """The activities that are offered."""
+        return self._registry.names
+
+    @property
     def running(self) -> frozenset[tuple[str, int]]:
         """Keys of the tasks that run or wait for a place here."""
         return frozenset(self._contexts.copy())

@@ -29,7 +29,7 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def client(tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """A worker that reads four rows at a time, and its client."""
-    monkeypatch.setattr("perdure.engine.worker.PAGE", 4)
+    monkeypatch.setattr("perdure.engine.duties.PAGE", 4)
     store = SqliteStore(tmp_path / "hub.db", clock=clock)
     with Worker(store, Registry(), lease=1000 * HOUR) as worker:
         yield Client(store, worker)
@@ -70,7 +70,7 @@ def test_a_timer_that_waits_for_its_turn_does_not_fire_again(
         "do: [{ w: { wait: 1h } }, { e: { wait_for_event: Go, timeout: 1h, on_timeout: [] } }]"
     )
     ids = client.run_many(program.program, [None] * 40)
-    owner = client.worker._owner
+    owner = client.worker._duties.owner
     monkeypatch.setattr("perdure.engine.owner.MAX_TURNS", 2)
     owner._limit = 2
     clock.now += HOUR

@@ -219,8 +219,8 @@ def test_a_claim_whose_answer_was_lost_is_handed_out_again(store: Trouble, tmp_p
         with SqliteHub(tmp_path) as beside:
             assert beside.claimed_by_nobody("mine")
         assert client.worker is not None
-        client.worker._queues = ("elsewhere",)
-        client.worker._tasks_news = True
+        client.worker._duties._queues = ("elsewhere",)
+        client.worker._duties._tasks_news = True
         assert client.wait("mine", WAIT)["output"] == "done"
     assert claims == [1, 1]
 
@@ -461,7 +461,7 @@ def test_a_task_that_a_shutdown_cuts_short_was_not_delivered(store: Trouble) -> 
     executor = worker._executor
     executor._allowed = executor._least = 1
     executor.tend = lambda now: None  # type: ignore[method-assign]
-    worker._owner._offers = lambda name, queue: False
+    worker._duties.owner._offers = lambda name, queue: False
     worker.start()
     Client(store, worker).run(program, id="i", queue="q")
     assert begun.acquire(timeout=WAIT)

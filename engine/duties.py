@@ -1,0 +1,531 @@
+"""What a member of the hub does, one step after the other: join, rounds of work, leave.
+
+No thread and no sleep: ``worker`` runs the steps on a thread of its own, and the simulator in an order of
+its choice. Errors of the store pass through; whoever calls says ``rejoin`` after ``FenceLost`` and
+``OutcomeUnknown`` and tries again after any other. Nothing is lost and nothing is shown either way.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from perdure.compiler.encode import UnknownProgram
+from perdure.compiler.ir import IR_VERSION
+from perdure.engine import clock
+from perdure.engine.codec import decode_events
+from perdure.engine.errors import (
+    Conflict,
+    Ended,
+    FenceLost,
+    NotFound,
+    OutcomeUnknown,
+    PerdureError,
+    Refused,
+    StoreError,
+)
+from perdure.engine.events import TaskFailed
+from perdure.engine.hot import Sealed
+from perdure.engine.ids import new_id
+from perdure.engine.instance import Instance, Status, slot_of
+from perdure.engine.membership import Watch
+from perdure.engine.owner import Owner
+from perdure.engine.programs import Programs
+from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
+from perdure.engine.sealing import result_message
+from perdure.engine.store.poison import SUSPECT
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import Batch, TaskRow
+from perdure.engine.store.rows import Worker as Member
+from perdure.engine.tasks import Task, task_in
+from perdure.engine.views import event_views
+
+MAX_DELIVERIES = 5
+"""Hand-outs of a task before it is poison."""
+CALM = 60.0
+"""Seconds that a task runs before it is no suspect of killing its worker any more."""
+PAGE = 1000
+"""Rows of the inbox, or timers, that are read at once."""
+AHEAD = 60_000_000
+"""Microseconds of timers that are kept in memory."""
+MEMBERS_EVERY = 0.25
+"""Seconds between looks at the other members, and at slots that nobody owns."""
+POLL_EVERY = 0.5
+"""Seconds between looks at the inbox and the tasks without any hint."""
+MAX_REFUSALS = 3
+"""Batches with one client's message alone that are tried before the client is told."""
+
+_REFUSALS: dict[str, type[PerdureError]] = {"unknown": NotFound, "ended": Ended, "superseded": Conflict}
+
+_log = logging.getLogger("perdure.worker")
+_workflow_log = logging.getLogger("perdure.workflow")
+
+
+class Activities(Protocol):
+    """Who runs activities, and tells ``Duties.done`` of each how it ended."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The activities that are offered."""
+
+    @property
+    def running(self) -> frozenset[tuple[str, int]]:
+        """Keys of the tasks that run or wait for a place here."""
+
+    @property
+    def places(self) -> int:
+        """How many more tasks could start at once."""
+
+    def start(self, tasks: Iterable[Task]) -> None:
+        """Run tasks, in order, as places become free."""
+
+    def cancel(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Tell activities that nobody waits for them."""
+
+    def tend(self, now: float) -> None:
+        """Look after what runs; ``now`` in seconds."""
+
+
+class Duties:
+    """The work of one member, under an id of its own that its commits renew.
+
+    ``changed`` is called with the id of each instance whose row a commit has changed, ``recorded`` with an
+    instance's id and its new history events. ``asking`` and ``finished`` are filled from any thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        programs: Programs,
+        activities: Activities,
+        *,
+        reserve: bool,
+        queues: Sequence[str],
+        lease: int,
+        memory: int,
+    ) -> None:
+        self.store = store
+        self.programs = programs
+        self.asking: deque[Ask] = deque()
+        self.finished: deque[Finished] = deque()
+        self.changed: Callable[[str], None] = lambda _instance: None
+        self.recorded: Callable[[str, list[dict[str, Any]]], None] | None = None
+        self.slots: frozenset[int] = frozenset()
+        self.owner = Owner(self._offers, memory=memory)
+        self._activities = activities
+        self._queues = tuple(queues)
+        self._reserve = reserve
+        self._lease = lease
+        self._ids: list[str] = []
+        self._watch = Watch(lease)
+        self._asks: dict[str, Ask] = {}
+        """What the owner has taken from clients, by the message's id, until it is durable or refused."""
+        self._keys: set[tuple[str, str, str]] = set()
+        self._claims: set[tuple[str, int]] = set()
+        self._suspect: tuple[tuple[str, int], float] | None = None
+        """A task that ran when workers died, and since when it runs here."""
+        self._renewed = self._looked = self._polled = self._claimed = float("-inf")
+        self._free_since: float | None = None
+        self._news = self._tasks_news = True
+
+    @property
+    def id(self) -> str:
+        """The id under which it is a member now."""
+        return self._ids[-1]
+
+    def done(self, task: Task, event: Any) -> None:
+        """An activity has ended; from any thread."""
+        self.finished.append(Finished(task.instance, task.execution, event))
+
+    def fail_asks(self, error: PerdureError) -> None:
+        """Nobody will answer who has asked any more."""
+        for ask in [*self.asking, *self._asks.values()]:
+            ask.fail(error)
+
+    def _offers(self, name: str, queue: str | None) -> bool:
+        return queue in self._queues if queue is not None else name in self._activities.names
+
+    # -- rounds -----------------------------------------------------------------------------------
+
+    def round(self) -> bool:
+        """Everything once; returns whether there was anything to do."""
+        now, tick = self.store.time(), clock.monotonic()
+        if tick - self._looked >= MEMBERS_EVERY:
+            self._looked = tick
+            self._look_at_members(now, tick)
+        # Whoever asks here may have heard before that a message elsewhere is safe: that one comes first.
+        asks = len(self.asking)
+        if self.store.changed():
+            self._news = self._tasks_news = True
+        if self.slots:
+            self._poll(now, tick)
+        busy = self._take_results()
+        busy = self._take_asks(asks) or busy
+        if self.slots:
+            busy = self._take_turns(now) or busy
+        if tick - self._renewed >= self._lease / 3_000_000:
+            self._commit_lease(tick)
+        busy = self._claim(tick) or busy
+        self._activities.tend(tick)
+        return busy
+
+    def last_round(self) -> bool:
+        """Everything without which something would have to be done again; returns whether there was any."""
+        busy = self._take_results()
+        while self.asking:
+            # Whoever owns the slots next finds it in the inbox, behind what lies there.
+            self._settle(self.asking.popleft())
+        return bool(self.slots and self._take_turns(self.store.time())) or busy
+
+    def leave(self) -> None:
+        """Give back what was not begun, and the slots."""
+        # What a shutdown cuts short did not kill anybody.
+        self.store.give_back(self.id, sorted(self.store.claimed(self.id)))
+        self.store.leave(self.id)
+
+    # -- membership -------------------------------------------------------------------------------
+
+    def _member(self) -> Member:
+        return Member(
+            id=new_id(),
+            host=socket.gethostname(),
+            ir=IR_VERSION,
+            reserve=self._reserve,
+            activities=tuple(sorted(self._activities.names)),
+            joined_at=self.store.time(),
+        )
+
+    def join(self) -> None:
+        """Become a member under a new id."""
+        member = self._member()
+        self.store.join(member, self._lease)
+        self._ids = [member.id]
+        self._renewed = self._looked = clock.monotonic()
+        self._look_at_members(self.store.time(), self._looked)
+
+    def rejoin(self) -> None:
+        """Take ourselves over under a new id; what the database does not have is fed again."""
+        results, _ = self.owner.reset()
+        for instance_id, each in results:
+            assert each.execution is not None, "a result answers an execution"
+            self.finished.append(Finished(instance_id, each.execution, each.event))
+        self._ask_again(list(self._asks))
+        member = self._member()
+        self.slots = frozenset()
+        # Should this be done though its answer is lost, the next try takes this id over too.
+        self._ids.append(member.id)
+        slots = self.store.rejoin(self._ids[:-1], member, self._lease)
+        self._ids = [member.id]
+        self._renewed = clock.monotonic()
+        # A claim whose answer was lost is known to nobody.
+        self.store.give_back(member.id, sorted(self.store.claimed(member.id) - self._here))
+        if slots:
+            self._took(slots)
+
+    @property
+    def _here(self) -> frozenset[tuple[str, int]]:
+        """Keys of the tasks that run here, or have ended and are not recorded."""
+        running = self._activities.running  # First: what ends meanwhile is found among those that have.
+        return running | {each.key for each in self.finished.copy()}
+
+    def _commit_lease(self, tick: float) -> None:
+        self.store.commit(Batch(worker=self.id, lease=self._lease))
+        self._renewed = tick
+
+    def _look_at_members(self, now: int, tick: float) -> None:
+        """Take over from the dead, and the slots that nobody owns."""
+        for victim in self.store.gone(self.id):
+            self.store.take_over(self.id, victim, None)
+        self._claims &= self._activities.running
+        if self._claims and not self.slots:
+            # Whoever owns the instances deletes the rows of tasks that nobody waits for any more.
+            self._activities.cancel(self._claims - self.store.claimed(self.id))
+        others = [worker for worker in self.store.workers() if worker.id != self.id]
+        for victim, lease in self._watch.suspects(others, now, tick):
+            self.store.take_over(self.id, victim, lease)
+        if self.slots:
+            return
+        if set(self.store.owned_slots()) - {self.id}:
+            self._free_since = None
+            return
+        self._free_since = tick if self._free_since is None else self._free_since
+        servers = [worker for worker in others if worker.turns and not worker.reserve]
+        if not (self._reserve and servers) or tick - self._free_since >= 1.0:
+            slots = self.store.take_slots(self.id)
+            if slots:
+                self._took(slots)
+
+    def _took(self, slots: frozenset[int]) -> None:
+        """The slots are ours: what only their last owner kept going is found before anything else."""
+        takeover = self.store.load_open(slots)
+        digests = {each.instance.digest for each in takeover.loaded}
+        programs = self.programs.all(digests)
+        now = self.store.time()
+        self.owner.take_over(takeover, programs, self._here, now)
+        self.slots = slots
+        self._news = self._tasks_news = True
+
+    # -- intake -----------------------------------------------------------------------------------
+
+    def _take_results(self) -> bool:
+        """Results of activities; returns whether there were any."""
+        finished = [self.finished.popleft() for _ in range(len(self.finished))]
+        if self.slots:
+            for each in finished:
+                self.owner.result(each.instance, each.execution, each.event)
+        elif finished:
+            self._record(finished)
+        return bool(finished)
+
+    def _take_asks(self, count: int) -> bool:
+        """What clients ask, the first ``count``; returns whether there was anything."""
+        if not count or (self.slots and self._news):
+            # With more in the inbox than was read, everybody who asks here waits for it.
+            return count > 0
+        self._admit([self.asking.popleft() for _ in range(count)])
+        return True
+
+    def _record(self, finished: Sequence[Finished]) -> None:
+        """Results for whoever owns their instances."""
+        messages = [
+            result_message(each.instance, slot_of(each.instance), each.execution, each.event)
+            for each in finished
+        ]
+        try:
+            self.store.record(messages, [each.key for each in finished])
+        except StoreError:
+            self.finished.extendleft(reversed(finished))
+            raise
+
+    def _admit(self, asks: Sequence[Ask]) -> None:
+        """Look up what clients chose, all at once, and give the owner what stands."""
+        if not self.slots:
+            for ask in asks:
+                self._settle(ask)
+            return
+        keys = [key for ask in asks if (key := ask.key) is not None]
+        try:
+            found = self.store.look_up([ask.message.instance for ask in asks], [], keys)
+        except StoreError:
+            self.asking.extendleft(reversed(asks))
+            raise
+        for ask in asks:
+            earlier = None if ask.key is None else found.requests.get(ask.key)
+            present = found.instances.get(ask.message.instance)
+            try:
+                if earlier is not None:
+                    check_repeated(ask, earlier)
+                    ask.answer(earlier)
+                elif check_doubtful(ask, present):
+                    ask.answer()
+                else:
+                    self._admit_one(ask, present)
+            except PerdureError as error:
+                ask.fail(error)
+
+    def _settle(self, ask: Ask) -> None:
+        """Carry it out in the database, for whoever owns the slots."""
+        try:
+            done = ask.doubtful and check_doubtful(ask, self.store.instance(ask.message.instance))
+            ask.answer(None if done else carry_out(self.store, ask))
+        except PerdureError as error:
+            ask.fail(error)
+
+    def _admit_one(self, ask: Ask, present: Instance | None) -> None:
+        if ask.key in self._keys:
+            self.asking.append(ask)
+            return
+        if ask.instance is not None:
+            assert ask.program is not None, "a start knows its Program"
+            if present is not None:
+                raise Conflict(f"an instance {present.id!r} exists already ({present.status})")
+            if not self.owner.start(ask.instance, ask.program, ask.message, ask.event, ask.request):
+                self.asking.append(ask)
+                return
+        elif present is None:
+            raise NotFound(f"there is no instance {ask.message.instance!r}")
+        elif present.status.ended:
+            raise Ended(f"instance {present.id!r} has ended ({present.status})")
+        else:
+            self.owner.send(ask.message, ask.event, ask.request)
+        self._asks[ask.message.id] = ask
+        if ask.key is not None:
+            self._keys.add(ask.key)
+
+    def _ask_again(self, message_ids: Iterable[str]) -> None:
+        for message_id in message_ids:
+            ask = self._forget(message_id)
+            if ask is not None:
+                self.asking.append(ask)
+
+    def _forget(self, message_id: str) -> Ask | None:
+        ask = self._asks.pop(message_id, None)
+        if ask is not None and ask.key is not None:
+            self._keys.discard(ask.key)
+        return ask
+
+    def _poll(self, now: int, tick: float) -> None:
+        """The inbox and the timers, as far as they are due."""
+        owner = self.owner
+        if self._news or tick - self._polled >= POLL_EVERY:
+            limit = PAGE + owner.accepted
+            messages = self.store.inbox(self.slots, limit)
+            owner.accept(messages)
+            self._news = len(messages) >= limit
+            self._polled = tick
+        if owner.timers.horizon < now + AHEAD // 2:
+            self._read_timers(now + AHEAD)
+        owner.fire(now)
+
+    def _read_timers(self, horizon: int) -> None:
+        """Read on, by a page or more: many may be due at one time, and those of parked instances stay."""
+        timers, limit = self.owner.timers, PAGE
+        rows = self.store.timers(self.slots, horizon, limit)
+        while len(rows) == limit and rows[-1].due <= timers.horizon:
+            limit *= 2
+            rows = self.store.timers(self.slots, horizon, limit)
+        timers.read(rows, rows[-1].due if len(rows) == limit else horizon)
+
+    # -- turns ------------------------------------------------------------------------------------
+
+    def _take_turns(self, now: int) -> bool:
+        owner = self.owner
+        wanted = owner.wanted()[:PAGE]
+        if wanted:
+            found = self.store.load(wanted)
+            for each in found:
+                if each.instance.status is Status.SUSPENDED:
+                    self.programs.forget(each.instance.digest)
+            programs = self.programs.all({each.instance.digest for each in found})
+            owner.loaded(wanted, found, programs, now)
+        sealed = owner.run_ready(now)
+        if sealed is None:
+            return bool(wanted)
+        self._commit(sealed, now)
+        return True
+
+    def _commit(self, sealed: Sealed, now: int) -> None:
+        tick = clock.monotonic()
+        renew = tick - self._renewed >= self._lease / 3_000_000
+        batch = sealed.batch(self.id, self._lease if renew else None)
+        try:
+            self.store.commit(batch)
+        except (FenceLost, OutcomeUnknown) as error:
+            self.owner.lost([sealed], refused=False, now=now)
+            if isinstance(error, OutcomeUnknown):
+                for message_id in sealed.answers:
+                    self._asks[message_id].doubtful = True
+            raise
+        except StoreError as error:
+            refused = isinstance(error, Refused)
+            asked = self.owner.lost([sealed], refused=refused, now=now)
+            self._ask_again(self._unless_hopeless(asked, error))
+            if not refused:
+                raise
+            if not sealed.turns and not asked:
+                # Memory and database disagree on something that no turn makes: read everything anew.
+                raise OutcomeUnknown(str(error)) from error
+            _log.warning("a batch was refused (%s); it is tried in smaller parts", error)
+            return
+        if renew:
+            self._renewed = tick
+        self.owner.applied(sealed)
+        self._release(sealed, batch)
+
+    def _unless_hopeless(self, asked: Sequence[str], error: StoreError) -> list[str]:
+        """Those of the asks that were not refused alone too often: something else may be the reason."""
+        again = []
+        for message_id in asked:
+            ask = self._asks[message_id]
+            ask.refusals += 1
+            if ask.refusals < MAX_REFUSALS:
+                again.append(message_id)
+            else:
+                self._forget(message_id)
+                ask.fail(error)
+        return again
+
+    def _release(self, sealed: Sealed, batch: Batch) -> None:
+        """The effects of a committed batch."""
+        if sealed.activities:
+            self._activities.start(sealed.activities)
+        if sealed.canceled:
+            self._activities.cancel(sealed.canceled)
+        if batch.adopt or any(checkpoint.tasks for checkpoint in batch.checkpoints):
+            self._tasks_news = True
+        if batch.unhold:
+            self._news = True
+        for message_id in sealed.answers:
+            ask = self._forget(message_id)
+            if ask is not None:
+                ask.answer()
+        for message_id, reason in sealed.refusals:
+            ask = self._forget(message_id)
+            if ask is not None:
+                kind = _REFUSALS.get(reason, PerdureError)
+                ask.fail(kind(f"instance {ask.message.instance!r}: {reason}"))
+        for instance, line in sealed.logs:
+            level = logging.getLevelNamesMapping()[line.level.upper()]
+            extra = {"instance_id": instance.id, "workflow": instance.name, "path": line.path}
+            _workflow_log.log(level, "%s", line.message, extra={**extra, "fields": line.fields})
+        for instance in sealed.changed:
+            self.changed(instance.id)
+        if self.recorded is not None:
+            for checkpoint in batch.checkpoints:
+                for row in checkpoint.history:
+                    self.recorded(
+                        checkpoint.id, event_views(row.first_seq, row.at, decode_events(row.events))
+                    )
+
+    # -- tasks ------------------------------------------------------------------------------------
+
+    def _claim(self, tick: float) -> bool:
+        """Take tasks from the table while there are places; suspects of poison one after the other."""
+        if self._suspect is not None and self._is_cleared(*self._suspect, tick):
+            self._suspect, self._tasks_news = None, True
+        if not (self._tasks_news or tick - self._claimed >= POLL_EVERY):
+            return False
+        self._tasks_news, self._claimed = False, tick
+        places = self._activities.places
+        if places and (self._activities.names or self._queues):
+            names = sorted(self._activities.names)
+            suspects = 0 if self._suspect else 1
+            rows = self.store.claim(self.id, names, self._queues, places, MAX_DELIVERIES, suspects=suspects)
+            here = self._here
+            tasks = self._readable(rows)
+            self._claims.update(task.id for task in tasks)
+            # Who lost its slots may get back what it runs already: that run goes on.
+            self._activities.start(task for task in tasks if task.id not in here)
+            if rows:
+                if rows[-1].deliveries > SUSPECT:
+                    self._suspect = (rows[-1].execution, rows[-1].seq), tick
+                self._tasks_news = len(rows) == places
+                return True
+        return False
+
+    def _readable(self, rows: Sequence[TaskRow]) -> list[Task]:
+        """The tasks in claimed rows, their Programs at hand: no result may be lost for want of one."""
+        tasks = []
+        for row in rows:
+            try:
+                task = task_in(row)
+                self.programs.get(task.digest)
+            except (msgspec.MsgspecError, UnknownProgram) as error:
+                message = f"the task cannot be read here: {error}"
+                failed = TaskFailed(scheduled_seq=row.seq, error="perdure.Payload", message=message)
+                self.finished.append(Finished(row.instance, row.execution, failed))
+            except StoreError as error:
+                # Joining again gives back what is claimed and not begun.
+                raise OutcomeUnknown(f"a claimed task's Program cannot be read now: {error}") from error
+            else:
+                tasks.append(task)
+        return tasks
+
+    def _is_cleared(self, task: tuple[str, int], since: float, tick: float) -> bool:
+        """Whether a suspect has ended and is recorded, or has run so long that it killed nobody."""
+        return task not in self._here or tick - since >= CALM
