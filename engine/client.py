@@ -275,7 +275,7 @@ class Client:
                     break
                 owned = self.worker is not None and self.worker.owns_slots
                 poll = OWNED_POLL if owned else POLL
-                changed.wait(poll if left is None else min(left, poll))
+                clock.wait(changed, poll if left is None else min(left, poll))
                 changed.clear()
         finally:
             if undo is not None:

@@ -180,10 +180,11 @@ class Executor:
                     self._condition.wait()
                     self._working += 1
                 job = self._jobs.popleft()
-            self._finish(job.task, self._run(*job))
+            self._finish(job.task, self.perform(*job))
             self._ended += 1
 
-    def _run(self, task: Task, activity: Activity, context: Context) -> Answer:
+    def perform(self, task: Task, activity: Activity, context: Context) -> Answer:
+        """Run a sync activity to its end, in this thread; whatever it does, there is an answer."""
         try:
             arguments = activity.arguments(task.has_input, task.input, context)
         except msgspec.ValidationError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from perdure.engine import clock
 from perdure.engine.errors import Conflict, OutcomeUnknown, PerdureError
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram, encode_json
@@ -59,7 +60,7 @@ class Ask:
 
     def result(self) -> Request | None:
         """Wait for the answer; returns the earlier request, if there was one. Raises the refusal."""
-        self._answered.wait()
+        clock.wait(self._answered)
         if self._error is not None:
             raise self._error
         return self._earlier

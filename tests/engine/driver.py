@@ -214,7 +214,7 @@ class Hub:
         activity = self.registry.get(task.name)
         assert activity is not None, f"no activity {task.name}"
         context = Context(task.instance, task.path, task.key, task.attempt)
-        self._done(task, self.executor._run(task, activity, context))
+        self._done(task, self.executor.perform(task, activity, context))
 
     def _done(self, task: Task, event: Any) -> None:
         self.owner.result(task.instance, task.execution, event)
