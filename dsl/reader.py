@@ -274,7 +274,8 @@ class _Reading:
 
     def _key(self, node: Node) -> ScalarNode:
         if not isinstance(node, ScalarNode):
-            self._diagnostics.add("PD119", "a key must be text", node.span)
+            hint = "an expression is written ${ … }, in quotes" if isinstance(node, MapNode) else None
+            self._diagnostics.add("PD119", "a key must be text", node.span, hint=hint)
             return ScalarNode(
                 span=node.span, text="", value="", text_map=text_map("", None, "", 0, self._lines)
             )

@@ -51,10 +51,18 @@ def _torn_expression(text: str, at: int, problem: str, context: str) -> YamlProb
     if "mapping values" in problem and start >= 0 and unclosed(text[start:at]) is not None:
         message = "YAML read ': ' inside an unquoted expression as a mapping"
         return YamlProblem("PD102", message, start, whole_line(text, start), QUOTE_IT)
+    if "expected <block end>" in problem and start >= 0 and _cut_by_quote(text[start:at]):
+        message = "the double quote inside the expression ends the text"
+        return YamlProblem("PD101", message, at - 1, at, "write '…' inside an expression")
     if context.startswith("while parsing a flow") and text[at - 1 : at + 1] == "${":
         message = "an unquoted expression cannot stand inside [ ] or { }"
         return YamlProblem("PD104", message, at - 1, whole_line(text, at - 1), f'{QUOTE_IT}: "${{ … }}"')
     return None
+
+
+def _cut_by_quote(expression: str) -> bool:
+    """Whether a text in double quotes ended inside of an expression."""
+    return expression.endswith('"') and "\n" not in expression and expression.count('"') == 1
 
 
 def _plain_words(problem: str, text: str, at: int, opened: int) -> YamlProblem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from perdure.dsl.expr import ast
+from perdure.dsl.expr import ast, foreign
 from perdure.dsl.expr.errors import ExprProblem
 from perdure.dsl.expr.formats import clauses
 from perdure.dsl.expr.functions import (
@@ -151,7 +151,12 @@ class _Checker:
         name, at = node.name, node.name_at
         if name in METHODS or name in MACROS:
             message = f"'{name}' is called on a value"
-            self.report("cel.unknown_function", message, at, end, f"write x.{name}(...)")
+            hint = foreign.FUNCTIONS.get(name, f"write x.{name}(...)")
+            self.report("cel.unknown_function", message, at, end, hint)
+            return
+        if name in foreign.FUNCTIONS:
+            message = f"unknown function '{name}'"
+            self.report("cel.unknown_function", message, at, end, foreign.FUNCTIONS[name])
             return
         namespace, dot, plain = name.rpartition(".")
         candidates = (
@@ -173,6 +178,9 @@ class _Checker:
                 self.arity(name, METHODS[name], len(node.arguments), at, end)
         elif name in MACROS:
             self.misuse(name, len(node.arguments), at, end)
+        elif name in foreign.METHODS:
+            message = f"unknown function '{name}' of a value"
+            self.report("cel.unknown_function", message, at, end, foreign.METHODS[name])
         elif name in FUNCTIONS or name == "has":
             self.report(
                 "cel.unknown_function", f"'{name}' is not called on a value", at, end, f"write {name}(x)"

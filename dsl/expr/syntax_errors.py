@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lark import Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from perdure.dsl.expr.errors import ExprError
+from perdure.dsl.expr.foreign import SIGNS, WORDS
 
 _WORDS = {"RPAR": ")", "RSQB": "]", "RBRACE": "}", "COMMA": ",", "COLON": ":"}
 
@@ -27,14 +29,23 @@ def explained(error: UnexpectedInput, text: str) -> ExprError:
 
 def _bad_character(at: int, text: str) -> ExprError:
     character = text[at]
+    if foreign := _foreign_sign(at, text):
+        return foreign
     if character in "'\"":
         hint = "close it, or write triple quotes for text of several lines"
         return ExprError(
             "cel.syntax", f"the string that begins with {character} is not closed", at, hint=hint
         )
     if character == "`":
-        return ExprError("cel.syntax", "a quoted field name stands after a dot, as in a.`b-c`", at)
-    if character in "=&|":
+        hint = "text is in ' or \"; join texts with +"
+        return ExprError("cel.syntax", "a quoted field name stands after a dot, as in a.`b-c`", at, hint=hint)
+    if character == "$":
+        hint = "names are written without it: input.name"
+        return ExprError("cel.syntax", "$ has no meaning in an expression", at, hint=hint)
+    if character == "|":
+        hint = "'or' is ||; there are no pipes: write size(x), x.trim(), …"
+        return ExprError("cel.syntax", "| is no operator", at, hint=hint)
+    if character in "=&":
         use = character * 2
         return ExprError("cel.syntax", f"{character} is no operator", at, hint=f"use {use}")
     return ExprError("cel.syntax", f"unexpected character {character!r}", at)
@@ -44,11 +55,36 @@ def _bad_token(error: UnexpectedToken, text: str) -> ExprError:
     token = error.token
     at, end = _place(token)
     before = text[:at].rstrip()
+    if foreign := _foreign_sign(at, text):
+        return foreign
+    if hint := _foreign_word(token.value, before, text):
+        return ExprError("cel.syntax", f"unexpected {token!s}", at, end, hint)
     if token.type == "LBRACE" and before and (before[-1].isalnum() or before[-1] == "_"):
         return ExprError(
             "cel.syntax", "CEL messages are not supported; write a map", at, end, 'as in {"a": 1}'
         )
     return ExprError("cel.syntax", f"unexpected {token!s}{_expected(error)}", at, end)
+
+
+def _foreign_sign(at: int, text: str) -> ExprError | None:
+    """An operator of another language that the place is in."""
+    for sign, hint in SIGNS.items():
+        start = max(at - len(sign) + 1, 0)
+        found = text.find(sign, start, at + len(sign))
+        if found >= 0:
+            return ExprError("cel.syntax", f"{sign} is no operator", found, found + len(sign), hint)
+    return None
+
+
+def _foreign_word(word: str, before: str, text: str) -> str | None:
+    """What to write for a word that is an operator elsewhere."""
+    if re.search(r"(^|[^\w.])not$", before):
+        return "write !x"
+    if text.lstrip().startswith("{") and word in ("{", "}"):
+        return "one brace is enough: ${ … }"
+    if word[:1] in "'\"" and re.search(r"(^|\W)f$", before):
+        return "there are no f-strings; join texts with +, or write ${ } in a YAML text"
+    return WORDS.get(word)
 
 
 def _expected(error: UnexpectedInput) -> str:

@@ -63,9 +63,11 @@ def _closing_brace(text: str, dollar: int) -> int:
                 raise ExprError("cel.syntax", message, token.start(), hint="write $${ for a plain ${")
             case _:
                 pass
-    raise ExprError(
-        "cel.syntax", "${ is not closed by }", dollar, dollar + 2, hint="write $${ for a plain ${"
-    )
+    hint = "write $${ for a plain ${"
+    comment = text.find("//", dollar)
+    if "}" in text[comment:] and comment >= 0:
+        hint = "'//' begins a comment; whole numbers divide with a single /"
+    raise ExprError("cel.syntax", "${ is not closed by }", dollar, dollar + 2, hint=hint)
 
 
 def _embedded(text: str, start: int, end: int, text_map: TextMap) -> ast.Embedded:
