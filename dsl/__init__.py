@@ -8,7 +8,7 @@ from __future__ import annotations
 from perdure.dsl.diagnostics import Diagnostic, Severity
 from perdure.dsl.digest import document_digest
 from perdure.dsl.load import Document, Loaded, load, load_bytes
-from perdure.dsl.render import format_diagnostics
+from perdure.dsl.report import format_diagnostics
 from perdure.dsl.rules.activities import Signature, check_activities
 from perdure.dsl.source import Source
 

@@ -1,8 +1,8 @@
 """What is wrong with a document, as data: one ``Diagnostic`` for one mistake, and the table of codes.
 
 A code is for ever: its number never gets another meaning. Families: PD1xx YAML, PD2xx structure and
-scope, PD3xx expressions and types, PD4xx bounds, PD7xx activities, PD8xx style (warnings), PD9xx the
-tool itself. PD5xx (entities and locks) and PD6xx (versions) have no code yet.
+scope, PD3xx expressions and types, PD4xx bounds, PD5xx entities and locks, PD6xx versions, PD7xx
+activities, PD8xx style (warnings), PD9xx the tool itself.
 """
 
 from __future__ import annotations
@@ -65,6 +65,19 @@ CODES = MappingProxyType(
         "PD222": "an invalid JSON Schema",
         "PD223": "a workflow that can end without its output",
         "PD224": "a default that its schema does not allow",
+        "PD225": "'compensate' outside of a saga",
+        "PD226": "an error that perdure does not have",
+        "PD227": "a cron expression that cannot be read",
+        "PD228": "a schedule that never fires",
+        "PD229": "an unknown time zone",
+        "PD230": "items of a fan_out with the same key",
+        "PD231": "a function that cannot be used like this",
+        "PD232": "a function that calls itself",
+        "PD233": "'checkpoint_every' on a loop that cannot have it",
+        "PD234": "a name that a checkpoint does not carry",
+        "PD235": "'correlate' without an equality that finds the event",
+        "PD236": "a schema file that cannot be put in",
+        "PD237": "a test that contradicts itself",
         "PD290": "not supported yet",
         "PD300": "an expression that cannot be read",
         "PD301": "a name that is not defined here",
@@ -86,15 +99,51 @@ CODES = MappingProxyType(
         "PD405": "a count out of range",
         "PD406": "'never' where a duration is needed",
         "PD407": "bounds that contradict each other",
+        "PD408": "functions that come to too many steps",
+        "PD501": "an operation that the entity does not have",
+        "PD502": "arguments that an operation does not take",
+        "PD503": "a readonly operation that changes something",
+        "PD504": "a key that the entity's state does not have",
+        "PD505": "an entity that is not written Type@key",
+        "PD510": "a lock inside a lock",
+        "PD511": "an entity that is not locked",
+        "PD512": "'call_workflow' under a lock",
+        "PD513": "calls of one locked entity side by side",
+        "PD601": "a version range that cannot be read",
+        "PD602": "a version range without a version",
+        "PD603": "engine support missing",
         "PD701": "an unknown activity",
         "PD702": "arguments that an activity does not take",
+        "PD703": "a function that is named like an activity",
         "PD801": "text or a number that looks like something else",
         "PD802": "an event that is not declared",
         "PD803": "an expression that may not do what it seems to",
+        "PD804": "a condition that is always the same",
+        "PD805": "a retry that never happens",
+        "PD806": "a declaration that is never used",
+        "PD807": "a name of an error that may be misspelt",
+        "PD808": "an event that several branches wait for",
+        "PD809": "a bound that never takes effect",
         "PD900": "more diagnostics than are kept",
+        "PD901": "an ignore that is not needed",
+        "PD902": "a code that cannot be ignored",
+        "PD903": "an ignore that cannot be read",
     }
 )
 """One line for every kind of mistake."""
+
+
+IGNORABLE = MappingProxyType(
+    {
+        "PD401": "the step then waits for ever, as with 'timeout: never'",
+        "PD701": "who runs the workflow may register the activity elsewhere",
+        "PD702": "who runs the workflow may register another activity under the name",
+    }
+)
+"""The errors that a comment may ignore, and why the workflow can run all the same. Of warnings it may all."""
+
+NOT_ALWAYS = frozenset({"PD701", "PD702", "PD703"})
+"""Codes of checks that do not run each time, so that an ignore may look unneeded and be needed."""
 
 
 class Severity(StrEnum):
@@ -106,10 +155,14 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Related:
-    """Another place that explains the mistake, such as where a name was first used."""
+    """Another place that explains the mistake, such as where a name was first used.
+
+    ``file`` is empty for the file that the diagnostic is about.
+    """
 
     span: Span
     message: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +187,41 @@ class Diagnostic:
         return CODES[self.code]
 
 
+_WARNINGS = ("PD8", "PD901", "PD903")
+
+
 def severity_of(code: str) -> Severity:
-    """Warnings are the family PD8xx; everything else refuses the document."""
-    return Severity.WARNING if code.startswith("PD8") else Severity.ERROR
+    """Warnings are the family PD8xx and remarks on comments; everything else refuses the document."""
+    return Severity.WARNING if code.startswith(_WARNINGS) else Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Ignores:
+    """The codes that a file's comments accept, line by line, and which of them were of use."""
+
+    _spans: dict[tuple[str, int], Span] = field(default_factory=dict)
+    _used: set[tuple[str, int]] = field(default_factory=set)
+
+    def accept(self, code: str, line: int, span: Span) -> None:
+        """Takes note that a comment accepts a code on a line."""
+        self._spans.setdefault((code, line), span)
+
+    def covers(self, diagnostic: Diagnostic) -> bool:
+        """Whether a diagnostic is accepted; if so, the comment was of use."""
+        place = (diagnostic.code, diagnostic.span.start.line)
+        if place in self._spans:
+            self._used.add(place)
+        return place in self._spans
+
+    def kept(self, diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """The diagnostics that are not accepted."""
+        return tuple(each for each in diagnostics if not self.covers(each))
+
+    def unused(self) -> Iterator[tuple[str, Span]]:
+        """The codes that were accepted in vain, with their places in the comments."""
+        for place, span in self._spans.items():
+            if place not in self._used and place[0] not in NOT_ALWAYS:
+                yield place[0], span
 
 
 @dataclass(slots=True)
@@ -144,6 +229,7 @@ class Collector:
     """Gathers the diagnostics of one file: each once, at most ``LIMIT``."""
 
     file: str
+    ignores: Ignores = field(default_factory=Ignores)
     _found: dict[Diagnostic, None] = field(default_factory=dict)
     _errors: int = 0
     _left_out: bool = False
@@ -158,9 +244,8 @@ class Collector:
         related: Iterable[Related] = (),
         kind: str = "",
     ) -> None:
-        """Notes a mistake; its severity follows from the code."""
+        """Notes a mistake, unless a comment of the file accepts it; its severity follows from the code."""
         severity = severity_of(code)
-        self._errors += severity is Severity.ERROR
         diagnostic = Diagnostic(
             code=code,
             message=message,
@@ -171,10 +256,17 @@ class Collector:
             related=tuple(related),
             kind=kind,
         )
+        if self.ignores.covers(diagnostic):
+            return
+        self._errors += severity is Severity.ERROR
         if len(self._found) < LIMIT:
             self._found[diagnostic] = None
         elif diagnostic not in self._found:
             self._left_out = True
+
+    def accept(self) -> None:
+        """Forgets what was noted before the comments of the file were known, and is accepted by them."""
+        self._found = dict.fromkeys(self.ignores.kept(self._found))
 
     @property
     def errors(self) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from perdure.dsl import rules
 from perdure.dsl.decode import decode
-from perdure.dsl.diagnostics import Collector, Diagnostic, Related, Severity
+from perdure.dsl.diagnostics import Collector, Diagnostic, Ignores, Related, Severity
 from perdure.dsl.forms import check_syntax
+from perdure.dsl.ignores import report_unused
 from perdure.dsl.model import Workflow
 from perdure.dsl.nodes import MapNode
 from perdure.dsl.reader import ReadDocument, read
@@ -26,6 +27,8 @@ class Loaded:
 
     documents: tuple[Document, ...]
     diagnostics: tuple[Diagnostic, ...]
+    ignores: Ignores = field(default_factory=Ignores)
+    """What comments accept; whoever checks further asks it too."""
 
     @property
     def ok(self) -> bool:
@@ -40,7 +43,8 @@ def load(source: Source) -> Loaded:
     loaded = (_document(each, diagnostics) for each in read(source, diagnostics))
     documents = tuple(document for document in loaded if document is not None)
     _check_repeated(documents, diagnostics)
-    return Loaded(documents, diagnostics.diagnostics())
+    report_unused(diagnostics)
+    return Loaded(documents, diagnostics.diagnostics(), diagnostics.ignores)
 
 
 def load_bytes(name: str, data: bytes) -> Loaded:

@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
 
 from perdure.dsl.diagnostics import Collector, Related, quote
 from perdure.dsl.embedding import unclosed
+from perdure.dsl.ignores import find_ignores
 from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from perdure.dsl.scalars import Lines, resolve, text_map
 from perdure.dsl.source import Source, Span
@@ -60,6 +61,8 @@ def read(source: Source, diagnostics: Collector) -> tuple[ReadDocument, ...]:
         return ()
     reading = _Reading(source.text, diagnostics)
     documents = tuple(reading.documents())
+    if not diagnostics.errors:
+        find_ignores(source.text, reading.texts, diagnostics)
     if not documents and not diagnostics.errors:
         diagnostics.add(
             "PD120", "the file holds no document", Span.at(1, 1, 0), hint="begin with 'dsl: perdure/1'"
@@ -102,6 +105,7 @@ class _Reading:
         self._text = text
         self._diagnostics = diagnostics
         self._lines = Lines(text)
+        self.texts: list[tuple[int, int]] = []
         self._written = 0
         self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
         self._begin_document()
@@ -302,6 +306,8 @@ class _Reading:
             end = start + len(self._text[start:end].rstrip())
         written = self._text[start:end]
         span = self._span(start, end)
+        # The line that opens a block of text may end with a comment.
+        self.texts.append((self._text.find("\n", start) if event.style in ("|", ">") else start, end))
         if len(text) > MAX_SCALAR:
             self._stop(
                 "PD112", f"a text of more than {MAX_SCALAR:,} characters", Span(span.start, span.start)

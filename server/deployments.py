@@ -81,7 +81,10 @@ def _diagnostic(document: Mapping[str, Any]) -> Diagnostic:
         severity=Severity(document["severity"]),
         file=document["file"],
         hint=document["hint"],
-        related=tuple(Related(span=_span(each), message=each["message"]) for each in document["related"]),
+        related=tuple(
+            Related(span=_span(each), message=each["message"], file=each.get("file", ""))
+            for each in document["related"]
+        ),
         kind=document["kind"] or "",
     )
 

@@ -19,7 +19,7 @@ from perdure.dsl import (
     format_diagnostics,
     load_bytes,
 )
-from perdure.dsl.render import Format
+from perdure.dsl.report import Format
 from perdure.engine.activities import Registry, load_activities
 
 PATTERN = "*.perdure.yaml"

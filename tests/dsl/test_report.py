@@ -112,6 +112,7 @@ def test_json_has_everything() -> None:
             "related": [
                 {
                     "message": "first here",
+                    "file": "case.yaml",
                     "start": {"line": 1, "column": 1},
                     "end": {"line": 1, "column": 6},
                 }

@@ -1,0 +1,72 @@
+"""What each code means, for ``perdure explain``, the documentation and SARIF: one text, in ``*.md`` here.
+
+A section ``## CODE`` has a few sentences and two fenced blocks, ``yaml wrong`` and ``yaml right``. An example
+that does not begin with ``dsl:`` gets ``HEADER`` put before it. What perdure says of the wrong one is never
+written down but asked of perdure, except where the example would be huge or needs more than one file: there
+the block ``text wrong`` says what it is like, and ``text says`` what is printed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+HEADER = "dsl: perdure/1\nname: example\nversion: 1.0.0\n"
+FILE = "example.perdure.yaml"
+"""The name that examples have in what is said of them."""
+
+FAMILIES = {
+    "PD1": "YAML",
+    "PD2": "Structure and scope",
+    "PD3": "Expressions and types",
+    "PD4": "Bounds",
+    "PD5": "Entities and locks",
+    "PD6": "Versions",
+    "PD7": "Activities",
+    "PD8": "Style (warnings)",
+    "PD9": "The tool itself",
+}
+
+_SECTION = re.compile(r"^## (PD[0-9]{3})\n", re.MULTILINE)
+_BLOCK = re.compile(r"^```(\w+) (\w+)\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The page of a code. ``says`` is what is printed, where that cannot be had from ``wrong``."""
+
+    code: str
+    text: str
+    wrong: str
+    right: str
+    says: str | None = None
+
+
+def page(code: str) -> Page:
+    """The page of a code. Raises ``KeyError`` for one without."""
+    return pages()[code]
+
+
+@cache
+def pages() -> dict[str, Page]:
+    """All pages, in the order of their codes."""
+    found = {}
+    for entry in resources.files("perdure.dsl.explain").iterdir():
+        if entry.name.endswith(".md"):
+            _, *parts = _SECTION.split(entry.read_text("utf-8"))
+            found.update(
+                {code: _page(code, body) for code, body in zip(parts[::2], parts[1::2], strict=True)}
+            )
+    return dict(sorted(found.items()))
+
+
+def _page(code: str, body: str) -> Page:
+    blocks = {name: _whole(text) if kind == "yaml" else text for kind, name, text in _BLOCK.findall(body)}
+    text = "\n\n".join(" ".join(part.split()) for part in _BLOCK.sub("", body).strip().split("\n\n"))
+    return Page(code=code, text=text, wrong=blocks["wrong"], right=blocks["right"], says=blocks.get("says"))
+
+
+def _whole(example: str) -> str:
+    return example if example.startswith(("dsl:", "%", "# ")) else HEADER + example
