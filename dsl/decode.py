@@ -3,13 +3,15 @@
 Paths. The top block is ``do``. A named step is ``<block>/<index>/<name>``, a statement ``<block>/<index>``,
 the index counting the items of the block from 0. The blocks of a step or statement at ``P`` are::
 
-    P/do                do, fan_out, for_each, while, until
+    P/do                do, fan_out, for_each, while, until, lock_entities
+    P/saga              saga
     P/try, P/finally    try, and P/catch/<clause> for its clauses
     P/switch/<case>     switch, and P/else
     P/then, P/else      if
     P/parallel/<branch>, P/race/<branch>
     P/on_timeout        wait_for_event
 
+``decode_functions`` and ``decode_calls`` say what functions and compensations add. A path looks
 as in ``do/3/settled/do/0/reconcile``. Paths are unique in a document: what follows an index is the name of
 a step, and then the key of a block, or for a statement the key of a block, and then an index.
 """
@@ -20,11 +22,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from perdure.dsl.decode_steps import Defaults, StepDecoder
+from perdure.dsl.decode_keys import Defaults, Keys
+from perdure.dsl.decode_steps import StepDecoder
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.forms import Forms, plain
-from perdure.dsl.model import ErrorDeclaration, EventDeclaration, Json, Retry, Variable, Workflow
-from perdure.dsl.nodes import Entry, MapNode, Node, ScalarNode
+from perdure.dsl.model import (
+    ErrorDeclaration,
+    EventDeclaration,
+    Json,
+    Limits,
+    Query,
+    Retention,
+    Retry,
+    Schedule,
+    Variable,
+    Workflow,
+)
+from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from perdure.dsl.retries import decode_retry, decode_retry_reference
 
 
@@ -50,12 +64,15 @@ class _Decoder:
             entry.name: decode_retry(entry.value, self._forms, policy=entry.name)
             for entry in _entries(root.get("retries"))
         }
-        steps = StepDecoder(self._forms, policies, self._defaults(root.get("defaults"), policies))
+        keys = Keys(self._forms, policies)
+        declared = {entry.name: entry for entry in _entries(root.get("functions"))}
+        steps = StepDecoder(keys, self._defaults(root.get("defaults"), policies), declared)
+        timeout, functions = root.get("timeout"), steps.functions()
         return Workflow(
             name=name.text,
             version=_scalar(root, "version").text,
             summary=_scalar(root, "summary").text if "summary" in root else None,
-            tags=steps.tags(root),
+            tags=keys.tags(root),
             input_schema=self._schema_below(root.get("input")),
             output_schema=self._schema_below(root.get("output")),
             variables=tuple(self._variable(entry) for entry in _entries(root.get("vars"))),
@@ -64,6 +81,14 @@ class _Decoder:
             body=steps.block(do, "do"),
             span=root.span,
             name_span=name.span,
+            functions=functions,
+            queries=tuple(self._query(entry) for entry in _entries(root.get("queries"))),
+            concurrency=keys.key_limit(root),
+            timeout=None if timeout is None else self._forms.constant_duration(timeout),
+            limits=self._limits(root.get("limits")),
+            retention=self._retention(root.get("retention")),
+            schedule=tuple(self._schedule(item) for item in _items(root.get("schedule"))),
+            retries=tuple(policies.values()),
             file=self._file,
         )
 
@@ -80,11 +105,13 @@ class _Decoder:
                 return {"call_timeout": self._forms.duration(node)}
             case "call.retry":
                 return {"call_retry": decode_retry_reference(node, policies, self._forms)}
+            case "call.queue":
+                return {"queue": str(plain(node))}
             case "fan_out.width":
                 return {"width": self._forms.count(node, "width")}
             case _:
                 assert key == "fan_out.chunk", "the structure was checked"
-                return {}
+                return {"chunk": plain(node)}
 
     def _schema_below(self, node: Node | None) -> Json | None:
         """The JSON Schema under the key ``schema`` of a mapping that may be left out."""
@@ -121,6 +148,46 @@ class _Decoder:
             span=entry.key.span,
         )
 
+    def _query(self, entry: Entry) -> Query:
+        return Query(name=entry.name, value=self._forms.value(entry.value), span=entry.key.span)
+
+    def _limits(self, node: Node | None) -> Limits | None:
+        if not isinstance(node, MapNode):
+            return None
+        events, exceeded = node.get("history_events"), node.get("on_exceed")
+        return Limits(
+            history_events=None if events is None else plain(events),
+            on_exceed="suspend" if exceeded is None else plain(exceeded),
+        )
+
+    def _retention(self, node: Node | None) -> Retention | None:
+        if not isinstance(node, MapNode):
+            return None
+        generations = node.get("generations")
+        return Retention(
+            completed=self._constant_duration(node, "completed"),
+            failed=self._constant_duration(node, "failed"),
+            generations=1 if generations is None else plain(generations),
+        )
+
+    def _schedule(self, node: Node) -> Schedule:
+        assert isinstance(node, MapNode), "the structure was checked"
+        zone, overlap, given = node.get("timezone"), node.get("overlap"), node.get("input")
+        cron = _scalar(node, "cron")
+        return Schedule(
+            cron=cron.text,
+            timezone="UTC" if zone is None else str(plain(zone)),
+            overlap="skip" if overlap is None else plain(overlap),
+            catch_up=self._constant_duration(node, "catch_up"),
+            input=None if given is None else self._forms.value(given),
+            span=node.span,
+            cron_span=cron.span,
+        )
+
+    def _constant_duration(self, node: MapNode, key: str) -> int | None:
+        found = node.get(key)
+        return None if found is None else self._forms.constant_duration(found)
+
 
 def _is_declaration(node: MapNode) -> bool:
     """Whether a variable is written as {schema, initial}; any other mapping is the initial value itself."""
@@ -130,6 +197,10 @@ def _is_declaration(node: MapNode) -> bool:
 
 def _entries(node: Node | None) -> tuple[Entry, ...]:
     return node.entries if isinstance(node, MapNode) else ()
+
+
+def _items(node: Node | None) -> tuple[Node, ...]:
+    return node.items if isinstance(node, ListNode) else ()
 
 
 def _scalar(node: MapNode, key: str) -> ScalarNode:

@@ -6,6 +6,7 @@ and replaced, so that the rest of the document can still be checked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -19,9 +20,11 @@ from perdure.dsl.duration import parse_duration
 from perdure.dsl.expr.ast import Const, Embedded, ListValue, MapValue, Value
 from perdure.dsl.expr.errors import ExprError
 from perdure.dsl.expr.template import parse_scalar
+from perdure.dsl.model import EntityTarget
 from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode, descendants
 from perdure.dsl.schema import describe
 from perdure.dsl.source import Span, TextMap
+from perdure.dsl.templates import ForeignTemplate, foreign_template
 
 NOTHING = Const(None)
 MAX_SCHEMA_NODES = 5_000
@@ -31,6 +34,10 @@ MAX_SCHEMA_LIST = 500
 _UNBOUNDED = frozenset({"$ref", "$dynamicRef", "pattern", "patternProperties", "uniqueItems"})
 """Keywords whose cost is not bounded by the size of what is validated."""
 NEVER = "never"
+_NAMES = re.compile(r"!?[a-z_][\w.]*( (==|!=|<|>|<=|>=) [\w.']+)?")
+"""What is surely meant as an expression."""
+ENTITY_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
+"""What entities are named, as in ``schemas/workflow-v1.schema.json``."""
 
 EXPRESSION_CODES = MappingProxyType(
     {
@@ -129,10 +136,22 @@ class Forms:
     def _scalar(self, node: ScalarNode) -> Value:
         if not isinstance(node.value, str):
             return Const(node.value)
+        if "${" not in node.text and (foreign := foreign_template(node.text)):
+            self._foreign(node, foreign)
+        return self._text(node.text, node.text_map)
+
+    def _foreign(self, node: ScalarNode, found: ForeignTemplate) -> None:
+        start, end = node.text_map.position(found.start), node.text_map.position(found.end)
+        span = Span(start, end) if start.line == end.line else node.span
+        message = f"{quote(node.text[found.start : found.end])} is plain text here"
+        hint = f"an expression is written {found.instead}"
+        self._diagnostics.add("PD801", message, span, hint=hint)
+
+    def _text(self, text: str, text_map: TextMap) -> Value:
         try:
-            return parse_scalar(node.text, node.text_map)
+            return parse_scalar(text, text_map)
         except ExprError as error:
-            report(error, node.text_map, self._diagnostics)
+            report(error, text_map, self._diagnostics)
             return NOTHING
 
     def _key(self, entry: Entry) -> str:
@@ -154,6 +173,8 @@ class Forms:
         found = self.value(node)
         if not isinstance(found, Embedded) and self._diagnostics.errors == before:
             hint = "write ${ … }, in quotes if it contains ': ' or ' #'"
+            if isinstance(node, ScalarNode) and _NAMES.fullmatch(node.text):
+                hint = f"write ${{ {node.text} }}"
             self.error("PD311", f"an expression is needed here, not {describe(node)}", node.span, hint)
         return found
 
@@ -170,6 +191,34 @@ class Forms:
             "PD203", f"'{label}' must be a list or an expression, not {describe(node)}", node.span, hint
         )
         return Const([])
+
+    # Entities ---------------------------------------------------------------------------------
+
+    def entity(self, node: Node) -> EntityTarget:
+        """``Type@key``; the key is what text with expressions is."""
+        text = node.text if isinstance(node, ScalarNode) and isinstance(node.value, str) else ""
+        name, separator, key = text.partition("@")
+        if "${" in name:
+            hint = "write 'Type@${ … }'; choose between types with 'switch'"
+            self.error("PD310", "the type of an entity is a constant", node.span, hint)
+        elif not (isinstance(node, ScalarNode) and separator and key and ENTITY_TYPE.fullmatch(name)):
+            hint = "write it like 'Account@${ input.account }'"
+            self.error("PD505", f"an entity is written Type@key, not {describe(node)}", node.span, hint)
+        else:
+            value = self._text(key, node.text_map.from_offset(len(name) + 1))
+            return EntityTarget(type=name, key=value, span=node.span)
+        return EntityTarget(type="", key=NOTHING, span=node.span)
+
+    def entities(self, node: Node) -> tuple[EntityTarget, ...] | Value:
+        """A list of targets written in YAML, or the expression that gives one."""
+        if isinstance(node, ListNode):
+            return tuple(self.entity(item) for item in node.items)
+        before = self._diagnostics.errors
+        found = self.value(node)
+        if not isinstance(found, Embedded) and self._diagnostics.errors == before:
+            message = f"entities are a list or an expression, not {describe(node)}"
+            self.error("PD203", message, node.span, "put it in [ ], even a single one")
+        return found
 
     # Durations and counts ---------------------------------------------------------------------
 
@@ -190,6 +239,14 @@ class Forms:
             self.error("PD403", f"the duration {node.text} has no unit", node.span, hint)
         else:
             self.error("PD402", f"a duration such as 30s is needed here, not {describe(node)}", node.span)
+        return 0
+
+    def constant_duration(self, node: Node) -> int:
+        """A duration that is known before anything runs, in microseconds."""
+        found = self.duration(node)
+        if isinstance(found, int):
+            return found
+        self.error("PD310", "an expression cannot stand here; write a duration such as 30d", node.span)
         return 0
 
     def _constant_duration(self, text: str, span: Span) -> int:

@@ -17,6 +17,8 @@ Json: TypeAlias = Any
 Duration: TypeAlias = "int | Value"
 """Microseconds, or an expression (of type duration, or text that reads as one)."""
 Count: TypeAlias = "int | Value"
+Chunk: TypeAlias = "int | Literal['auto', 'off']"
+"""How a fan_out is cut into child instances; an int is the size of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,7 +353,7 @@ class FanOut(Step):
     keep: Literal["results", "errors", "counts"]
     body: Block
     timeout: Duration | None = None
-    chunk: int | Literal["auto", "off"] = "off"
+    chunk: Chunk = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ It understands the part of draft-07 that the file uses, and these keywords of it
 * ``x-perdure-form``: a little language (durations, expressions, JSON Schemas), left to ``decode``;
 * ``x-perdure-planned``: known, but refused as not supported yet;
 * ``x-perdure-missing``: code, message and hint for a missing key;
-* ``x-perdure-expected``: what a ``pattern`` means, in words.
+* ``x-perdure-expected``: what a ``pattern`` means, in words;
+* ``x-perdure-instead``: what to write in place of a value of the wrong type.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from perdure.dsl import foreign
 from perdure.dsl.diagnostics import Collector, Related, one_of, quote
 from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from perdure.dsl.source import Span
@@ -65,8 +67,13 @@ def kinds(union: str) -> tuple[str, ...]:
 
 @cache
 def _branches(union: str) -> Mapping[str, Schema]:
+    """The same, of a definition."""
+    return _kinds_of(schema()["definitions"][union])
+
+
+def _kinds_of(part: Schema) -> Mapping[str, Schema]:
     """The branches of a union that have a kind, by it."""
-    branches = (_resolve(branch) for branch in schema()["definitions"][union]["anyOf"])
+    branches = map(_resolve, part["anyOf"])
     return {branch["x-perdure-kind"]: branch for branch in branches if "x-perdure-kind" in branch}
 
 
@@ -148,7 +155,9 @@ class _Walker:
         part = _resolve(part)
         if "x-perdure-form" in part:
             return
-        if "anyOf" in part:
+        if "anyOf" in part and _kinds_of(part):
+            self._kind(node, part, label, key or node.span)
+        elif "anyOf" in part:
             self._union(node, part, label, key or node.span)
         elif "const" in part or "enum" in part:
             self._choice(node, [part["const"]] if "const" in part else part["enum"], label)
@@ -159,7 +168,7 @@ class _Walker:
         if _fits(node, part):
             return True
         message = f"{label} must be {_expected(part)}, not {describe(node)}"
-        hint = None
+        hint = part.get("x-perdure-instead")
         if isinstance(node, ScalarNode) and node.value is None:
             hint = "is the indentation of what follows right?"
         elif isinstance(node, ScalarNode) and "string" in _types(part) and _holds(node, part):
@@ -217,7 +226,8 @@ class _Walker:
             fitting = [branch for branch in fitting if _holds(node, branch)] or fitting[:1]
         if not fitting:
             expected = one_of(dict.fromkeys(_expected(branch) for branch in branches))
-            self._error("PD203", f"{label} must be {expected}, not {describe(node)}", node.span)
+            hint = part.get("x-perdure-instead")
+            self._error("PD203", f"{label} must be {expected}, not {describe(node)}", node.span, hint=hint)
         elif _is_planned(fitting[0]):
             self._planned(f"{describe(node)} for {label}", key)
         else:
@@ -287,6 +297,8 @@ class _Walker:
         message += f"; did you mean {quote(near)}?" if near else ""
         usable = [key for key, found in allowed.items() if not _is_planned(found)]
         hint = f"allowed here: {', '.join(usable)}" if usable else None
+        if not near:
+            hint = foreign.ADVICE.get(foreign.snake_case(entry.name), hint)
         self._error("PD201", message, entry.key.span, hint=hint)
         return near
 
@@ -348,7 +360,9 @@ class _Walker:
             message = f"{quote(kind.name)} stands beside the step's name {quote(first.name)}, not below it"
             self._error("PD209", message, kind.key.span, hint="indent the step's keys by two more spaces")
             return
-        hint = f"write '- name: {{{kind.name}: …}}'; the name is the name of the result"
+        given = node.get("name") or node.get("id")
+        name = given.text if isinstance(given, ScalarNode) and _is_name(given.text) else "name"
+        hint = f"write '- {name}: {{{kind.name}: …}}'; the name is the name of the result"
         self._error("PD209", f"a {kind.name} step needs a name", kind.key.span, hint=hint)
 
     def _several(self, node: MapNode) -> None:
@@ -360,9 +374,11 @@ class _Walker:
         self._error("PD209", message, second.key.span, hint=hint)
 
     def _named(self, entry: Entry) -> None:
-        if not re.search("^[a-z][a-z0-9_]*$", entry.name):
+        if not _is_name(entry.name):
             message = f"the name of a step is lower-case letters, digits and '_', not {quote(entry.name)}"
-            self._error("PD207", message, entry.key.span)
+            better = foreign.snake_case(entry.name)
+            hint = f"expressions read it: write {quote(better)}" if _is_name(better) else None
+            self._error("PD207", message, entry.key.span, hint=hint)
         node = entry.value
         if not isinstance(node, MapNode):
             message = f"the step {quote(entry.name)} must be a mapping, not {describe(node)}"
@@ -370,13 +386,17 @@ class _Walker:
             hint = f"did you mean the statement {quote(near)}?" if near else "write its keys below its name"
             self._error("PD203", message, entry.key.span, hint=hint)
             return
-        self._task(node, entry)
+        self._kind(node, schema()["definitions"]["task"], f"the step {quote(entry.name)}", entry.key.span)
 
-    def _task(self, node: MapNode, named: Entry) -> None:
-        branches = _branches("task")
+    def _kind(self, node: Node, part: Schema, label: str, key: Span) -> None:
+        """Checks a mapping that has one of several kinds, by the key that says which."""
+        if not isinstance(node, MapNode):
+            self._error("PD203", f"{label} must be a mapping, not {describe(node)}", node.span)
+            return
+        branches = _kinds_of(part)
         found = [entry for entry in node.entries if entry.name in branches]
         if not found:
-            self._no_kind(node, named)
+            self._no_kind(node, branches, label, key)
             return
         ruling = [
             entry
@@ -384,23 +404,23 @@ class _Walker:
             if all(other.name in branches[entry.name]["properties"] for other in found)
         ]
         if len(ruling) != 1:
-            self._two_kinds(found, f"kinds of step in {quote(named.name)}", "write two steps")
+            self._two_kinds(found, f"kinds in {label}", "keep one of them, or write a step for each")
         elif _is_planned(branches[ruling[0].name]):
             self._planned(quote(ruling[0].name), ruling[0].key.span)
         else:
             self._object(node, branches[ruling[0].name])
 
-    def _no_kind(self, node: MapNode, named: Entry) -> None:
-        usable = [kind for kind, branch in _branches("task").items() if not _is_planned(branch)]
-        keys = {key for branch in _branches("task").values() for key in branch["properties"]}
+    def _no_kind(self, node: MapNode, branches: Mapping[str, Schema], label: str, key: Span) -> None:
+        usable = [kind for kind, branch in branches.items() if not _is_planned(branch)]
+        keys = {key for branch in branches.values() for key in branch["properties"]}
         guesses = ((entry, _nearest(entry.name, usable)) for entry in node.entries if entry.name not in keys)
-        entry, near = next(((entry, near) for entry, near in guesses if near), (named, None))
-        message = f"the step {quote(named.name)} has no kind"
-        hint = f"a step has one of: {', '.join(usable)}"
-        if near:
-            where = f"in the step {quote(named.name)}"
-            message = f"unknown key {quote(entry.name)} {where}; did you mean {quote(near)}?"
-        self._error("PD205", message, entry.key.span, hint=hint)
+        guessed = next(((entry, near) for entry, near in guesses if near), None)
+        message, hint = f"{label} has no kind", f"it has one of: {', '.join(usable)}"
+        if guessed:
+            entry, near = guessed
+            key = entry.key.span
+            message = f"unknown key {quote(entry.name)} in {label}; did you mean {quote(near)}?"
+        self._error("PD205", message, key, hint=hint)
 
     def _two_kinds(self, found: list[Entry], what: str, hint: str) -> None:
         first, second = found[:2]
@@ -418,8 +438,17 @@ def _is_planned(part: Schema) -> bool:
     return bool(_resolve(part).get("x-perdure-planned"))
 
 
+def _is_name(text: str) -> bool:
+    return re.fullmatch("[a-z][a-z0-9_]*", text) is not None
+
+
 def _nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The key probably meant: the nearest one, or the only one that begins alike."""
+    """The key probably meant: what it is called here, the nearest one, or the only one that begins alike."""
+    candidates = list(candidates)
+    if foreign.snake_case(name) in foreign.ADVICE:
+        return None
+    if known := foreign.meant(name, frozenset(candidates)):
+        return known
     alike = [each for each in candidates if len(name) > 3 and each.startswith(name[:3])]
     return suggest(name, candidates) or (alike[0] if len(alike) == 1 else None)
 

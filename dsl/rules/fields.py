@@ -20,6 +20,9 @@ WORKFLOW_FIELDS = (
     "tags",
 )
 ERROR_FIELDS = ("type", "message", "data", "step", "path", "attempt", "cause", "compensation")
+STEP_FIELDS = ("idempotency_key", "attempt")
+"""Of the step that a compensation undoes."""
+SCHEDULE_FIELDS = ("time",)
 _LISTED = 20
 """Most names that a hint lists."""
 FAN_OUT_FIELDS = ("results", "errors", *COUNTERS)
@@ -57,12 +60,14 @@ class _Known:
             "vars": dict.fromkeys(variables),
             "workflow": dict.fromkeys(WORKFLOW_FIELDS),
             "error": dict.fromkeys(ERROR_FIELDS),
+            "step": dict.fromkeys(STEP_FIELDS),
+            "schedule": dict.fromkeys(SCHEDULE_FIELDS),
         }
         self._branches: dict[str, dict[str, None]] = {}
 
     def of(self, symbol: Symbol) -> dict[str, None] | None:
         """The fields in order, or None when they are not known."""
-        if symbol.kind is Kind.ROOT and symbol.step is None:
+        if symbol.kind is Kind.ROOT and symbol.name != "result":
             return self._roots.get(symbol.name)
         match _composed(symbol):
             case model.FanOut():
@@ -81,6 +86,8 @@ def _composed(symbol: Symbol) -> model.Step | None:
     """The step whose own value a name stands for: its ``output`` would be another value."""
     step = symbol.step
     if step is None or (symbol.kind is Kind.STEP and step.output is not None):
+        return None
+    if symbol.kind is Kind.ROOT and symbol.name != "result":
         return None
     return step
 

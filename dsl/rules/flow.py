@@ -17,7 +17,7 @@ def passes(step: model.Step) -> bool:
     match step:
         case model.Return() | model.Raise() | model.Break() | model.Continue() | model.ContinueAsNew():
             return False
-        case model.Do():
+        case model.Do() | model.Saga() | model.LockEntities() | model.Use():
             return completes(step.body)
         case model.If():
             return step.otherwise is None or completes(step.then) or completes(step.otherwise)
@@ -44,8 +44,10 @@ def branches(step: model.Switch | model.Try) -> tuple[model.Block, ...]:
 def valueless(step: model.Step) -> model.Block | None:
     """The block because of which a step has no value, or None when it has one."""
     match step:
-        case model.Do():
+        case model.Do() | model.Saga() | model.LockEntities():
             candidates: tuple[model.Block, ...] = (step.body,)
+        case model.Use():
+            return None if step.body.steps[0].output is not None else valueless(step.body.steps[0])
         case model.Switch() | model.Try():
             candidates = branches(step)
         case _:

@@ -8,22 +8,22 @@ from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, Related, quote
 from perdure.dsl.expr.functions import NAMESPACES, RESERVED
 from perdure.dsl.expr.names import Use, names_of
-from perdure.dsl.rules.places import Kind, Place, Role, all_steps, places
+from perdure.dsl.rules.places import Kind, Place, Role, places, steps_of
 from perdure.dsl.source import Span
 from perdure.dsl.suggest import suggest
 
 WHERE = MappingProxyType(
     {
-        "args": "in 'functions', which are not supported yet",
+        "args": "in 'functions'",
         "error": "in 'catch' and in 'when' of a retry or catch",
-        "event": "in 'until' of a wait_for_event",
+        "event": "in 'correlate' and 'until' of a wait_for_event",
         "index": "in loops and fan_out",
         "item": "in for_each and fan_out, unless 'each' names the item",
-        "key": "in entities, which are not supported yet",
+        "key": "in the operations of entities",
         "result": "in 'output' of a step and in 'on_timeout' of a wait with 'count' or 'until'",
-        "schedule": "in 'schedule', which is not supported yet",
-        "state": "in entities, which are not supported yet",
-        "step": "in 'compensate', which is not supported yet",
+        "schedule": "in 'input' of a schedule",
+        "state": "in the operations of entities",
+        "step": "in 'compensate'",
     }
 )
 """Where the names are defined that only some places have."""
@@ -32,7 +32,7 @@ WHERE = MappingProxyType(
 def check(workflow: model.Workflow, diagnostics: Collector) -> None:
     """Notes every name that is not defined where it is read."""
     defined: dict[str, model.Step] = {}
-    for step in all_steps(workflow.body):
+    for step in steps_of(workflow):
         if step.name is not None:
             defined.setdefault(step.name, step)
     variables = {variable.name for variable in workflow.variables}
@@ -46,6 +46,10 @@ def check(workflow: model.Workflow, diagnostics: Collector) -> None:
             elif symbol and symbol.kind is Kind.NOT_KEPT:
                 message = f"{quote(use.name)} is not kept by this fan_out"
                 diagnostics.add("PD221", message, _span(use), hint=_KEEP)
+            elif symbol and symbol.kind is Kind.ATTEMPTED:
+                message = f"{quote(use.name)} may have no value here: the step was only attempted"
+                hint = "with 'on: attempted', find what was done by step.idempotency_key"
+                diagnostics.add("PD301", message, _span(use), hint=hint)
             elif symbol and symbol.kind is Kind.CUT_OFF:
                 hint = "'continue' may end the iteration before it"
                 diagnostics.add(
@@ -67,6 +71,11 @@ def _unknown(
     if place.role is Role.RESULT:
         hint = "the worker that ran the activity evaluates 'output'; combine names in a later 'value' step"
         diagnostics.add("PD301", f"{quote(name)} is not visible in 'output' of a call", span, hint=hint)
+    elif name in defined and place.scope.get("args"):
+        hint = (
+            f"pass it where the function is called, 'with: {{{name}: ${{ {name} }}}}', and read args.{name}"
+        )
+        diagnostics.add("PD301", f"{quote(name)} is not visible in a function", span, hint=hint)
     elif name in defined:
         _invisible(name, span, defined[name], diagnostics)
     elif name in WHERE:

@@ -29,6 +29,7 @@ def check(workflow: model.Workflow, diagnostics: Collector) -> None:
 
 def _without_value(symbol: Symbol) -> model.Block | None:
     step = symbol.step
-    if step is None or symbol.kind is Kind.CUT_OFF or (symbol.kind is Kind.STEP and step.output is not None):
+    if step is None or (symbol.kind is Kind.STEP and step.output is not None):
         return None
-    return valueless(step)
+    readable = symbol.kind is Kind.STEP or symbol.name == "result"
+    return valueless(step) if readable else None

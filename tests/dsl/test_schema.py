@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 
 from perdure.dsl import load
-from perdure.dsl.decode_steps import Defaults, StepDecoder
+from perdure.dsl.decode_keys import Defaults, Keys
+from perdure.dsl.decode_steps import StepDecoder
 from perdure.dsl.diagnostics import Collector
 from perdure.dsl.forms import Forms, plain
 from perdure.dsl.reader import read
@@ -73,7 +74,7 @@ def test_every_kind_has_a_snippet(union: str) -> None:
 
 def test_the_decoder_knows_exactly_the_kinds_that_are_not_planned() -> None:
     """What the schema allows is decoded, and nothing else is."""
-    decoder = StepDecoder(Forms(Collector("case.yaml")), {}, Defaults())
+    decoder = StepDecoder(Keys(Forms(Collector("case.yaml")), {}), Defaults(), {})
     usable = {
         union: {branch["x-perdure-kind"] for branch in branches(union) if not branch.get("x-perdure-planned")}
         for union in ("task", "item")
