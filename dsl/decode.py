@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from perdure.dsl.decode_keys import Defaults, Keys
+from perdure.dsl.decode_keys import Defaults, Keys, entries, items, scalar, schema_below
 from perdure.dsl.decode_steps import StepDecoder
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.forms import Forms, plain
@@ -38,7 +38,7 @@ from perdure.dsl.model import (
     Variable,
     Workflow,
 )
-from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode
+from perdure.dsl.nodes import Entry, MapNode, Node
 from perdure.dsl.retries import decode_retry, decode_retry_reference
 
 
@@ -58,44 +58,45 @@ class _Decoder:
 
     def workflow(self, root: MapNode) -> Workflow:
         """The whole document."""
-        name, do = _scalar(root, "name"), root.get("do")
+        name, do = scalar(root, "name"), root.get("do")
         assert do is not None, "'do' is required"
         policies = {
             entry.name: decode_retry(entry.value, self._forms, policy=entry.name)
-            for entry in _entries(root.get("retries"))
+            for entry in entries(root.get("retries"))
         }
         keys = Keys(self._forms, policies)
-        declared = {entry.name: entry for entry in _entries(root.get("functions"))}
+        declared = {entry.name: entry for entry in entries(root.get("functions"))}
         steps = StepDecoder(keys, self._defaults(root.get("defaults"), policies), declared)
         timeout, functions = root.get("timeout"), steps.functions()
         return Workflow(
             name=name.text,
-            version=_scalar(root, "version").text,
-            summary=_scalar(root, "summary").text if "summary" in root else None,
+            version=scalar(root, "version").text,
+            summary=scalar(root, "summary").text if "summary" in root else None,
             tags=keys.tags(root),
-            input_schema=self._schema_below(root.get("input")),
-            output_schema=self._schema_below(root.get("output")),
-            variables=tuple(self._variable(entry) for entry in _entries(root.get("vars"))),
-            events=tuple(self._event(entry) for entry in _entries(root.get("events"))),
-            errors=tuple(self._error(entry) for entry in _entries(root.get("errors"))),
+            input_schema=schema_below(root.get("input"), self._forms),
+            output_schema=schema_below(root.get("output"), self._forms),
+            variables=tuple(self._variable(entry) for entry in entries(root.get("vars"))),
+            events=tuple(self._event(entry) for entry in entries(root.get("events"))),
+            errors=tuple(self._error(entry) for entry in entries(root.get("errors"))),
             body=steps.block(do, "do"),
             span=root.span,
             name_span=name.span,
             functions=functions,
-            queries=tuple(self._query(entry) for entry in _entries(root.get("queries"))),
+            queries=tuple(self._query(entry) for entry in entries(root.get("queries"))),
             concurrency=keys.key_limit(root),
             timeout=None if timeout is None else self._forms.constant_duration(timeout),
             limits=self._limits(root.get("limits")),
             retention=self._retention(root.get("retention")),
-            schedule=tuple(self._schedule(item) for item in _items(root.get("schedule"))),
+            schedule=tuple(self._schedule(item) for item in items(root.get("schedule"))),
             retries=tuple(policies.values()),
+            key_spans=tuple((entry.name, entry.key.span) for entry in root.entries),
             file=self._file,
         )
 
     def _defaults(self, node: Node | None, policies: Mapping[str, Retry]) -> Defaults:
         defaults = Defaults()
-        for entry in _entries(node):
-            for key in _entries(entry.value):
+        for entry in entries(node):
+            for key in entries(entry.value):
                 defaults = replace(defaults, **self._default(f"{entry.name}.{key.name}", key.value, policies))
         return defaults
 
@@ -113,29 +114,22 @@ class _Decoder:
                 assert key == "fan_out.chunk", "the structure was checked"
                 return {"chunk": plain(node)}
 
-    def _schema_below(self, node: Node | None) -> Json | None:
-        """The JSON Schema under the key ``schema`` of a mapping that may be left out."""
-        found = node.get("schema") if isinstance(node, MapNode) else None
-        return None if found is None else self._forms.json_schema(found)
-
     def _variable(self, entry: Entry) -> Variable:
-        node, schema, initial = entry.value, None, entry.value
+        node, schema = entry.value, None
+        initial: Node | None = entry.value
         if isinstance(node, MapNode) and _is_declaration(node):
-            schema = self._schema_below(node)
-            found = node.get("initial")
-            if found is None:
+            schema, initial = schema_below(node, self._forms), node.get("initial")
+            if initial is None:
                 message = f"the variable {quote(entry.name)} needs 'initial'"
                 self._forms.error("PD202", message, entry.key.span)
-            initial = found or ScalarNode(span=node.span, text="", value=None, text_map=entry.key.text_map)
-            declared = node.get("schema")
-            if found is not None and declared is not None and schema is not None:
-                self._forms.fits(found, schema, declared)
-        return Variable(
-            name=entry.name, initial=self._forms.constant(initial), schema=schema, span=entry.key.span
-        )
+        value = None
+        if initial is not None:
+            declared = node.get("schema") if initial is not node and isinstance(node, MapNode) else None
+            value = self._forms.initial(initial, declared if schema is not None else None)
+        return Variable(name=entry.name, initial=value, schema=schema, span=entry.key.span)
 
     def _event(self, entry: Entry) -> EventDeclaration:
-        return EventDeclaration(name=entry.name, schema=self._schema_below(entry.value), span=entry.key.span)
+        return EventDeclaration(name=entry.name, schema=schema_below(entry.value, self._forms), span=entry.key.span)
 
     def _error(self, entry: Entry) -> ErrorDeclaration:
         assert isinstance(entry.value, MapNode), "the structure was checked"
@@ -144,7 +138,7 @@ class _Decoder:
             name=entry.name,
             status=None if status is None else plain(status),
             retryable=retryable is None or plain(retryable) is True,
-            schema=self._schema_below(entry.value),
+            schema=schema_below(entry.value, self._forms),
             span=entry.key.span,
         )
 
@@ -173,7 +167,7 @@ class _Decoder:
     def _schedule(self, node: Node) -> Schedule:
         assert isinstance(node, MapNode), "the structure was checked"
         zone, overlap, given = node.get("timezone"), node.get("overlap"), node.get("input")
-        cron = _scalar(node, "cron")
+        cron = scalar(node, "cron")
         return Schedule(
             cron=cron.text,
             timezone="UTC" if zone is None else str(plain(zone)),
@@ -182,6 +176,7 @@ class _Decoder:
             input=None if given is None else self._forms.value(given),
             span=node.span,
             cron_span=cron.span,
+            timezone_span=None if zone is None else zone.span,
         )
 
     def _constant_duration(self, node: MapNode, key: str) -> int | None:
@@ -193,17 +188,3 @@ def _is_declaration(node: MapNode) -> bool:
     """Whether a variable is written as {schema, initial}; any other mapping is the initial value itself."""
     names = {entry.name for entry in node.entries}
     return bool(names) and names <= {"schema", "initial"}
-
-
-def _entries(node: Node | None) -> tuple[Entry, ...]:
-    return node.entries if isinstance(node, MapNode) else ()
-
-
-def _items(node: Node | None) -> tuple[Node, ...]:
-    return node.items if isinstance(node, ListNode) else ()
-
-
-def _scalar(node: MapNode, key: str) -> ScalarNode:
-    found = node.get(key)
-    assert isinstance(found, ScalarNode), "the structure was checked"
-    return found

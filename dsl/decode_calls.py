@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from perdure.dsl import model
-from perdure.dsl.decode_keys import Common, Defaults, Keys, child, unnamed
+from perdure.dsl.decode_keys import Common, Defaults, Keys, child, span_of, unnamed
 from perdure.dsl.diagnostics import quote
 from perdure.dsl.forms import plain
 from perdure.dsl.nodes import MapNode, Node
@@ -56,6 +56,7 @@ class CallDecoder:
             workflow=str(plain(workflow)),
             workflow_span=workflow.span,
             version=self._keys.text(node, "version"),
+            version_span=span_of(node, "version"),
             arguments=self._keys.value(node, "with"),
             instance_id=self._keys.value(node, "instance_id"),
             if_exists=cast("Any", self._keys.text(node, "if_exists") or "reject"),
@@ -73,6 +74,7 @@ class CallDecoder:
             workflow=str(plain(workflow)),
             workflow_span=workflow.span,
             version=self._keys.text(node, "version"),
+            version_span=span_of(node, "version"),
             arguments=self._keys.value(node, "with"),
             instance_id=self._keys.value(node, "instance_id"),
             if_exists=cast("Any", self._keys.text(node, "if_exists") or "reject"),

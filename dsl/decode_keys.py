@@ -9,7 +9,7 @@ from typing import TypedDict
 from perdure.dsl import model
 from perdure.dsl.expr.ast import Value
 from perdure.dsl.forms import Forms, plain
-from perdure.dsl.nodes import MapNode, Node, ScalarNode
+from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from perdure.dsl.retries import decode_retry_reference
 from perdure.dsl.source import Span
 
@@ -60,6 +60,35 @@ def child(node: MapNode, key: str) -> Node:
     found = node.get(key)
     assert found is not None, f"'{key}' is required"
     return found
+
+
+def entries(node: Node | None) -> tuple[Entry, ...]:
+    """The entries of a mapping that may be left out."""
+    return node.entries if isinstance(node, MapNode) else ()
+
+
+def items(node: Node | None) -> tuple[Node, ...]:
+    """The items of a list that may be left out."""
+    return node.items if isinstance(node, ListNode) else ()
+
+
+def scalar(node: MapNode, key: str) -> ScalarNode:
+    """What stands under a key that the structure requires to be a scalar."""
+    found = child(node, key)
+    assert isinstance(found, ScalarNode), "the structure was checked"
+    return found
+
+
+def schema_below(node: Node | None, forms: Forms) -> model.Json | None:
+    """The JSON Schema under the key ``schema`` of a mapping that may be left out."""
+    found = node.get("schema") if isinstance(node, MapNode) else None
+    return None if found is None else forms.json_schema(found)
+
+
+def span_of(node: MapNode, key: str) -> Span | None:
+    """Where the value of a key stands."""
+    found = node.get(key)
+    return None if found is None else found.span
 
 
 class Keys:

@@ -8,11 +8,11 @@ from typing import Any, cast
 from perdure.dsl import model
 from perdure.dsl.decode_calls import CallDecoder
 from perdure.dsl.decode_functions import Functions
-from perdure.dsl.decode_keys import Common, Defaults, Keys, child, unnamed
+from perdure.dsl.decode_keys import Common, Defaults, Keys, child, span_of, unnamed
 from perdure.dsl.expr.ast import Const, MapValue, Value
 from perdure.dsl.forms import plain
 from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode
-from perdure.dsl.retries import error_names
+from perdure.dsl.retries import error_names, item_spans
 from perdure.dsl.schema import kinds
 from perdure.dsl.source import Span
 
@@ -205,6 +205,7 @@ class StepDecoder:
         assert isinstance(node, MapNode), "the structure was checked"
         return model.Catch(
             errors=error_names(node.get("errors"), ("*",)),
+            error_spans=item_spans(node.get("errors")),
             when=self._keys.condition(node, "when"),
             body=self.block(child(node, "do"), path),
             span=node.span,
@@ -313,6 +314,7 @@ class StepDecoder:
             return model.Raise(error=self._forms.expression(error), **common)
         return model.Raise(
             error=str(plain(child(error, "error"))),
+            error_span=span_of(error, "error"),
             message=self._keys.value(error, "message"),
             data=self._keys.value(error, "data"),
             cause=self._keys.condition(error, "cause"),
@@ -348,6 +350,7 @@ class StepDecoder:
             input=self._forms.value(child(node, "input")),
             carry_events=events is None or plain(events) == "carry",
             version=self._keys.text(node, "version") or "latest",
+            version_span=span_of(node, "version"),
             **common,
         )
 

@@ -115,6 +115,7 @@ CODES = MappingProxyType(
         "PD701": "an unknown activity",
         "PD702": "arguments that an activity does not take",
         "PD703": "a function that is named like an activity",
+        "PD704": "an argument of a type that the activity does not take",
         "PD801": "text or a number that looks like something else",
         "PD802": "an event that is not declared",
         "PD803": "an expression that may not do what it seems to",
@@ -124,6 +125,11 @@ CODES = MappingProxyType(
         "PD807": "a name of an error that may be misspelt",
         "PD808": "an event that several branches wait for",
         "PD809": "a bound that never takes effect",
+        "PD810": "a part of an expression that fails whenever it is evaluated",
+        "PD811": "a field that may be missing",
+        "PD812": "a value of unknown type at a call",
+        "PD813": "a step that may take for ever",
+        "PD814": "a definition that another file has differently",
         "PD900": "more diagnostics than are kept",
         "PD901": "an ignore that is not needed",
         "PD902": "a code that cannot be ignored",
@@ -142,7 +148,7 @@ IGNORABLE = MappingProxyType(
 )
 """The errors that a comment may ignore, and why the workflow can run all the same. Of warnings it may all."""
 
-NOT_ALWAYS = frozenset({"PD701", "PD702", "PD703"})
+NOT_ALWAYS = frozenset({"PD701", "PD702", "PD703", "PD814"})
 """Codes of checks that do not run each time, so that an ignore may look unneeded and be needed."""
 
 

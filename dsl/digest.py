@@ -11,8 +11,8 @@ import msgspec
 from perdure.dsl.expr.ast import without_positions
 from perdure.dsl.model import Workflow
 
-_PLACES = frozenset({"span", "name_span", "activity_span", "event_span", "name_spans", "file", "policy"})
-"""Where things stand, and what a policy is called: not what they mean."""
+_NO_MEANING = frozenset({"file", "policy"})
+"""What a file and a policy are called, beside where things stand (``…span``, ``…spans``)."""
 _BY_NAME = frozenset({"variables", "events", "errors"})
 """Maps of the header whose order means nothing, no more than that of tags does anywhere."""
 
@@ -28,13 +28,17 @@ def document_digest(workflow: Workflow) -> str:
 
 def _canonical(item: Any) -> Any:
     if is_dataclass(item) and not isinstance(item, type):
-        names = [each.name for each in fields(item) if each.name not in _PLACES]
+        names = [each.name for each in fields(item) if _means_something(each.name)]
         return [type(item).__name__, *([name, _field(item, name)] for name in names)]
     if isinstance(item, tuple):
         return [_canonical(part) for part in item]
     if isinstance(item, msgspec.Struct):
         return without_positions(item)  # type: ignore[arg-type]
     return item
+
+
+def _means_something(name: str) -> bool:
+    return name not in _NO_MEANING and not name.endswith(("span", "spans"))
 
 
 def _field(item: Any, name: str) -> Any:

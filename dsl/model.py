@@ -69,6 +69,8 @@ class Retry:
     when: Value | None
     span: Span
     policy: str | None = None
+    on_spans: tuple[Span, ...] = ()
+    except_spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,7 @@ class CallWorkflow(Bounded):
     on_parent_close: Literal["terminate", "cancel", "abandon"]
     child_tags: tuple[tuple[str, Value], ...] = ()
     compensate: Compensate | None = None
+    version_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +193,7 @@ class StartWorkflow(Step):
     if_exists: Literal["reject", "reuse", "replace_ended"]
     start_at: Value | None
     child_tags: tuple[tuple[str, Value], ...] = ()
+    version_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +314,7 @@ class Raise(Step):
     message: Value | None = None
     data: Value | None = None
     cause: Value | None = None
+    error_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +325,8 @@ class Catch:
     when: Value | None
     body: Block
     span: Span
+    error_spans: tuple[Span, ...] = ()
+    """Where the names of ``errors`` stand; none for a clause without ``errors``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -448,6 +455,7 @@ class ContinueAsNew(Step):
     input: Value
     carry_events: bool
     version: str = "latest"
+    version_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -541,6 +549,7 @@ class Schedule:
     input: Value | None
     span: Span
     cron_span: Span
+    timezone_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -567,6 +576,8 @@ class Workflow:
     retention: Retention | None = None
     schedule: tuple[Schedule, ...] = ()
     retries: tuple[Retry, ...] = ()
+    key_spans: tuple[tuple[str, Span], ...] = ()
+    """Where the keys of the header stand."""
     file: str = field(compare=False, default="")
 
 
@@ -578,6 +589,7 @@ class Guard:
     error: str
     message: Value | None
     span: Span
+    error_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from perdure.dsl.duration import format_duration, parse_duration
 from perdure.dsl.forms import Forms, plain
 from perdure.dsl.model import Duration, Retry
 from perdure.dsl.nodes import ListNode, MapNode, Node, ScalarNode
+from perdure.dsl.source import Span
 from perdure.dsl.suggest import suggest
 
 DEFAULT_DELAY = parse_duration("1s")
@@ -33,6 +34,8 @@ def decode_retry(node: Node, forms: Forms, policy: str | None = None) -> Retry:
         when=None if when is None else forms.expression(when),
         span=node.span,
         policy=policy,
+        on_spans=item_spans(node.get("on")),
+        except_spans=item_spans(node.get("except")),
     )
 
 
@@ -56,6 +59,11 @@ def error_names(node: Node | None, default: tuple[str, ...]) -> tuple[str, ...]:
         return default
     assert isinstance(node, ListNode), "the structure was checked"
     return tuple(str(plain(item)) for item in node.items)
+
+
+def item_spans(node: Node | None) -> tuple[Span, ...]:
+    """Where the items of a list stand."""
+    return tuple(item.span for item in node.items) if isinstance(node, ListNode) else ()
 
 
 def _max_delay(node: MapNode, delay: Duration, forms: Forms) -> Duration | None:

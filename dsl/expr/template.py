@@ -77,3 +77,17 @@ def _embedded(text: str, start: int, end: int, text_map: TextMap) -> ast.Embedde
         raise error.shifted(start) from None
     marks = tuple((mark.offset, mark.line, mark.column) for mark in text_map.from_offset(start))
     return ast.Embedded(node, marks)
+
+
+def spaced(text: str) -> str:
+    """The text with one space inside each ``${ }``, on both sides; an expression itself is left as it is."""
+    written, at = "", 0
+    while (dollar := text.find("${", at)) >= 0:
+        if dollar > at and text[dollar - 1] == "$":
+            written += text[at : dollar + 2]
+            at = dollar + 2
+            continue
+        close = _closing_brace(text, dollar)
+        written += f"{text[at:dollar]}${{ {text[dollar + 2 : close].strip(' ')} }}"
+        at = close + 1
+    return written + text[at:]
