@@ -1,0 +1,272 @@
+"""Types of the steps without blocks: calls, waits, statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from perdure.dsl import model
+from perdure.dsl.diagnostics import Collector, quote
+from perdure.dsl.expr import ast
+from perdure.dsl.expr.names import dotted_name
+from perdure.dsl.source import Span
+from perdure.dsl.types.catalog import Catalog, Contract
+from perdure.dsl.types.json_schema import type_of_schema
+from perdure.dsl.types.kinds import (
+    DYN,
+    NEVER,
+    NULL,
+    Type,
+    describe,
+    list_of,
+    object_of,
+)
+from perdure.dsl.types.names import ERROR, STEP, variable_type
+from perdure.dsl.types.positions import (
+    CONDITION,
+    COUNT,
+    FAILURE,
+    LENGTH,
+    LOOPED,
+    MOMENT,
+    TEXT,
+    Env,
+    Positions,
+    where,
+)
+
+Operations: TypeAlias = Callable[[str, str], "tuple[Type, Type] | None"]
+"""From an entity's type and an operation to the types of its input and its result, where they are known."""
+
+
+class Steps(Positions):
+    """Checks steps of one workflow. ``base`` has the names that are visible everywhere."""
+
+    def __init__(
+        self,
+        workflow: model.Workflow,
+        catalog: Catalog,
+        operations: Operations,
+        diagnostics: Collector,
+        *,
+        strict: bool,
+    ) -> None:
+        super().__init__(diagnostics)
+        self.workflow = workflow
+        self.catalog = catalog
+        self.operations = operations
+        self.strict = strict
+        self.input = DYN if workflow.input_schema is None else type_of_schema(workflow.input_schema)
+        self.output = DYN if workflow.output_schema is None else type_of_schema(workflow.output_schema)
+        self.variables = {each.name: variable_type(each) for each in workflow.variables}
+        self.events = {
+            each.name: type_of_schema(each.schema) for each in workflow.events if each.schema is not None
+        }
+        self.errors = {
+            each.name: type_of_schema(each.schema) for each in workflow.errors if each.schema is not None
+        }
+        self.base = Env()
+
+    # Calls ------------------------------------------------------------------------------------
+
+    def call(self, step: model.Call, env: Env) -> Type:
+        """An activity's result, by its contract."""
+        self.json(step.arguments, env)
+        self.needs(step.idempotency_key, env, TEXT)
+        self.needs(step.heartbeat, env, LENGTH)
+        if step.fairness_key is not None:
+            self.json(step.fairness_key, env)
+        self.limited(step.concurrency, env)
+        if self.strict and step.timeout is None and step.deadline is None:
+            message = f"{step.activity} may take for ever: neither 'timeout' nor 'deadline' bounds it"
+            hint = "add 'timeout: 1m' for one attempt, or 'deadline' for all of them"
+            self.diagnostics.add("PD813", message, step.activity_span, hint=hint)
+        contract = self.catalog.activities.get(step.activity)
+        if contract is None:
+            return DYN
+        self.arguments(step, contract)
+        return contract.result
+
+    def arguments(self, step: model.Call, contract: Contract) -> None:
+        """Notes arguments that can never be of the types of the parameters."""
+        value, place = step.arguments, step.activity_span
+        if value is None or not contract.parameters:
+            return
+        if len(contract.parameters) == 1:
+            (name,) = contract.parameters
+            self.argument(value, contract.parameters[name], f"{step.activity}.{name}", place, "PD704")
+        elif isinstance(value, ast.MapValue):
+            for name, each in value.entries:
+                wanted = contract.parameters.get(name, DYN)
+                self.argument(each, wanted, f"{step.activity}.{name}", place, "PD704")
+        else:
+            wanted = object_of(contract.parameters, contract.required)
+            self.argument(value, wanted, step.activity, place, "PD704")
+
+    def argument(self, value: ast.Value | None, wanted: Type, what: str, place: Span, code: str) -> None:
+        """Notes an argument that can never fit, and with ``strict`` one that is not known to fit."""
+        if value is None:
+            return
+        self.fit(value, wanted, what, place, code)
+        if self.strict and wanted != DYN:
+            self.unknown(value, wanted, what, place)
+
+    def unknown(self, value: ast.Value, wanted: Type, what: str, place: Span) -> None:
+        """With ``strict``: values of unknown type where a type is needed."""
+        if isinstance(value, ast.Embedded) and self.known(value) == DYN:
+            name = dotted_name(value.expr)
+            which = quote(name) if name else "this"
+            message = f"{what} expects {describe(wanted)}, but the type of {which} is not known"
+            hint = "give it a schema, or convert it, as in int(...) or string(...)"
+            self.diagnostics.add("PD812", message, where(value, place), hint=hint)
+        elif isinstance(value, ast.MapValue):
+            for name, each in value.entries:
+                fields = getattr(wanted, "fields", {})
+                if fields.get(name, DYN) != DYN:
+                    self.unknown(each, fields[name], f"{what}.{name}", place)
+
+    def limited(self, limit: model.KeyLimit | None, env: Env) -> None:
+        """``concurrency``."""
+        if limit is not None:
+            self.json(limit.key, env)
+            self.needs(limit.limit, env, COUNT)
+
+    def child(self, step: model.CallWorkflow | model.StartWorkflow, env: Env) -> Type:
+        """The output of a known workflow."""
+        self.json(step.arguments, env)
+        self.needs(step.instance_id, env, TEXT)
+        for _, value in step.child_tags:
+            self.json(value, env)
+        known = self.catalog.workflows.get(step.workflow)
+        if known is None:
+            return DYN
+        if known.input_schema is not None:
+            wanted = type_of_schema(known.input_schema)
+            self.given(step.arguments, wanted, f"the input of {step.workflow}", step.workflow_span)
+        return DYN if known.output_schema is None else type_of_schema(known.output_schema)
+
+    def given(self, value: ast.Value | None, wanted: Type, what: str, place: Span) -> None:
+        """What is given to a workflow, an operation or a generation; null when nothing is."""
+        self.fit(value, wanted, what, place)
+        if self.strict and value is not None and wanted != DYN:
+            self.unknown(value, wanted, what, place)
+
+    def operation(self, step: model.CallEntity | model.SignalEntity | model.Signal, env: Env) -> Type:
+        """The result of a known entity's operation."""
+        self.needs(step.entity.key, env, TEXT)
+        self.json(step.arguments, env)
+        known = self.operations(step.entity.type, step.operation)
+        if known is None:
+            return DYN
+        wanted, result = known
+        self.given(step.arguments, wanted, f"{step.entity.type}.{step.operation}", step.operation_span)
+        return result
+
+    def compensate(self, step: model.Step, undo: model.Compensate | None, value: Type, env: Env) -> None:
+        """``compensate``: it sees ``step``, and after a success the value of the step."""
+        if undo is None:
+            return
+        inner = Env(env, step=STEP)
+        if undo.on == "success" and step.name is not None:
+            inner.add(step.name, value)
+        action = undo.action
+        self.needs(action.timeout, inner, LENGTH)
+        self.retry(undo.retry, inner)
+        match action:
+            case model.Call():
+                self.call(action, inner)
+            case model.CallWorkflow():
+                self.child(action, inner)
+            case model.CallEntity():
+                self.operation(action, inner)
+
+    def retry(self, retry: model.Retry | None, env: Env) -> None:
+        """A retry policy; one of the header stands outside of all blocks."""
+        if retry is None:
+            return
+        around = env if retry.policy is None else self.base
+        self.needs(retry.attempts, around, COUNT)
+        self.needs(retry.delay, around, LENGTH)
+        self.needs(retry.max_delay, around, LENGTH)
+        self.needs(retry.when, Env(around, error=ERROR), CONDITION)
+
+    # Statements and waits ---------------------------------------------------------------------
+
+    def leaf(self, step: model.Step, env: Env) -> Type:
+        """A step that has neither blocks nor anything to call."""
+        match step:
+            case model.NameValue() | model.Output() | model.SetCustomStatus():
+                return self.json(step.value, env)
+            case model.Return():
+                self.json(step.value, env)
+                self.fit(step.value, self.output, "the workflow's output", step.span)
+                return NEVER
+            case model.Set():
+                self.assign(step, env)
+            case model.Wait():
+                self.needs(step.duration, env, LENGTH)
+                self.needs(step.until, env, MOMENT)
+            case model.Raise():
+                self.raised(step, env)
+                return NEVER
+            case model.ContinueAsNew():
+                self.json(step.input, env)
+                self.given(step.input, self.input, "the workflow's input", step.span)
+                return NEVER
+            case model.Log():
+                self.needs(step.message, env, TEXT)
+                self.json(step.fields, env)
+            case model.SendEvent():
+                self.needs(step.to, env, TEXT)
+                self.json(step.arguments, env)
+            case model.Cancel():
+                self.needs(step.instance, env, TEXT)
+                self.needs(step.reason, env, TEXT)
+            case _:
+                pass
+        return NULL
+
+    def assign(self, step: model.Set, env: Env) -> None:
+        """``set``: each value can be one of its variable."""
+        spans = step.name_spans or (step.span,) * len(step.values)
+        for (name, value), span in zip(step.values, spans, strict=True):
+            self.json(value, env)
+            self.fit(value, self.variables.get(name, DYN), f"the variable {quote(name)}", span)
+
+    def raised(self, step: model.Raise, env: Env) -> None:
+        """``raise``: data as its error declares it."""
+        if not isinstance(step.error, str):
+            self.needs(step.error, env, FAILURE)
+            return
+        self.needs(step.message, env, TEXT)
+        self.json(step.cause, env)
+        self.json(step.data, env)
+        if step.data is not None and step.error in self.errors:
+            self.fit(step.data, self.errors[step.error], f"the data of {step.error}", step.span)
+
+    def targets(self, entities: Iterable[model.EntityTarget] | ast.Value, env: Env) -> None:
+        """What ``lock_entities`` locks."""
+        if isinstance(entities, tuple):
+            for each in entities:
+                self.needs(each.key, env, TEXT)
+        elif isinstance(entities, ast.Value):
+            self.needs(entities, env, LOOPED)
+
+    def event_type(self, step: model.WaitForEvent) -> tuple[Type, bool]:
+        """The payload, and whether the value is a list of them."""
+        return self.events.get(step.event, DYN), step.count is not None or step.until is not None
+
+    def wait_for_event(self, step: model.WaitForEvent, env: Env) -> Type:
+        """The payload, or the list of payloads; what ``on_timeout`` gives is not in it."""
+        payload, gathers = self.event_type(step)
+        self.needs(step.timeout, env, LENGTH)
+        self.needs(step.count, env, COUNT)
+        inner = Env(env, event=payload)
+        self.needs(step.correlate, inner, CONDITION)
+        self.needs(step.until, inner, CONDITION)
+        if self.strict and step.timeout is None:
+            message = f"this may wait for {quote(step.event)} for ever"
+            self.diagnostics.add(
+                "PD813", message, step.event_span or step.span, hint="give it a timeout, such as '30d'"
+            )
+        return list_of(payload) if gathers else payload
