@@ -129,7 +129,9 @@ class _Decoder:
         return Variable(name=entry.name, initial=value, schema=schema, span=entry.key.span)
 
     def _event(self, entry: Entry) -> EventDeclaration:
-        return EventDeclaration(name=entry.name, schema=schema_below(entry.value, self._forms), span=entry.key.span)
+        return EventDeclaration(
+            name=entry.name, schema=schema_below(entry.value, self._forms), span=entry.key.span
+        )
 
     def _error(self, entry: Entry) -> ErrorDeclaration:
         assert isinstance(entry.value, MapNode), "the structure was checked"

@@ -129,7 +129,7 @@ class Forms:
                 constants = [item.value for item in items if isinstance(item, Const)]
                 return Const(constants) if len(constants) == len(items) else ListValue(items)
             case MapNode():
-                entries = tuple((self._key(entry), self.value(entry.value)) for entry in node.entries)
+                entries = tuple((self.key(entry), self.value(entry.value)) for entry in node.entries)
                 mapping = {key: item.value for key, item in entries if isinstance(item, Const)}
                 return Const(mapping) if len(mapping) == len(entries) else MapValue(entries)
 
@@ -154,7 +154,8 @@ class Forms:
             report(error, text_map, self._diagnostics)
             return NOTHING
 
-    def _key(self, entry: Entry) -> str:
+    def key(self, entry: Entry) -> str:
+        """The key of a map, which is no expression."""
         if "${" in entry.name:
             hint = "make the map in an expression: ${ {key: value} }"
             self.error("PD310", "a key cannot be an expression", entry.key.span, hint)
@@ -339,7 +340,14 @@ class Forms:
         elif target.startswith("#/") and not _resolves(target, whole):
             self.error("PD222", f"{quote(target)} is not in this schema", entry.value.span)
 
-    def fits(self, value: Node, schema: Any, schema_node: Node) -> None:
+    def initial(self, node: Node, schema_node: Node | None) -> Any:
+        """A constant that a sound schema beside it, if there is one, must allow."""
+        value = self.constant(node)
+        if schema_node is not None:
+            self._fits(node, plain(schema_node), schema_node)
+        return value
+
+    def _fits(self, value: Node, schema: Any, schema_node: Node) -> None:
         """Notes that a constant is not what its schema allows, as far as that can be told cheaply."""
         keys = {
             entry.name

@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from perdure.dsl import rules
+from perdure.dsl.cases import Cases
 from perdure.dsl.decode import decode
+from perdure.dsl.decode_cases import decode_cases
+from perdure.dsl.decode_entity import decode_entity
 from perdure.dsl.diagnostics import Collector, Diagnostic, Ignores, Related, Severity
 from perdure.dsl.forms import check_syntax
 from perdure.dsl.ignores import report_unused
-from perdure.dsl.model import Workflow
-from perdure.dsl.nodes import MapNode
+from perdure.dsl.model import Entity, Workflow
+from perdure.dsl.nodes import MapNode, ScalarNode
 from perdure.dsl.reader import ReadDocument, read
 from perdure.dsl.schema import check_structure
 from perdure.dsl.source import Source, Span
+from perdure.dsl.types import EMPTY, Catalog, note_types
 
-Document: TypeAlias = Workflow
-"""What a file may hold; workflows are the only kind so far."""
+Document: TypeAlias = Workflow | Entity | Cases
+"""What a file may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +35,32 @@ class Loaded:
     """What comments accept; whoever checks further asks it too."""
 
     @property
+    def workflows(self) -> tuple[Workflow, ...]:
+        """Those of kind ``workflow``."""
+        return tuple(each for each in self.documents if isinstance(each, Workflow))
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """Those of kind ``entity``."""
+        return tuple(each for each in self.documents if isinstance(each, Entity))
+
+    @property
     def ok(self) -> bool:
         """Whether there are no errors; warnings may be there."""
         return all(each.severity is not Severity.ERROR for each in self.diagnostics)
 
 
-def load(source: Source) -> Loaded:
-    """Reads and checks a file. Never raises for any text: what is wrong is in ``diagnostics``."""
+def load(source: Source, catalog: Catalog = EMPTY, *, strict: bool = False) -> Loaded:
+    """Reads and checks a file. Never raises for any text: what is wrong is in ``diagnostics``.
+
+    ``catalog`` is what is known beside the file; ``strict`` also notes what is not known to be right.
+    """
     diagnostics = Collector(source.name)
     source = Source(source.name, source.text.removeprefix("\ufeff"))
     loaded = (_document(each, diagnostics) for each in read(source, diagnostics))
     documents = tuple(document for document in loaded if document is not None)
     _check_repeated(documents, diagnostics)
+    documents = _typed(documents, catalog, diagnostics, strict)
     report_unused(diagnostics)
     return Loaded(documents, diagnostics.diagnostics(), diagnostics.ignores)
 
@@ -61,7 +79,7 @@ def load_bytes(name: str, data: bytes) -> Loaded:
 
 
 def _document(found: ReadDocument, diagnostics: Collector) -> Document | None:
-    """The workflow of a document, or None when anything is wrong with it."""
+    """What a document says, or None when anything is wrong with it."""
     if not found.sound:
         return None
     errors = diagnostics.errors
@@ -69,16 +87,43 @@ def _document(found: ReadDocument, diagnostics: Collector) -> Document | None:
         check_syntax(found.root, diagnostics)
         return None
     assert isinstance(found.root, MapNode), "the structure was checked"
-    workflow = decode(found.root, diagnostics)
-    rules.check(workflow, diagnostics)
-    return workflow if diagnostics.errors == errors else None
+    document = _decoded(found.root, diagnostics)
+    rules.check(document, diagnostics)
+    return document if diagnostics.errors == errors else None
+
+
+def _typed(
+    documents: Sequence[Document], catalog: Catalog, diagnostics: Collector, strict: bool
+) -> tuple[Document, ...]:
+    """The documents that have no mistake of types, each checked with those beside it."""
+    known, sound = catalog.including(each for each in documents if not isinstance(each, Cases)), []
+    for each in documents:
+        errors = diagnostics.errors
+        if not isinstance(each, Cases):
+            note_types(each, known, diagnostics, strict=strict)
+        if diagnostics.errors == errors:
+            sound.append(each)
+    return tuple(sound)
+
+
+def _decoded(root: MapNode, diagnostics: Collector) -> Document:
+    kind = root.get("kind")
+    match kind.text if isinstance(kind, ScalarNode) else "workflow":
+        case "entity":
+            return decode_entity(root, diagnostics)
+        case "test":
+            return decode_cases(root, diagnostics)
+        case _:
+            return decode(root, diagnostics)
 
 
 def _check_repeated(documents: Sequence[Document], diagnostics: Collector) -> None:
     """What a file may not hold twice, since one of the two would be lost."""
-    first: dict[tuple[str, str], Document] = {}
+    first: dict[tuple[str, str, str], Workflow | Entity] = {}
     for each in documents:
-        before = first.setdefault((each.name, each.version), each)
+        if isinstance(each, Cases):
+            continue
+        before = first.setdefault((type(each).__name__, each.name, each.version), each)
         if before is not each:
             message = f"{each.name} {each.version} stands twice in this file"
             related = (Related(span=before.name_span, message="first here"),)

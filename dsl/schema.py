@@ -6,7 +6,6 @@ It understands the part of draft-07 that the file uses, and these keywords of it
 
 * ``x-perdure-kind``: the key that makes a mapping this kind of step or statement;
 * ``x-perdure-form``: a little language (durations, expressions, JSON Schemas), left to ``decode``;
-* ``x-perdure-planned``: known, but refused as not supported yet;
 * ``x-perdure-missing``: code, message and hint for a missing key;
 * ``x-perdure-expected``: what a ``pattern`` means, in words;
 * ``x-perdure-instead``: what to write in place of a value of the wrong type.
@@ -143,8 +142,6 @@ class _Walker:
         kind = entry.value.text if entry and isinstance(entry.value, ScalarNode) else "workflow"
         if entry and kind not in documents:
             self._choice(entry.value, list(documents), "'kind'")
-        elif entry and _is_planned(documents[kind]):
-            self._planned(f"kind {quote(kind)}", entry.value.span)
         else:
             self._object(root, documents[kind])
 
@@ -228,8 +225,6 @@ class _Walker:
             expected = one_of(dict.fromkeys(_expected(branch) for branch in branches))
             hint = part.get("x-perdure-instead")
             self._error("PD203", f"{label} must be {expected}, not {describe(node)}", node.span, hint=hint)
-        elif _is_planned(fitting[0]):
-            self._planned(f"{describe(node)} for {label}", key)
         else:
             self._node(node, fitting[0], label, key)
 
@@ -267,8 +262,6 @@ class _Walker:
                 found = self._other(entry, part)
             if found is None:
                 guessed.add(self._unknown(node, entry, part))
-            elif _is_planned(found):
-                self._planned(quote(entry.name), entry.key.span)
             else:
                 self._node(entry.value, found, quote(entry.name), entry.key.span)
         return guessed
@@ -286,7 +279,7 @@ class _Walker:
 
     def _unknown(self, node: MapNode, entry: Entry, part: Schema) -> str:
         allowed = part.get("properties", {})
-        missing = [key for key, found in allowed.items() if key not in node and not _is_planned(found)]
+        missing = [key for key, found in allowed.items() if key not in node]
         near = _nearest(entry.name, missing) or ""
         where = f"in {_article(part['title'])}"
         known = any(entry.name in branch["properties"] for branch in _branches("task").values())
@@ -295,8 +288,7 @@ class _Walker:
         else:
             message = f"unknown key {quote(entry.name)} {where}"
         message += f"; did you mean {quote(near)}?" if near else ""
-        usable = [key for key, found in allowed.items() if not _is_planned(found)]
-        hint = f"allowed here: {', '.join(usable)}" if usable else None
+        hint = f"allowed here: {', '.join(allowed)}" if allowed else None
         if not near:
             hint = foreign.ADVICE.get(foreign.snake_case(entry.name), hint)
         self._error("PD201", message, entry.key.span, hint=hint)
@@ -314,9 +306,6 @@ class _Walker:
         found = re.search(r"```yaml\n(.*?)\n```", example, re.DOTALL)
         hint = f"for example '{found[1]}'" if found and "\n" not in found[1] else None
         self._error("PD202", f"{_article(part['title'])} needs {quote(key)}", span, hint=hint)
-
-    def _planned(self, what: str, span: Span) -> None:
-        self._error("PD290", f"{what} is not supported yet", span)
 
     # Steps ------------------------------------------------------------------------------------
 
@@ -344,11 +333,7 @@ class _Walker:
             self._several(node)
 
     def _statement(self, entry: Entry, node: MapNode) -> None:
-        part = _branches("item")[entry.name]
-        if _is_planned(part):
-            self._planned(quote(entry.name), entry.key.span)
-        else:
-            self._object(node, part)
+        self._object(node, _branches("item")[entry.name])
 
     def _nameless(self, node: MapNode, kind: Entry) -> None:
         first = node.entries[0]
@@ -405,17 +390,16 @@ class _Walker:
         ]
         if len(ruling) != 1:
             self._two_kinds(found, f"kinds in {label}", "keep one of them, or write a step for each")
-        elif _is_planned(branches[ruling[0].name]):
-            self._planned(quote(ruling[0].name), ruling[0].key.span)
         else:
             self._object(node, branches[ruling[0].name])
 
     def _no_kind(self, node: MapNode, branches: Mapping[str, Schema], label: str, key: Span) -> None:
-        usable = [kind for kind, branch in branches.items() if not _is_planned(branch)]
         keys = {key for branch in branches.values() for key in branch["properties"]}
-        guesses = ((entry, _nearest(entry.name, usable)) for entry in node.entries if entry.name not in keys)
+        guesses = (
+            (entry, _nearest(entry.name, branches)) for entry in node.entries if entry.name not in keys
+        )
         guessed = next(((entry, near) for entry, near in guesses if near), None)
-        message, hint = f"{label} has no kind", f"it has one of: {', '.join(usable)}"
+        message, hint = f"{label} has no kind", f"it has one of: {', '.join(branches)}"
         if guessed:
             entry, near = guessed
             key = entry.key.span
@@ -432,10 +416,6 @@ class _Walker:
 def _is_statement(node: MapNode, found: list[Entry]) -> bool:
     """Whether a mapping with keys of tasks is meant as the statement that its first key names."""
     return bool(found) and found[0] is node.entries[0] and (found[0].name == "if" or len(node.entries) == 1)
-
-
-def _is_planned(part: Schema) -> bool:
-    return bool(_resolve(part).get("x-perdure-planned"))
 
 
 def _is_name(text: str) -> bool:

@@ -108,13 +108,13 @@ def _made() -> Iterator[tuple[Source, tuple[Diagnostic, ...]]]:
         source = Source(f"{stem}.perdure.yaml", text)
         yield source, load(source).diagnostics
     source = Source("unknown_activity.perdure.yaml", HEAD + "do:\n  - charge: { call: ChargCard }\n")
-    workflow = load(source).documents[0]
+    workflow = load(source).workflows[0]
     nothing = Signature(names=(), required=frozenset())
     yield source, check_activities(workflow, {"ChargeCard": nothing, "BookShipment": nothing})
     text = HEAD + "do:\n  - charge: { call: ChargeCard, with: { order: o-1, amuont: 5 } }\n"
     source = Source("wrong_argument.perdure.yaml", text)
     charge = Signature(names=("order", "amount"), required=frozenset({"order"}))
-    yield source, check_activities(load(source).documents[0], {"ChargeCard": charge})
+    yield source, check_activities(load(source).workflows[0], {"ChargeCard": charge})
 
 
 def write(target: Path = PAGE) -> None:

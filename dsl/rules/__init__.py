@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from perdure.dsl.cases import Cases
 from perdure.dsl.diagnostics import Collector
-from perdure.dsl.model import Workflow
+from perdure.dsl.model import Entity, Workflow
 from perdure.dsl.rules import (
     events,
     expressions,
@@ -16,7 +17,7 @@ from perdure.dsl.rules import (
     variables,
 )
 
-RULES = (
+WORKFLOW_RULES = (
     names.check,
     fields.check,
     values.check,
@@ -29,7 +30,22 @@ RULES = (
 )
 
 
-def check(workflow: Workflow, diagnostics: Collector) -> None:
+ENTITY_RULES = (
+    names.check,
+    fields.check,
+    shadowing.check_entity,
+    expressions.check,
+)
+
+
+def check(document: Workflow | Entity | Cases, diagnostics: Collector) -> None:
     """Notes everything that the scope rules and the other checks of meaning refuse."""
-    for rule in RULES:
-        rule(workflow, diagnostics)
+    match document:
+        case Workflow():
+            for rule in WORKFLOW_RULES:
+                rule(document, diagnostics)
+        case Entity():
+            for each in ENTITY_RULES:
+                each(document, diagnostics)
+        case Cases():
+            pass

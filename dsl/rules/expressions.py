@@ -13,7 +13,7 @@ from perdure.dsl.forms import EXPRESSION_CODES
 from perdure.dsl.rules.places import Place, Role, places
 from perdure.dsl.source import Span
 
-_STABLE = frozenset({Role.KEY, Role.RESULT})
+_STABLE = frozenset({Role.KEY, Role.RESULT, Role.OUTSIDE})
 """Positions that must give the same value whenever they are evaluated."""
 _NUMBERS = (ast.Int, ast.Uint, ast.Double)
 _TEXTS = (ast.String, ast.Bytes)
@@ -31,9 +31,9 @@ _NEVER = {
 """What a literal cannot be where it stands."""
 
 
-def check(workflow: model.Workflow, diagnostics: Collector) -> None:
+def check(document: model.Workflow | model.Entity, diagnostics: Collector) -> None:
     """Notes what the expression checker finds, with the functions that each position allows."""
-    for place in places(workflow):
+    for place in places(document):
         if diagnostics.full:
             return
         allow = frozenset[str]() if place.role in _STABLE else VARYING

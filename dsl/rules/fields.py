@@ -28,10 +28,10 @@ _LISTED = 20
 FAN_OUT_FIELDS = ("results", "errors", *COUNTERS)
 
 
-def check(workflow: model.Workflow, diagnostics: Collector) -> None:
+def check(document: model.Workflow | model.Entity, diagnostics: Collector) -> None:
     """Notes fields of variables, of the engine's names and of composed values that do not exist."""
-    known = _Known(workflow)
-    for place in places(workflow):
+    known = _Known(document)
+    for place in places(document):
         for use in names_of(place.value):
             if diagnostics.full:
                 return
@@ -54,8 +54,9 @@ def _fields(use: Use, symbol: Symbol, known: dict[str, None] | None, diagnostics
 class _Known:
     """The fields of what names stand for, each made once."""
 
-    def __init__(self, workflow: model.Workflow) -> None:
-        variables = (variable.name for variable in workflow.variables)
+    def __init__(self, document: model.Workflow | model.Entity) -> None:
+        declared = document.variables if isinstance(document, model.Workflow) else ()
+        variables = (variable.name for variable in declared)
         self._roots = {
             "vars": dict.fromkeys(variables),
             "workflow": dict.fromkeys(WORKFLOW_FIELDS),

@@ -18,25 +18,30 @@ WHERE = MappingProxyType(
         "error": "in 'catch' and in 'when' of a retry or catch",
         "event": "in 'correlate' and 'until' of a wait_for_event",
         "index": "in loops and fan_out",
+        "input": "in workflows, and in the operations of entities that declare an 'input'",
         "item": "in for_each and fan_out, unless 'each' names the item",
         "key": "in the operations of entities",
         "result": "in 'output' of a step and in 'on_timeout' of a wait with 'count' or 'until'",
         "schedule": "in 'input' of a schedule",
         "state": "in the operations of entities",
         "step": "in 'compensate'",
+        "vars": "in the steps and queries of workflows",
+        "workflow": "in workflows",
     }
 )
 """Where the names are defined that only some places have."""
 
 
-def check(workflow: model.Workflow, diagnostics: Collector) -> None:
+def check(document: model.Workflow | model.Entity, diagnostics: Collector) -> None:
     """Notes every name that is not defined where it is read."""
     defined: dict[str, model.Step] = {}
-    for step in steps_of(workflow):
-        if step.name is not None:
-            defined.setdefault(step.name, step)
-    variables = {variable.name for variable in workflow.variables}
-    for place in places(workflow):
+    variables: set[str] = set()
+    if isinstance(document, model.Workflow):
+        variables = {variable.name for variable in document.variables}
+        for step in steps_of(document):
+            if step.name is not None:
+                defined.setdefault(step.name, step)
+    for place in places(document):
         for use in names_of(place.value):
             if diagnostics.full:
                 return

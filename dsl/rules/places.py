@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from typing import TypeAlias
 
 from perdure.dsl import model
+from perdure.dsl.rules.entity_places import entity_places
 from perdure.dsl.rules.scopes import ROOTS, Kind, Place, Places, Role, Scope, Symbol, base_scope, root, some
 
 __all__ = [
@@ -36,13 +37,16 @@ COUNTERS = ("succeeded", "failed", "total")
 Walk: TypeAlias = Generator[Place, None, Scope]
 
 
-def places(workflow: model.Workflow) -> Places:
-    """Every value of a workflow: of its header, of its functions, of its steps."""
-    yield from _header(workflow)
+def places(document: model.Workflow | model.Entity) -> Places:
+    """Every value of an entity, or of a workflow: of its header, of its functions, of its steps."""
+    if isinstance(document, model.Entity):
+        yield from entity_places(document)
+        return
+    yield from _header(document)
     walker = _Walker()
-    for function in workflow.functions:
+    for function in document.functions:
         yield from walker.block(function.body, Scope(base_scope(), root("args")))
-    yield from walker.block(workflow.body, base_scope())
+    yield from walker.block(document.body, base_scope())
 
 
 def _header(workflow: model.Workflow) -> Places:

@@ -22,7 +22,16 @@ RESERVED = MODIFIERS | NAMES | TYPES | NAMESPACES | CEL_RESERVED | {*kinds("task
 
 def check(workflow: model.Workflow, diagnostics: Collector) -> None:
     """Notes reserved names, and names that an enclosing block has too, wherever it has them."""
+    for function in workflow.functions:
+        _block(function.body, {}, diagnostics)
     _block(workflow.body, {}, diagnostics)
+
+
+def check_entity(entity: model.Entity, diagnostics: Collector) -> None:
+    """Notes reserved names among those of ``let``."""
+    for operation in entity.operations:
+        for local in operation.let:
+            _reserved(local.name, local.span, diagnostics)
 
 
 def _block(block: model.Block, outer: Mapping[str, Span], diagnostics: Collector) -> None:
@@ -40,6 +49,8 @@ def _block(block: model.Block, outer: Mapping[str, Span], diagnostics: Collector
         own.setdefault(step.name, span)
     names |= own
     for step in block.steps:
+        if isinstance(step, model.Use):
+            continue  # its names see none of those around, and are checked where the function is declared
         inside = _items(step, names, diagnostics)
         for inner in blocks(step):
             _block(inner, inside, diagnostics)

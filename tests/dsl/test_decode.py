@@ -11,7 +11,7 @@ import pytest
 from perdure.dsl import Source, load, model
 from perdure.dsl.duration import parse_duration
 from perdure.dsl.expr.ast import Const, Embedded, ListValue, MapValue, Text
-from perdure.dsl.rules.places import all_steps
+from perdure.dsl.rules.places import all_steps, steps_of
 from tests.dsl.documents import given_workflow
 
 CORPUS = Path(__file__).parents[1] / "corpus"
@@ -87,8 +87,8 @@ def test_paths_name_index_and_step() -> None:
 @pytest.mark.parametrize("path", sorted((CORPUS / "ok").glob("*.yaml")), ids=lambda path: path.stem)
 def test_paths_are_unique(path: Path) -> None:
     """No two steps of a document have one path."""
-    for document in load(Source(path.name, path.read_text("utf-8"))).documents:
-        paths = [step.path for step in all_steps(document.body)]
+    for workflow in load(Source(path.name, path.read_text("utf-8"))).workflows:
+        paths = [step.path for step in steps_of(workflow)]
         assert len(set(paths)) == len(paths)
 
 

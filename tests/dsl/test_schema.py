@@ -72,14 +72,11 @@ def test_every_kind_has_a_snippet(union: str) -> None:
     assert [branch["x-perdure-kind"] for branch in branches(union) if not branch.get("defaultSnippets")] == []
 
 
-def test_the_decoder_knows_exactly_the_kinds_that_are_not_planned() -> None:
+def test_the_decoder_knows_exactly_the_kinds_of_the_schema() -> None:
     """What the schema allows is decoded, and nothing else is."""
     decoder = StepDecoder(Keys(Forms(Collector("case.yaml")), {}), Defaults(), {})
-    usable = {
-        union: {branch["x-perdure-kind"] for branch in branches(union) if not branch.get("x-perdure-planned")}
-        for union in ("task", "item")
-    }
-    assert decoder.kinds() == usable
+    allowed = {union: {branch["x-perdure-kind"] for branch in branches(union)} for union in ("task", "item")}
+    assert decoder.kinds() == allowed
 
 
 def test_every_kind_is_known() -> None:
@@ -113,7 +110,7 @@ def test_accepts_the_examples_of_the_page() -> None:
 
 @pytest.mark.skipif(not DESIGN.exists(), reason="the language's page is not beside this repository")
 def test_the_loader_knows_the_examples_of_the_page() -> None:
-    """The loader finds nothing wrong with their structure; some it does not support yet."""
+    """The loader finds nothing wrong with their structure."""
     for text in examples():
         found = {each.code for each in load(Source("page.yaml", text)).diagnostics}
         assert not found & STRUCTURE, text

@@ -77,7 +77,7 @@ def compiled(text: str, name: str = "flow.perdure.yaml") -> LinkedProgram:
     loaded = load(Source(name, text))
     wrong = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
     assert not wrong, "\n".join(f"{found.span} {found.code} {found.message}" for found in wrong)
-    return link(compile_workflow(loaded.documents[0]))
+    return link(compile_workflow(loaded.workflows[0]))
 
 
 class Hub:
