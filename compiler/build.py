@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from perdure.compiler import compile_workflow
+from perdure.compiler import compile_entity, compile_workflow
 from perdure.compiler.encode import digest
-from perdure.compiler.ir import Program
-from perdure.dsl import Diagnostic, Severity, load
+from perdure.compiler.ir import EntityProgram, Program
+from perdure.dsl import Diagnostic, Document, Severity, load
+from perdure.dsl.diagnostics import Ignores
 from perdure.dsl.digest import document_digest
-from perdure.dsl.model import Workflow
+from perdure.dsl.model import Entity, Workflow
 from perdure.dsl.source import Source
 
 
@@ -24,27 +25,56 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltEntity:
+    """One entity of a file."""
+
+    entity: Entity
+    program: EntityProgram
+    digest: str
+    program_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """What a file came to. With an error among the diagnostics there are no workflows."""
+    """What a file came to. With an error among the diagnostics nothing is built.
+
+    ``documents`` are all that have no error themselves; ``ignores`` is for whoever checks further.
+    """
 
     workflows: tuple[Built, ...]
     diagnostics: tuple[Diagnostic, ...]
+    entities: tuple[BuiltEntity, ...] = ()
+    documents: tuple[Document, ...] = ()
+    ignores: Ignores = field(default_factory=Ignores)
 
 
 def build(source: Source) -> Build:
-    """Check and compile every workflow of a file."""
+    """Check and compile every document of a file."""
     loaded = load(source)
     diagnostics = tuple(loaded.diagnostics)
-    if any(found.severity is Severity.ERROR for found in diagnostics):
-        return Build(workflows=(), diagnostics=diagnostics)
-    return Build(workflows=tuple(_built(document) for document in loaded.documents), diagnostics=diagnostics)
+    sound = all(found.severity is not Severity.ERROR for found in diagnostics)
+    documents = loaded.documents if sound else ()
+    return Build(
+        workflows=tuple(_workflow(each) for each in documents if isinstance(each, Workflow)),
+        entities=tuple(_entity(each) for each in documents if isinstance(each, Entity)),
+        diagnostics=diagnostics,
+        documents=loaded.documents,
+        ignores=loaded.ignores,
+    )
 
 
-def _built(workflow: Workflow) -> Built:
+def _workflow(workflow: Workflow) -> Built:
     program = compile_workflow(workflow)
     return Built(
         workflow=workflow,
         program=program,
         digest=document_digest(workflow),
         program_digest=digest(program),
+    )
+
+
+def _entity(entity: Entity) -> BuiltEntity:
+    program = compile_entity(entity)
+    return BuiltEntity(
+        entity=entity, program=program, digest=document_digest(entity), program_digest=digest(program)
     )

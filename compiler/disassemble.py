@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from perdure.compiler.ir import Code, Op, Program, RetryPolicy, Step
+import msgspec
+
+from perdure.compiler.ir import Code, EntityProgram, Op, Operation, Program, Secret, Step, Target
 from perdure.dsl.duration import format_duration
 from perdure.dsl.expr.show import show_value
 
 _TARGETS = {"to", "otherwise", "end", "body", "catch", "finally_", "on_timeout"}
-_DURATIONS = {"timeout", "deadline", "delay", "max_delay", "duration"}
+_DURATIONS = {
+    "timeout", "deadline", "delay", "max_delay", "duration", "heartbeat", "catch_up", "completed", "failed",
+}  # fmt: skip
+_PAIRS = {"values", "tags", "fields", "let"}
+_HIDDEN = {"step", "line", "column"}
 
 
-def disassemble(program: Program) -> str:
+def disassemble(program: Program | EntityProgram) -> str:
     """The listing; the same Program gives the same text."""
-    return "\n".join(_lines(program)) + "\n"
+    lines = _entity(program) if isinstance(program, EntityProgram) else _workflow(program)
+    return "\n".join(lines) + "\n"
 
 
-def _lines(program: Program) -> Iterator[str]:
+def _workflow(program: Program) -> Iterator[str]:
     yield f"program {program.name} {program.version} (ir {program.ir})"
-    for name, value in program.variables.items():
-        yield f"var {name} = {value!r}"
+    yield from _header(program)
     shown = None
     for at, op in enumerate(program.code):
         if op.step != shown:
@@ -30,16 +36,69 @@ def _lines(program: Program) -> Iterator[str]:
         yield f"{at:5}  {_instruction(op)}"
 
 
+def _header(program: Program) -> Iterator[str]:
+    for name, value in program.variables.items():
+        yield f"var {name} = {_json(value)}"
+    for name, code in program.tags.items():
+        yield f"tag {name} = {_field('', code)}"
+    for name, error in program.errors.items():
+        yield f"error {name} {_parts(error)}"
+    for name, code in program.queries.items():
+        yield f"query {name} = {_field('', code)}"
+    for name in ("concurrency", "timeout", "limits", "retention"):
+        value = getattr(program, name)
+        if value is not None:
+            yield f"{name} {_field(name, value) if name == 'timeout' else _parts(value)}"
+    for schedule in program.schedules:
+        yield f"schedule {_parts(schedule)}"
+
+
+def _entity(program: EntityProgram) -> Iterator[str]:
+    yield f"entity {program.name} {program.version} (ir {program.ir})"
+    yield f"initial = {_json(program.initial)}"
+    for name, operation in program.operations.items():
+        yield f"{name}:"
+        yield from (f"       {line}" for line in _operation(operation))
+
+
+def _operation(operation: Operation) -> Iterator[str]:
+    if operation.readonly:
+        yield "readonly"
+    if operation.input_schema is not None:
+        yield f"input {_json(operation.input_schema)}"
+    for name, code in operation.let:
+        yield f"let {name} = {_field('', code)}"
+    for guard in operation.require:
+        yield f"require {_parts(guard)}"
+    for name, code in operation.fields:
+        yield f"set {name} = {_field('', code)}"
+    if operation.replacement is not None:
+        yield f"set state = {_field('', operation.replacement)}"
+    if operation.returns is not None:
+        yield f"return {_field('', operation.returns)}"
+    for signal in operation.signals:
+        yield f"signal {_parts(signal)}"
+    for launch in operation.launches:
+        yield f"start_workflow {_parts(launch)}"
+    if operation.delete:
+        yield "delete"
+
+
 def _path(step: Step) -> str:
     return "".join(f"[{part}]" if index % 2 else part for index, part in enumerate(step.path))
 
 
 def _instruction(op: Op) -> str:
-    fields = ((name, getattr(op, name)) for name in op.__struct_fields__ if name != "step")
-    shown = " ".join(
-        f"{name.rstrip('_')}={_field(name, value)}" for name, value in fields if value is not None
+    return f"{type(op).__name__} {_parts(op)}".rstrip()
+
+
+def _parts(item: msgspec.Struct) -> str:
+    """The fields that say something."""
+    names = (name for name in item.__struct_fields__ if name not in _HIDDEN)
+    fields = ((name, getattr(item, name)) for name in names)
+    return " ".join(
+        f"{name.rstrip('_')}={_field(name, value)}" for name, value in fields if value not in (None, ())
     )
-    return f"{type(op).__name__} {shown}".rstrip()
 
 
 def _field(name: str, value: Any) -> str:
@@ -47,15 +106,12 @@ def _field(name: str, value: Any) -> str:
         case Code(value=tree, reads=reads):
             renamed = ", ".join(f"{each} in {slot}" for each, slot in reads if each != slot)
             return show_value(tree) + (f" ({renamed})" if renamed else "")
-        case RetryPolicy():
-            parts = ((each, getattr(value, each)) for each in value.__struct_fields__)
-            return (
-                "{"
-                + " ".join(
-                    f"{each.rstrip('_')}={_field(each, part)}" for each, part in parts if part is not None
-                )
-                + "}"
-            )
+        case Target(type=kind, key=key):
+            return f"{kind}@{_field('', key)}"
+        case Secret(path=path, name=secret):
+            return f"{'.'.join(map(str, path))}={secret}"
+        case msgspec.Struct():
+            return "{" + _parts(value) + "}"
         case bool():
             return "yes" if value else "no"
         case int() if name in _TARGETS:
@@ -64,9 +120,17 @@ def _field(name: str, value: Any) -> str:
             return format_duration(value)
         case tuple() if name == "branches":
             return " ".join(f"{branch}@{start}" for branch, start in value)
-        case tuple() if name == "values":
-            return " ".join(f"{variable}={_field('', code)}" for variable, code in value)
+        case tuple() if name in _PAIRS:
+            return " ".join(f"{each}={_field('', code)}" for each, code in value)
         case tuple():
-            return "[" + ", ".join(map(str, value)) + "]"
+            return "[" + ", ".join(_items(value)) + "]"
         case _:
             return str(value)
+
+
+def _items(values: Iterable[Any]) -> Iterator[str]:
+    return (_field("", each) for each in values)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -12,6 +12,8 @@ a ``Bound`` scope (time limits and retry) may start its body again, a ``Try`` sc
 catch clauses and runs its ``finally``. How deep a fiber's stack is at each instruction is known when
 compiling; the verifier checks it.
 
+``ir_outside`` says the same of ``Lock`` and ``Saga`` scopes, ``ir_entity`` what an entity compiles to.
+
 Every expression is a ``Code``: the syntax tree and the slot that each of its free names reads. An
 ``Amount`` is a number of microseconds (durations) or of things (counts), or Code that yields one.
 
@@ -25,63 +27,36 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from perdure.dsl.expr.ast import Value
+from perdure.compiler.ir_base import (
+    ENTITY_ENVIRONMENT,
+    ENVIRONMENT,
+    Amount,
+    Code,
+    Correlation,
+    Instruction,
+    KeyLimit,
+    RetryPolicy,
+    Secret,
+    Step,
+    Target,
+)
+from perdure.compiler.ir_entity import EntityProgram, Launch, Operation, OutgoingSignal, Requirement
+from perdure.compiler.ir_header import ErrorType, Limits, Retention, Schedule
+from perdure.compiler.ir_outside import (
+    CallEntity,
+    CallWorkflow,
+    Cancel,
+    EnterLock,
+    EnterSaga,
+    LeaveLock,
+    LeaveSaga,
+    Register,
+    SendEvent,
+    SignalEntity,
+    StartWorkflow,
+)
 
-IR_VERSION = 1
-
-ENVIRONMENT = frozenset({"input", "vars", "workflow"})
-"""Names that expressions read from the instance, not from a slot."""
-
-
-class Code(msgspec.Struct, frozen=True, array_like=True):
-    """A value to compute, and the slots of its free names, as pairs of name and slot."""
-
-    value: Value
-    reads: tuple[tuple[str, str], ...] = ()
-
-
-Amount: TypeAlias = int | Code
-
-
-class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """When a failed body starts again. ``when`` reads the error from ``error_slot``.
-
-    Without a ``max_delay`` it is the larger of an hour and ``delay``.
-    """
-
-    attempts: Amount
-    delay: Amount
-    backoff: float
-    max_delay: Amount | None
-    jitter: bool
-    on: tuple[str, ...]
-    except_: tuple[str, ...]
-    when: Code | None
-    error_slot: str
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of the document: what people and histories call it, and where it stands.
-
-    ``name`` of a statement is that of the nearest named step around it, None without one.
-    ``path`` alternates literal text and the slot whose value names the item or iteration there.
-    """
-
-    name: str | None
-    path: tuple[str, ...]
-    line: int = 0
-    column: int = 0
-
-    @property
-    def static_path(self) -> str:
-        """The path without item keys: ``do/0/mails[]/do/0/sent``."""
-        return "[]".join(self.path[::2])
-
-
-class Instruction(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=True):
-    """``step`` is the index of the step that this belongs to."""
-
-    step: int
+IR_VERSION = 2
 
 
 class Jump(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
@@ -118,13 +93,23 @@ class SetVariables(Instruction, frozen=True, kw_only=True, tag_field="op", tag=T
 
 
 class Call(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
-    """Schedule an activity and wait for it. The worker evaluates ``output`` over ``result``."""
+    """Schedule an activity and wait for it. The worker evaluates ``output`` over ``result``.
+
+    The worker puts the values of ``secrets`` into the arguments, and calls the attempt lost when it hears
+    nothing for the length of ``heartbeat``.
+    """
 
     slot: str
     activity: str
     arguments: Code | None
+    secrets: tuple[Secret, ...]
     key: Code | None
     output: Code | None
+    heartbeat: Amount | None
+    queue: str | None
+    priority: int | None
+    fairness_key: Code | None
+    concurrency: KeyLimit | None
 
 
 class Wait(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
@@ -135,7 +120,7 @@ class Wait(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
 
 
 class WaitEvent(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
-    """Wait for events of a name.
+    """Wait for events of a name, of which ``correlate`` (if there) accepts some.
 
     ``listed``: the value is a list of ``count`` payloads, or up to the one for which ``until`` holds.
     When ``timeout`` passes: go on at ``on_timeout`` with the list so far in ``result_slot``, or raise.
@@ -147,6 +132,7 @@ class WaitEvent(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True
     listed: bool
     count: Amount | None
     until: Code | None
+    correlate: Correlation | None
     event_slot: str
     on_timeout: int | None
     result_slot: str
@@ -268,9 +254,24 @@ class NextRound(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True
     index_slot: str
 
 
-class FanOut(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
-    """Run the body (at ``body``) once an item, ``width`` at a time, inline in this instance.
+class Checkpoint(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
+    """Every ``every`` iterations of a loop, go on after this instruction in a new generation.
 
+    It starts with the same input, the variables, the events that nobody has taken, the slots ``carries``,
+    and the scopes that are open here with the time that they have left. ``index_slot`` has the
+    iteration that has just ended, counted over all generations.
+    """
+
+    every: int
+    index_slot: str
+    carries: tuple[str, ...]
+
+
+class FanOut(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
+    """Run the body (at ``body``) once an item, ``width`` at a time.
+
+    ``chunk``: ``off`` in this instance; a number of items for each child instance; ``auto`` as the
+    engine sees fit. ``captures`` are the slots that the body, ``key`` and ``until`` read of this frame.
     ``policy`` is ``fail_fast``, ``collect`` or ``tolerate``; ``tolerate`` is a count, or a share.
     """
 
@@ -287,7 +288,8 @@ class FanOut(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     until: Code | None
     until_slots: tuple[str, ...]
     keep: str
-    inline: bool
+    chunk: int | str
+    captures: tuple[str, ...]
     body: int
     end: int
 
@@ -316,10 +318,14 @@ class EndBranch(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True
 
 
 class ContinueAsNew(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
-    """End the generation; the next one starts with ``input``."""
+    """End the generation; the next one starts with ``input``.
+
+    It runs ``version``: ``pinned`` (this Program), ``latest`` (the newest of this major version), or a range.
+    """
 
     input: Code
     carry: bool
+    version: str
 
 
 class Log(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
@@ -366,6 +372,7 @@ Op: TypeAlias = (
     | CollectItems
     | StartRounds
     | NextRound
+    | Checkpoint
     | FanOut
     | Parallel
     | Race
@@ -373,21 +380,27 @@ Op: TypeAlias = (
     | ContinueAsNew
     | Log
     | SetCustomStatus
+    | CallWorkflow
+    | StartWorkflow
+    | CallEntity
+    | SignalEntity
+    | EnterLock
+    | LeaveLock
+    | EnterSaga
+    | LeaveSaga
+    | Register
+    | SendEvent
+    | Cancel
     | End
 )
 
 
-class ErrorType(msgspec.Struct, frozen=True, kw_only=True):
-    """A declared error: whether it may be retried, and its HTTP status where a client waits."""
-
-    retryable: bool
-    status: int | None
-
-
-class Program(msgspec.Struct, frozen=True, kw_only=True):
+class Program(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="workflow"):
     """A compiled workflow: plain data, the same wherever it runs.
 
-    ``variables`` are initial values. ``file`` names the source for people.
+    ``variables`` are initial values; ``timeout`` is in microseconds. Tags, queries and concurrency read
+    nothing but the environment. ``file`` names the source for people, ``places`` says where the keys of the
+    header stand, as pairs of line and column.
     """
 
     ir: int
@@ -400,5 +413,25 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     errors: dict[str, ErrorType]
     input_schema: Any
     output_schema: Any
-    tags: dict[str, str]
+    tags: dict[str, Code]
+    queries: dict[str, Code]
+    concurrency: KeyLimit | None
+    timeout: int | None
+    limits: Limits | None
+    retention: Retention | None
+    schedules: tuple[Schedule, ...]
     file: str = ""
+    places: dict[str, tuple[int, int]] = {}
+
+
+__all__ = [
+    "ENTITY_ENVIRONMENT", "ENVIRONMENT", "IR_VERSION", "Amount", "Assign", "Call", "CallEntity",
+    "CallWorkflow", "Cancel", "Catch", "Checkpoint", "Code", "CollectItems", "ContinueAsNew", "Correlation",
+    "End", "EndBranch", "EndFinally", "EndItem", "EnterBound", "EnterLock", "EnterSaga", "EnterTry",
+    "EntityProgram", "ErrorType", "FanOut", "Instruction", "Jump", "JumpUnless", "KeyLimit", "Launch",
+    "LeaveBound", "LeaveLock", "LeaveSaga", "LeaveTry", "Limits", "Log", "Move", "NextItem", "NextRound",
+    "Op", "Operation", "OutgoingSignal", "Parallel", "Program", "Race", "Raise", "RaiseValue", "Register",
+    "Requirement", "Retention", "Rethrow", "RetryPolicy", "Return", "Schedule", "Secret", "SendEvent",
+    "SetCustomStatus", "SetVariables", "SignalEntity", "StartItems", "StartRounds", "StartWorkflow", "Step",
+    "Target", "Unwind", "Wait", "WaitEvent",
+]  # fmt: skip

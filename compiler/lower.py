@@ -1,16 +1,19 @@
 """A checked document to instructions: blocks, values and the plain steps.
 
-Each construct has one method; those that repeat, branch or guard are in ``lower_flow``. A step's
-value goes into the slot of its name. A block's value is the slot that ``_block`` returns.
+Each construct has one method; those that repeat, branch or guard are in ``lower_flow``, those that reach
+other instances and entities in ``lower_outside``, what undoes them in ``lower_saga``. A step's value goes
+into the slot of its name. A block's value is the slot that ``_block`` returns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from operator import itemgetter
 from typing import Any
 
 from perdure.compiler import ir
+from perdure.compiler.constants import equality, without_secrets
 from perdure.compiler.emitter import Emitter, Label
 from perdure.compiler.scope import Scope
 from perdure.dsl import model
@@ -33,32 +36,14 @@ class Lowering:
         self._loops: list[tuple[Label, Label, int]] = []
         """Of each loop in the present fiber: where ``continue`` and ``break`` go, and its depth."""
 
-    def program(self) -> ir.Program:
-        """The whole workflow."""
+    def code(self) -> tuple[tuple[ir.Op, ...], tuple[ir.Step, ...]]:
+        """The instructions of the whole workflow, and their steps."""
         workflow = self._workflow
         self._enter_step(model.Step(path="do", span=workflow.span))
         self._block(workflow.body)
         self._enter_step(model.Step(path="do", span=workflow.span))
         self._emit(ir.End)
-        return ir.Program(
-            ir=ir.IR_VERSION,
-            name=workflow.name,
-            version=workflow.version,
-            code=self._emitter.finish(),
-            steps=tuple(self._steps),
-            variables=_by_name({variable.name: variable.initial for variable in workflow.variables}),
-            events=_by_name({event.name: event.schema for event in workflow.events}),
-            errors=_by_name(
-                {
-                    error.name: ir.ErrorType(retryable=error.retryable, status=error.status)
-                    for error in workflow.errors
-                }
-            ),
-            input_schema=workflow.input_schema,
-            output_schema=workflow.output_schema,
-            tags=_by_name(dict(workflow.tags)),
-            file=workflow.file,
-        )
+        return self._emitter.finish(), tuple(self._steps)
 
     # -- helpers ----------------------------------------------------------------------------------
 
@@ -96,7 +81,7 @@ class Lowering:
 
     def _block(self, block: model.Block) -> str | None:
         """Lower the items; returns the slot of the block's value, None when it is null."""
-        result = block.value_of
+        result = None
         for step in block.steps:
             with self._resuming():
                 self._enter_step(step)
@@ -107,7 +92,7 @@ class Lowering:
                     self._statement(step)
                 else:
                     self._task(step, step.name)
-        return result
+        return result if block.value_of is None else self._scope.slot(block.value_of)
 
     def _body(self, block: model.Block, **names: str) -> str | None:
         """A block with names of its own."""
@@ -116,35 +101,45 @@ class Lowering:
 
     def _task(self, step: model.Step, name: str) -> None:
         """A named step: its guard, its work, its ``output``."""
-        end = Label()
+        end, slot = Label(), self._scope.own(name)
         if step.guard is not None:
-            self._emit(ir.Move, slot=name, source=None)
+            self._emit(ir.Move, slot=slot, source=None)
             self._emit(ir.JumpUnless, condition=self._code(step.guard), to=end)
         with self._scope.nested():
-            replaced = step.output is not None and not isinstance(step, model.Call)
-            slot = self._scope.fresh("result") if replaced else name
-            self._work(step, slot)
-            if replaced and step.output is not None:
-                self._emit(ir.Assign, slot=name, value=self._code(step.output, result=slot))
+            self._valued(step, slot)
         self._emitter.place(end)
-        self._scope.declare(name)
+        self._scope.declare(name, slot)
+
+    def _valued(self, step: model.Step, slot: str) -> None:
+        """The work of a step, its value or what ``output`` makes of it in the slot."""
+        if step.output is None or isinstance(step, model.Call):
+            self._work(step, slot)
+            return
+        result = self._scope.fresh("result")
+        self._work(step, result)
+        self._emit(ir.Assign, slot=slot, value=self._code(step.output, result=result))
 
     def _work(self, step: model.Step, slot: str) -> None:
-        if isinstance(step, model.Call):
-            with self._bounds(step):
-                self._call(step, slot)
-        elif isinstance(step, model.Do):
-            with self._bounds(step):
-                self._emit(ir.Move, slot=slot, source=self._block(step.body))
-        elif isinstance(step, model.NameValue):
-            self._emit(ir.Assign, slot=slot, value=self._code(step.value))
-        elif isinstance(step, model.Wait):
-            self._emit(ir.Wait, duration=self._amount(step.duration), until=self._optional(step.until))
-            self._emit(ir.Move, slot=slot, source=None)
-        elif isinstance(step, model.WaitForEvent):
-            self._wait_for_event(step, slot)
-        else:
-            self._flow(step, slot)
+        match step:
+            case model.Call():
+                with self._bounds(step):
+                    self._call(step, slot, self._optional(step.idempotency_key))
+            case model.Use():
+                with self._bounds(step):
+                    self._use(step, slot)
+            case model.Do():
+                with self._bounds(step):
+                    self._emit(ir.Move, slot=slot, source=self._block(step.body))
+            case model.NameValue():
+                self._emit(ir.Assign, slot=slot, value=self._code(step.value))
+            case model.Wait():
+                duration, until = self._amount(step.duration), self._optional(step.until)
+                self._emit(ir.Wait, duration=duration, until=until)
+                self._emit(ir.Move, slot=slot, source=None)
+            case model.WaitForEvent():
+                self._wait_for_event(step, slot)
+            case _:
+                self._flow(step, slot)
 
     def _flow(self, step: model.Step, slot: str) -> None:
         raise AssertionError(f"{type(step).__name__} is not a task")
@@ -154,8 +149,8 @@ class Lowering:
             case model.If():
                 self._if(step)
             case model.Set():
-                values = tuple((name, self._code(value)) for name, value in step.values)
-                self._emit(ir.SetVariables, values=values)
+                values = sorted(step.values, key=itemgetter(0))
+                self._emit(ir.SetVariables, values=tuple((name, self._code(value)) for name, value in values))
             case model.Return():
                 self._emit(ir.Return, value=self._code(step.value))
             case model.Raise():
@@ -167,30 +162,56 @@ class Lowering:
                 target, _, depth = self._loops[-1]
                 self._emit(ir.Unwind, to=target, depth=depth)
             case model.ContinueAsNew():
-                self._emit(ir.ContinueAsNew, input=self._code(step.input), carry=step.carry_events)
+                value = self._code(step.input)
+                self._emit(ir.ContinueAsNew, input=value, carry=step.carry_events, version=step.version)
             case model.Log():
                 message, fields = self._code(step.message), self._optional(step.fields)
                 self._emit(ir.Log, level=step.level, message=message, fields=fields)
             case model.SetCustomStatus():
                 self._emit(ir.SetCustomStatus, value=self._code(step.value))
             case _:
-                raise AssertionError(f"{type(step).__name__} is not a statement")
+                self._message(step)
+
+    def _message(self, step: model.Step) -> None:
+        raise AssertionError(f"{type(step).__name__} is not a statement")
 
     # -- plain steps ------------------------------------------------------------------------------
 
-    def _call(self, step: model.Call, slot: str) -> None:
+    def _call(self, step: model.Call, slot: str, key: ir.Code | None) -> None:
         result = self._scope.fresh("result")
         output = self._optional(step.output, result=result)
         if output is not None:
             output = ir.Code(output.value, (("result", "result"),) if output.reads else ())
+        arguments, secrets = (None, ()) if step.arguments is None else without_secrets(step.arguments)
         self._emit(
             ir.Call,
             slot=slot,
             activity=step.activity,
-            arguments=self._optional(step.arguments),
-            key=self._optional(step.idempotency_key),
+            arguments=self._optional(arguments),
+            secrets=secrets,
+            key=key,
             output=output,
+            heartbeat=self._amount(step.heartbeat),
+            queue=step.queue,
+            priority=step.priority,
+            fairness_key=self._optional(step.fairness_key),
+            concurrency=self._key_limit(step.concurrency),
         )
+
+    def _key_limit(self, limit: model.KeyLimit | None) -> ir.KeyLimit | None:
+        if limit is None:
+            return None
+        return ir.KeyLimit(key=self._code(limit.key), limit=self._amount(limit.limit))
+
+    def _use(self, step: model.Use, slot: str) -> None:
+        """A function, put in here: its names have slots of their own."""
+        args = self._scope.fresh("args")
+        if step.arguments is None:
+            self._emit(ir.Move, slot=args, source=None)
+        else:
+            self._emit(ir.Assign, slot=args, value=self._code(step.arguments))
+        with self._scope.function(args=args):
+            self._emit(ir.Move, slot=slot, source=self._block(step.body))
 
     def _wait_for_event(self, step: model.WaitForEvent, slot: str) -> None:
         event, result = self._scope.fresh("event"), self._scope.fresh("result")
@@ -204,6 +225,7 @@ class Lowering:
             listed=listed,
             count=self._amount(step.count),
             until=self._optional(step.until, event=event),
+            correlate=self._correlation(step.correlate, event),
             event_slot=event,
             on_timeout=None if step.on_timeout is None else late,
             result_slot=result,
@@ -215,6 +237,16 @@ class Lowering:
         names = {"result": result} if listed else {}
         self._emit(ir.Move, slot=slot, source=self._body(step.on_timeout, **names))
         self._emitter.place(end)
+
+    def _correlation(self, condition: Value | None, event: str) -> ir.Correlation | None:
+        if condition is None:
+            return None
+        event_key, known = equality(condition)
+        return ir.Correlation(
+            condition=self._code(condition, event=event),
+            event_key=self._code(event_key, event=event),
+            known=self._code(known),
+        )
 
     def _if(self, step: model.If) -> None:
         otherwise, end = Label(), Label()
@@ -241,34 +273,33 @@ class Lowering:
 
     # -- time limits and retry --------------------------------------------------------------------
 
-    @contextmanager
-    def _bounds(self, step: model.Bounded) -> Iterator[None]:
+    def _bounds(self, step: model.Bounded) -> AbstractContextManager[None]:
         """Wrap a body in a ``Bound`` scope, if the step has limits."""
-        if step.timeout is None and step.deadline is None and step.retry is None:
+        retry = None if step.retry is None else self._retry(step.retry)
+        return self._bound(step.timeout, step.deadline, retry)
+
+    @contextmanager
+    def _bound(
+        self,
+        timeout: int | Value | None,
+        deadline: int | Value | None = None,
+        retry: ir.RetryPolicy | None = None,
+    ) -> Iterator[None]:
+        """Wrap a body in a ``Bound`` scope, if there is a limit."""
+        if timeout is None and deadline is None and retry is None:
             yield
             return
-        self._emit(
-            ir.EnterBound,
-            timeout=self._amount(step.timeout),
-            deadline=self._amount(step.deadline),
-            retry=None if step.retry is None else self._retry(step.retry),
-        )
-        self._depth += 1
-        yield
-        self._depth -= 1
+        self._emit(ir.EnterBound, timeout=self._amount(timeout), deadline=self._amount(deadline), retry=retry)
+        with self._deeper():
+            yield
         self._emit(ir.LeaveBound)
 
     @contextmanager
-    def _time_limit(self, timeout: int | Value | None) -> Iterator[None]:
-        """Wrap a whole construct in a ``Bound`` scope with a timeout alone."""
-        if timeout is None:
-            yield
-            return
-        self._emit(ir.EnterBound, timeout=self._amount(timeout), deadline=None, retry=None)
+    def _deeper(self) -> Iterator[None]:
+        """The body of a scope."""
         self._depth += 1
         yield
         self._depth -= 1
-        self._emit(ir.LeaveBound)
 
     def _retry(self, retry: model.Retry) -> ir.RetryPolicy:
         error = self._scope.fresh("error")
@@ -283,8 +314,3 @@ class Lowering:
             when=self._optional(retry.when, error=error),
             error_slot=error,
         )
-
-
-def _by_name(entries: dict[str, Any]) -> dict[str, Any]:
-    """In the order of names: the order of these maps means nothing, so it must not change a digest."""
-    return dict(sorted(entries.items()))

@@ -23,19 +23,19 @@ class FlowLowering(Lowering):
             case model.Try():
                 self._try(step, slot)
             case model.ForEach():
-                with self._time_limit(step.timeout):
+                with self._bound(step.timeout):
                     self._for_each(step, slot)
             case model.Loop():
-                with self._time_limit(step.timeout):
+                with self._bound(step.timeout):
                     self._loop(step, slot)
             case model.FanOut():
-                with self._time_limit(step.timeout):
+                with self._bound(step.timeout):
                     self._fan_out(step, slot)
             case model.Parallel():
-                with self._time_limit(step.timeout):
+                with self._bound(step.timeout):
                     self._parallel(step, slot)
             case model.Race():
-                with self._time_limit(step.timeout):
+                with self._bound(step.timeout):
                     self._race(step, slot)
             case _:
                 super()._flow(step, slot)
@@ -62,20 +62,19 @@ class FlowLowering(Lowering):
             finally_=None if step.finally_ is None else finally_,
             end=end,
         )
-        self._depth += 1
-        with self._bounds(step):
-            self._emit(ir.Move, slot=slot, source=self._body(step.body))
-        self._emit(ir.LeaveTry)
-        if step.catches:
-            self._emitter.place(clauses)
-            for clause in step.catches:
-                self._catch(clause, slot)
-            self._emit(ir.Rethrow)
-        if step.finally_ is not None:
-            self._emitter.place(finally_)
-            self._body(step.finally_)
-            self._emit(ir.EndFinally)
-        self._depth -= 1
+        with self._deeper():
+            with self._bounds(step):
+                self._emit(ir.Move, slot=slot, source=self._body(step.body))
+            self._emit(ir.LeaveTry)
+            if step.catches:
+                self._emitter.place(clauses)
+                for clause in step.catches:
+                    self._catch(clause, slot)
+                self._emit(ir.Rethrow)
+            if step.finally_ is not None:
+                self._emitter.place(finally_)
+                self._body(step.finally_)
+                self._emit(ir.EndFinally)
         self._emitter.place(end)
 
     def _catch(self, clause: model.Catch, slot: str) -> None:
@@ -98,14 +97,14 @@ class FlowLowering(Lowering):
         self._repeats.pop()
 
     def _for_each(self, step: model.ForEach, slot: str) -> None:
-        loop, index = self._scope.fresh("items"), self._scope.fresh("index")
+        loop, index, item = self._scope.fresh("items"), self._scope.fresh("index"), self._scope.own(step.each)
         skip, end = Label(), Label()
         limit = self._amount(step.limit)
         self._emit(ir.StartItems, items=self._code(step.items), limit=limit, loop=loop)
         top = self._emitter.here()
-        self._emit(ir.NextItem, loop=loop, item_slot=step.each, index_slot=index, end=end)
+        self._emit(ir.NextItem, loop=loop, item_slot=item, index_slot=index, end=end)
         with self._iteration(step, index, skip, end):
-            value = self._body(step.body, **{step.each: step.each, step.at: index})
+            value = self._body(step.body, **{step.each: item, step.at: index})
         self._emit(ir.EndItem, loop=loop, source=value, to=top)
         self._emitter.place(skip)
         self._emit(ir.EndItem, loop=loop, source=None, to=top)
@@ -129,11 +128,23 @@ class FlowLowering(Lowering):
             self._emitter.place(skip)
             self._emit(ir.Move, slot=slot, source=None)
             self._emitter.place(test)
-            if step.kind == "until":
+            if step.checkpoint_every is not None:
+                self._checkpoint(step, index, top, end)
+            elif step.kind == "until":
                 self._emit(ir.JumpUnless, condition=self._code(step.condition), to=top)
             else:
                 self._emit(ir.Jump, to=top)
         self._emitter.place(end)
+
+    def _checkpoint(self, step: model.Loop, index: str, top: Label, end: Label) -> None:
+        """The end of an iteration after which a new generation may begin."""
+        if step.kind == "until":
+            again = Label()
+            self._emit(ir.JumpUnless, condition=self._code(step.condition), to=again)
+            self._emit(ir.Jump, to=end)
+            self._emitter.place(again)
+        self._emit(ir.Checkpoint, every=step.checkpoint_every, index_slot=index, carries=())
+        self._emit(ir.Jump, to=top)
 
     # -- side by side -----------------------------------------------------------------------------
 
@@ -148,14 +159,15 @@ class FlowLowering(Lowering):
     def _fan_out(self, step: model.FanOut, slot: str) -> None:
         index, key = self._scope.fresh("index"), self._scope.fresh("key")
         tolerate = step.on_failure if isinstance(step.on_failure, model.Tolerate) else model.Tolerate()
-        names = {step.each: step.each, step.at: index}
+        item = self._scope.own(step.each)
+        names = {step.each: item, step.at: index}
         until_slots = {name: self._scope.fresh(name) for name in _FAN_OUT_NAMES}
         body, end = Label(), Label()
         self._emit(
             ir.FanOut,
             slot=slot,
             items=self._code(step.items),
-            item_slot=step.each,
+            item_slot=item,
             index_slot=index,
             key_slot=key,
             key=self._optional(step.key, **names),
@@ -166,7 +178,8 @@ class FlowLowering(Lowering):
             until=self._optional(step.until, **until_slots),
             until_slots=tuple(until_slots.values()),
             keep=step.keep,
-            inline=True,
+            chunk="off" if step.until is not None else step.chunk,  # it sees every item
+            captures=(),
             body=body,
             end=end,
         )

@@ -220,7 +220,7 @@ class Client:
             execution=new_id(),
             created_at=now,
             updated_at=now,
-            tags={**program.program.tags, **_valid_tags(tags)},
+            tags={**program.tags, **_valid_tags(tags)},
         )
 
     def _start_ask(

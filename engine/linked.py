@@ -12,7 +12,8 @@ import msgspec
 
 from perdure.compiler import ir
 from perdure.compiler.codegen import compile_value
-from perdure.compiler.encode import decode, digest
+from perdure.compiler.encode import UnknownProgram, decode, digest
+from perdure.engine.support import constant, missing
 
 _ITEM_KEYS = re.compile(r"\[[^\]]*\]")
 
@@ -29,9 +30,15 @@ _RESULTS = {
 
 
 class LinkedProgram:
-    """What the machine runs. ``ops`` has, for each instruction, its fields with code as functions."""
+    """What the machine runs. ``ops`` has, for each instruction, its fields with code as functions.
+
+    Raises ``encode.UnknownProgram`` for a Program that this engine cannot run.
+    """
 
     def __init__(self, program: ir.Program, program_digest: str) -> None:
+        for feature, step, _, _ in missing(program):
+            where = "the header" if step is None else f"the step {step!r}"
+            raise UnknownProgram(f"{where} needs {feature}, which this release cannot run")
         self.program = program
         self.digest = program_digest
         self.ops = [_linked(op) for op in program.code]
@@ -41,6 +48,7 @@ class LinkedProgram:
             if isinstance(op, ir.Call) and op.output is not None
         }
         self.steps = {step.static_path: step for step in program.steps}
+        self.tags: dict[str, str] = {name: constant(code) for name, code in program.tags.items()}
         self._input = _validator(program.input_schema)
         self._output = _validator(program.output_schema)
         self.event_names = frozenset(program.events) | {
@@ -107,8 +115,8 @@ def _result(op: Any, name: str) -> str:
 
 
 def _function(code: ir.Code, result: Any) -> Callable[[dict[str, Any], Any], Any]:
-    roots = {name: f"f[{slot!r}]" for name, slot in code.reads}
-    roots |= {name: f"e.{name}" for name in ir.ENVIRONMENT}
+    roots = {name: f"e.{name}" for name in ir.ENVIRONMENT}
+    roots |= {name: f"f[{slot!r}]" for name, slot in code.reads}
     return compile_value(code.value, roots, result=result)
 
 

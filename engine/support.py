@@ -1,0 +1,99 @@
+"""What this engine can run: of the language's instructions and of what a header asks for.
+
+Everything compiles, and every Program is checked against this table before it is stored or started, so
+that nothing an author has written is left out in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from perdure.compiler import ir
+
+INSTRUCTIONS: dict[type[ir.Op], str] = {
+    ir.CallWorkflow: "call_workflow",
+    ir.StartWorkflow: "start_workflow",
+    ir.CallEntity: "call_entity",
+    ir.SignalEntity: "signal_entity",
+    ir.EnterLock: "lock_entities",
+    ir.EnterSaga: "saga",
+    ir.SendEvent: "send_event",
+    ir.Cancel: "cancel",
+    ir.Checkpoint: "checkpoint_every",
+}
+"""Instructions that the machine cannot run, and what authors call them."""
+
+WITHIN = (ir.LeaveLock, ir.LeaveSaga, ir.Register)
+"""More of them, which stand in what one of the others opens."""
+
+HEADER = ("queries", "concurrency", "timeout", "limits", "retention")
+"""Keys of a header that nothing acts on, beside those that ``_header`` looks into."""
+
+_CALL = ("secrets", "heartbeat", "queue", "priority", "fairness_key", "concurrency")
+
+
+class Missing(NamedTuple):
+    """What a Program asks for and this engine does not do: in which step (None: the header), and where."""
+
+    feature: str
+    step: str | None
+    line: int
+    column: int
+
+
+def missing(program: ir.Program | ir.EntityProgram) -> list[Missing]:
+    """Everything that stands in the way of running a Program, in the order of its code."""
+    if isinstance(program, ir.EntityProgram):
+        return [Missing("kind: entity", None, program.line, program.column)]
+    return [*_header(program), *_code(program)]
+
+
+def _header(program: ir.Program) -> Iterator[Missing]:
+    def at(feature: str, key: str) -> Missing:
+        return Missing(feature, None, *program.places.get(key, (1, 1)))
+
+    for key in HEADER:
+        if getattr(program, key):
+            yield at(key, key)
+    if any(constant(code) is None for code in program.tags.values()):
+        yield at("an expression in tags", "tags")
+    if any(error.status is not None for error in program.errors.values()):
+        yield at("status in errors", "errors")
+    if any(error.schema is not None for error in program.errors.values()):
+        yield at("schema in errors", "errors")
+    for schedule in program.schedules:
+        yield Missing("schedule", None, schedule.line, schedule.column)
+
+
+def _code(program: ir.Program) -> Iterator[Missing]:
+    """Each feature once a step."""
+    seen: set[tuple[str, int]] = set()
+    for op in program.code:
+        for feature in _features(op):
+            if (feature, op.step) not in seen:
+                seen.add((feature, op.step))
+                step = program.steps[op.step]
+                yield Missing(feature, step.name or step.static_path, step.line, step.column)
+
+
+def _features(op: ir.Op) -> Iterator[str]:
+    match op:
+        case ir.Call():
+            names = (name for name in _CALL if getattr(op, name) not in (None, ()))
+            yield from ("secret()" if name == "secrets" else name for name in names)
+        case ir.WaitEvent() if op.correlate is not None:
+            yield "correlate"
+        case ir.FanOut() if isinstance(op.chunk, int):
+            yield "chunk with a size"
+        case ir.ContinueAsNew() if op.version not in ("latest", "pinned"):
+            yield "a version range of continue_as_new"
+        case _ if type(op) in INSTRUCTIONS:
+            yield INSTRUCTIONS[type(op)]
+        case _:
+            pass
+
+
+def constant(code: ir.Code) -> Any:
+    """The value of what has no expressions in it; None for anything else."""
+    return getattr(code.value, "value", None)
