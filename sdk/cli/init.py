@@ -66,11 +66,13 @@ def init(ctx: click.Context, directory: str, template: str, force: bool) -> None
 
 def _texts(template: str) -> dict[str, str]:
     """Name and text of every file to write; the workflow is first."""
+    from perdure.dsl.editor_schema import editor_schema, schema_text
+
     folder = files("perdure.workflows") / template
     workflow = f"{template}.perdure.yaml"
     texts = {name: (folder / name).read_text("utf-8") for name in (workflow, "activities.py", "README.md")}
     texts[workflow] = texts[workflow].replace(_SCHEMA_IN_CHECKOUT, f"./{_SCHEMA}")
-    texts[_SCHEMA] = (files("perdure.schemas") / "workflow-v1.schema.json").read_text("utf-8")
+    texts[_SCHEMA] = schema_text(editor_schema())
     return texts
 
 
