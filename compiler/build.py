@@ -12,6 +12,7 @@ from perdure.dsl.diagnostics import Ignores
 from perdure.dsl.digest import document_digest
 from perdure.dsl.model import Entity, Workflow
 from perdure.dsl.source import Source
+from perdure.dsl.types import EMPTY, Catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,9 @@ class Build:
     ignores: Ignores = field(default_factory=Ignores)
 
 
-def build(source: Source) -> Build:
-    """Check and compile every document of a file."""
-    loaded = load(source)
+def build(source: Source, catalog: Catalog = EMPTY, *, strict: bool = False) -> Build:
+    """Check and compile every document of a file; ``catalog`` and ``strict`` are those of ``load``."""
+    loaded = load(source, catalog, strict=strict)
     diagnostics = tuple(loaded.diagnostics)
     sound = all(found.severity is not Severity.ERROR for found in diagnostics)
     documents = loaded.documents if sound else ()

@@ -17,6 +17,7 @@ from perdure.dsl.ignores import report_unused
 from perdure.dsl.model import Entity, Workflow
 from perdure.dsl.nodes import MapNode, ScalarNode
 from perdure.dsl.reader import ReadDocument, read
+from perdure.dsl.rules.across import check_across
 from perdure.dsl.schema import check_structure
 from perdure.dsl.source import Source, Span
 from perdure.dsl.types import EMPTY, Catalog, note_types
@@ -57,10 +58,11 @@ def load(source: Source, catalog: Catalog = EMPTY, *, strict: bool = False) -> L
     """
     diagnostics = Collector(source.name)
     source = Source(source.name, source.text.removeprefix("\ufeff"))
-    loaded = (_document(each, diagnostics) for each in read(source, diagnostics))
-    documents = tuple(document for document in loaded if document is not None)
+    found = [each for each in read(source, diagnostics) if each.sound]
+    documents = _sound(found, catalog, diagnostics, strict)
     _check_repeated(documents, diagnostics)
-    documents = _typed(documents, catalog, diagnostics, strict)
+    for each in check_across(documents):
+        diagnostics.add(each.code, each.message, each.span, hint=each.hint, related=each.related)
     report_unused(diagnostics)
     return Loaded(documents, diagnostics.diagnostics(), diagnostics.ignores)
 
@@ -78,32 +80,35 @@ def load_bytes(name: str, data: bytes) -> Loaded:
         return Loaded((), diagnostics.diagnostics())
 
 
+def _sound(
+    found: Sequence[ReadDocument], catalog: Catalog, diagnostics: Collector, strict: bool
+) -> tuple[Document, ...]:
+    """The documents that have no mistake: each is checked, then its types with those of all others."""
+    before = diagnostics.errors
+    loaded: list[tuple[Document, int]] = []
+    for each in found:
+        if (document := _document(each, diagnostics)) is not None:
+            loaded.append((document, diagnostics.errors - before))
+        before = diagnostics.errors
+    known, sound = catalog.including(document for document, _ in loaded), []
+    for document, errors in loaded:
+        before = diagnostics.errors
+        if not isinstance(document, Cases):
+            note_types(document, known, diagnostics, strict=strict)
+        if not errors and diagnostics.errors == before:
+            sound.append(document)
+    return tuple(sound)
+
+
 def _document(found: ReadDocument, diagnostics: Collector) -> Document | None:
-    """What a document says, or None when anything is wrong with it."""
-    if not found.sound:
-        return None
-    errors = diagnostics.errors
+    """What a document says, right or wrong; None when it has not the structure of one."""
     if not check_structure(found.root, diagnostics):
         check_syntax(found.root, diagnostics)
         return None
     assert isinstance(found.root, MapNode), "the structure was checked"
     document = _decoded(found.root, diagnostics)
     rules.check(document, diagnostics)
-    return document if diagnostics.errors == errors else None
-
-
-def _typed(
-    documents: Sequence[Document], catalog: Catalog, diagnostics: Collector, strict: bool
-) -> tuple[Document, ...]:
-    """The documents that have no mistake of types, each checked with those beside it."""
-    known, sound = catalog.including(each for each in documents if not isinstance(each, Cases)), []
-    for each in documents:
-        errors = diagnostics.errors
-        if not isinstance(each, Cases):
-            note_types(each, known, diagnostics, strict=strict)
-        if diagnostics.errors == errors:
-            sound.append(each)
-    return tuple(sound)
+    return document
 
 
 def _decoded(root: MapNode, diagnostics: Collector) -> Document:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, get_type_hints, overload
 import msgspec
 
 from perdure.engine.errors import UserError
+from perdure.engine.manifest import manifest_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -184,6 +185,10 @@ class Registry:
         return {
             name: (tuple(each.names), frozenset(each.required)) for name, each in self._activities.items()
         }
+
+    def manifest(self) -> dict[str, Any]:
+        """What each activity takes and gives, as JSON: see ``manifest.manifest_of``."""
+        return manifest_of({name: each.function for name, each in self._activities.items()})
 
     def add(self, name: str, function: Callable[..., Any]) -> None:
         """Offer a function. Raises ``UserError`` when another one has the name."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from perdure.dsl import model
+from perdure.dsl.cases import Cases
 from perdure.dsl.types.json_schema import type_of_schema
 from perdure.dsl.types.kinds import DYN, Type
+
+Document: TypeAlias = model.Workflow | model.Entity | Cases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class Catalog:
     workflows: Mapping[str, model.Workflow] = field(default_factory=dict)
     entities: Mapping[str, model.Entity] = field(default_factory=dict)
 
-    def including(self, documents: Iterable[model.Workflow | model.Entity]) -> Catalog:
+    def including(self, documents: Iterable[Document]) -> Catalog:
         """The same with more documents; what is known already stays."""
         workflows, entities = _documents(documents)
         return Catalog(
@@ -46,9 +49,7 @@ class Catalog:
 EMPTY = Catalog()
 
 
-def catalog_of(
-    manifest: Mapping[str, Any] | None, documents: Iterable[model.Workflow | model.Entity] = ()
-) -> Catalog:
+def catalog_of(manifest: Mapping[str, Any] | None, documents: Iterable[Document] = ()) -> Catalog:
     """The catalog of a manifest of activities and of documents; what is not understood is left out."""
     found = manifest.get("activities") if manifest is not None else None
     activities = {}
@@ -71,12 +72,14 @@ def _contract(entry: Mapping[str, Any]) -> Contract:
 
 
 def _documents(
-    documents: Iterable[model.Workflow | model.Entity],
+    documents: Iterable[Document],
 ) -> tuple[dict[str, model.Workflow], dict[str, model.Entity]]:
     workflows: dict[str, model.Workflow] = {}
     entities: dict[str, model.Entity] = {}
     several = set()
     for each in documents:
+        if isinstance(each, Cases):
+            continue
         known: dict[str, Any] = workflows if isinstance(each, model.Workflow) else entities
         before = known.setdefault(each.name, each)
         if before is not each and before != each:

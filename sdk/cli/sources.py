@@ -1,17 +1,18 @@
-"""Workflow files: finding them, reading them, checking them with the activities that belong to them."""
+"""Workflow files: reading them, checking them with the activities that belong to them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perdure.cli.failures import NO, USAGE, Stop
-from perdure.compiler.build import Build, Built, build
+from perdure.compiler.build import Build, Built, BuiltEntity, build
 from perdure.dsl import (
     Diagnostic,
+    Document,
     Severity,
     Signature,
     Source,
@@ -19,10 +20,12 @@ from perdure.dsl import (
     format_diagnostics,
     load_bytes,
 )
-from perdure.dsl.report import Format
+from perdure.dsl.diagnostics import Ignores
+from perdure.dsl.report import PLAIN, Format, Look
+from perdure.dsl.together import check_together
+from perdure.dsl.types import catalog_of
 from perdure.engine.activities import Registry, load_activities
 
-PATTERN = "*.perdure.yaml"
 MOST_BYTES = 1 << 20
 """Read of a file; documents are smaller, so what is cut off is refused for its size."""
 
@@ -34,6 +37,9 @@ class Checked:
     source: Source
     workflows: tuple[Built, ...]
     diagnostics: tuple[Diagnostic, ...]
+    documents: tuple[Document, ...] = ()
+    entities: tuple[BuiltEntity, ...] = ()
+    ignores: Ignores = field(default_factory=Ignores)
 
     @property
     def ok(self) -> bool:
@@ -50,8 +56,18 @@ def read_file(path: Path) -> bytes:
         raise Stop(USAGE, "unreadable", f"cannot read {path}: {error.strerror}") from None
 
 
-def check(name: str, data: bytes, activities: Registry | None) -> Checked:
-    """Check and compile a file's text; with a registry, every activity that it calls must be there."""
+def check(
+    name: str,
+    data: bytes,
+    activities: Registry | None,
+    *,
+    beside: Iterable[Document] = (),
+    strict: bool = False,
+) -> Checked:
+    """Check and compile a file's text; with a registry, every activity that it calls must be there.
+
+    ``beside`` are documents of other files that are known too, such as those that ``outline`` gives.
+    """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -62,9 +78,36 @@ def check(name: str, data: bytes, activities: Registry | None) -> Checked:
             return Checked(source=Source(name, shown), workflows=(), diagnostics=found)
         text = data.decode("utf-8", "ignore")
     source = Source(name, text)
-    built = build(source)
-    diagnostics = (*built.diagnostics, *_unknown(built, activities))
-    return Checked(source=source, workflows=built.workflows, diagnostics=diagnostics)
+    built = build(source, catalog_of(activities and activities.manifest(), beside), strict=strict)
+    diagnostics = (*built.diagnostics, *built.ignores.kept(_unknown(built, activities)))
+    return Checked(
+        source=source,
+        workflows=built.workflows,
+        diagnostics=diagnostics,
+        documents=built.documents,
+        entities=built.entities,
+        ignores=built.ignores,
+    )
+
+
+def outline(name: str, data: bytes) -> tuple[Document, ...]:
+    """The documents of a file that is only asked for what it declares; what is wrong is not said."""
+    return load_bytes(name, data).documents
+
+
+def check_together_too(checked: Sequence[Checked]) -> list[Checked]:
+    """The same files, with what can only be found between them."""
+    found = check_together([document for file in checked for document in file.documents])
+    return [
+        replace(
+            file,
+            diagnostics=(
+                *file.diagnostics,
+                *file.ignores.kept(each for each in found if each.file == file.source.name),
+            ),
+        )
+        for file in checked
+    ]
 
 
 def _unknown(built: Build, activities: Registry | None) -> Iterable[Diagnostic]:
@@ -93,11 +136,11 @@ def registry(modules: Sequence[str], beside: Path) -> Registry | None:
         return load_activities(file) if file.is_file() else None
 
 
-def report(checked: Iterable[Checked], format: Format = "full") -> str:
+def report(checked: Iterable[Checked], format: Format = "full", look: Look = PLAIN) -> str:
     """Everything that was found in the files, as text."""
     files = list(checked)
     found = [each for file in files for each in file.diagnostics]
-    return format_diagnostics(found, [file.source for file in files], format)
+    return format_diagnostics(found, [file.source for file in files], format, look)
 
 
 def refuse(checked: Sequence[Checked]) -> None:
@@ -110,6 +153,24 @@ def refuse(checked: Sequence[Checked]) -> None:
         raise Stop(NO, "invalid_definition", f"{names} cannot be used", details=documents(checked))
 
 
+def refuse_unsupported(checked: Sequence[Checked]) -> None:
+    """The same as ``refuse``, which also refuses what is right but what the engine cannot run."""
+    from perdure.server.deployments import unsupported
+
+    refuse(
+        [
+            replace(
+                file,
+                diagnostics=(
+                    *file.diagnostics,
+                    *unsupported([each.program for each in (*file.workflows, *file.entities)], file.source),
+                ),
+            )
+            for file in checked
+        ]
+    )
+
+
 def documents(checked: Iterable[Checked]) -> object:
     """The diagnostics for programs."""
     import json
@@ -118,9 +179,11 @@ def documents(checked: Iterable[Checked]) -> object:
 
 
 def only_workflow(checked: Checked) -> Built:
-    """The one workflow of a file. Raises ``Stop`` when there are several."""
+    """The one workflow of a file. Raises ``Stop`` when there are several, or none."""
     if len(checked.workflows) == 1:
         return checked.workflows[0]
+    if not checked.workflows:
+        raise Stop(USAGE, "no_workflow", f"{checked.source.name} holds no workflow")
     names = ", ".join(each.workflow.name for each in checked.workflows)
     raise Stop(
         USAGE,
