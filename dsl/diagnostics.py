@@ -92,6 +92,7 @@ CODES = MappingProxyType(
         "PD310": "an expression where a constant is needed",
         "PD311": "a constant where an expression is needed",
         "PD312": "a key that stands twice in a map expression",
+        "PD313": "a secret where it cannot be put in",
         "PD401": "wait_for_event without timeout",
         "PD402": "a duration that cannot be read",
         "PD403": "a duration without a unit",
@@ -110,7 +111,6 @@ CODES = MappingProxyType(
         "PD512": "'call_workflow' under a lock",
         "PD513": "calls of one locked entity side by side",
         "PD601": "a version range that cannot be read",
-        "PD602": "a version range without a version",
         "PD603": "engine support missing",
         "PD701": "an unknown activity",
         "PD702": "arguments that an activity does not take",
@@ -124,12 +124,14 @@ CODES = MappingProxyType(
         "PD806": "a declaration that is never used",
         "PD807": "a name of an error that may be misspelt",
         "PD808": "an event that several branches wait for",
-        "PD809": "a bound that never takes effect",
+        "PD809": "something that never takes effect",
         "PD810": "a part of an expression that fails whenever it is evaluated",
         "PD811": "a field that may be missing",
         "PD812": "a value of unknown type at a call",
         "PD813": "a step that may take for ever",
         "PD814": "a definition that another file has differently",
+        "PD815": "a version range that the workflow at hand does not fit",
+        "PD816": "a test that does not fit its workflow",
         "PD900": "more diagnostics than are kept",
         "PD901": "an ignore that is not needed",
         "PD902": "a code that cannot be ignored",
@@ -148,7 +150,7 @@ IGNORABLE = MappingProxyType(
 )
 """The errors that a comment may ignore, and why the workflow can run all the same. Of warnings it may all."""
 
-NOT_ALWAYS = frozenset({"PD701", "PD702", "PD703", "PD814"})
+NOT_ALWAYS = frozenset({"PD501", "PD502", "PD701", "PD702", "PD703", "PD814", "PD815", "PD816"})
 """Codes of checks that do not run each time, so that an ignore may look unneeded and be needed."""
 
 

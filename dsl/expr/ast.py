@@ -312,6 +312,21 @@ def embedded(value: Value) -> Iterator[Embedded]:
             pass
 
 
+def leaves(value: Value) -> Iterator[Embedded]:
+    """The expressions in a YAML position that are a whole scalar each."""
+    match value:
+        case Embedded():
+            yield value
+        case ListValue(items):
+            for item in items:
+                yield from leaves(item)
+        case MapValue(entries):
+            for _, item in entries:
+                yield from leaves(item)
+        case Text() | Const():
+            pass
+
+
 _POSITIONS = frozenset({"at", "end", "field_at", "name_at"})
 
 

@@ -34,28 +34,47 @@ WARNINGS = frozenset({"cel.int_division", "cel.shadowed", "cel.unused"})
 
 
 def check(
-    value: ast.Value, *, allow: frozenset[str] = VARYING, roots: frozenset[str] = frozenset()
+    value: ast.Value,
+    *,
+    allow: frozenset[str] = VARYING,
+    roots: frozenset[str] = frozenset(),
+    secrets: bool = False,
 ) -> list[ExprProblem]:
     """Every finding in ``value``, in the order of the text.
 
     ``allow`` names the functions of ``VARYING`` that may be called here; ``roots`` are the names in scope,
-    which a bound variable should not shadow.
+    which a bound variable should not shadow. With ``secrets``, a leaf may be ``${ secret('name') }``.
     """
     problems: list[ExprProblem] = []
+    leaves = set(map(id, ast.leaves(value)))
     for part in ast.embedded(value):
-        checker = _Checker(part, allow, roots)
+        if secrets and id(part) in leaves and _is_secret(part.expr):
+            continue
+        checker = _Checker(part, allow, roots, secrets=secrets)
         checker.visit(part.expr, frozenset(), 0)
         problems += checker.problems
     return sorted(problems, key=lambda problem: problem.position)
 
 
+def _is_secret(node: ast.Node) -> bool:
+    """Whether an expression is ``secret('name')`` and nothing else."""
+    match node:
+        case ast.Call(name="secret", arguments=(ast.String(value=name),)):
+            return bool(name)
+        case _:
+            return False
+
+
 class _Checker:
     """Walks one expression."""
 
-    def __init__(self, part: ast.Embedded, allow: frozenset[str], roots: frozenset[str]) -> None:
+    def __init__(
+        self, part: ast.Embedded, allow: frozenset[str], roots: frozenset[str], *, secrets: bool
+    ) -> None:
         self.map = text_map(part)
         self.allow = allow
         self.roots = roots
+        self.secrets = secrets
         self.problems: list[ExprProblem] = []
 
     def report(self, kind: str, message: str, at: int, end: int, hint: str | None = None) -> None:
@@ -133,7 +152,7 @@ class _Checker:
         name, at = node.name, node.name_at
         end = at + len(name.rpartition(".")[2])
         if name == "secret":
-            self.report("cel.unsupported", "secret(...) is not supported yet", at, end)
+            self.secret(node, end)
         elif name in VARYING - self.allow:
             message = f"{name}() is not allowed here: the value must be the same every time"
             self.report("cel.unsupported", message, at, end)
@@ -146,6 +165,17 @@ class _Checker:
             self.misuse(name, len(node.arguments), at, end)
         else:
             self.unknown_function(node, end)
+
+    def secret(self, node: ast.Call, end: int) -> None:
+        message, hint = "a secret stands alone", "give the activity the secret and the rest as two values"
+        if not self.secrets:
+            message = "secret(...) can only stand under 'with' of the call of an activity"
+            hint = "the worker puts it in, so that no history ever holds it"
+        elif not (len(node.arguments) == 1 and isinstance(node.arguments[0], ast.String)):
+            message, hint = "the name of a secret is a literal", "write ${ secret('name') }"
+        elif not node.arguments[0].value:
+            message, hint = "a secret without a name", "write ${ secret('name') }"
+        self.report("cel.secret", message, node.name_at, end, hint)
 
     def unknown_function(self, node: ast.Call, end: int) -> None:
         name, at = node.name, node.name_at

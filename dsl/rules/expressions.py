@@ -37,7 +37,8 @@ def check(document: model.Workflow | model.Entity, diagnostics: Collector) -> No
         if diagnostics.full:
             return
         allow = frozenset[str]() if place.role in _STABLE else VARYING
-        for problem in check_expression(place.value, allow=allow, roots=_roots(place)):
+        secrets = place.role is Role.ARGUMENTS
+        for problem in check_expression(place.value, allow=allow, roots=_roots(place), secrets=secrets):
             _note(problem, diagnostics)
         _literal(place, diagnostics)
 
@@ -55,8 +56,6 @@ def _binds(node: ast.Node) -> bool:
 
 def _note(problem: ExprProblem, diagnostics: Collector) -> None:
     code = EXPRESSION_CODES[problem.kind]
-    if problem.message.endswith("not supported yet"):
-        code = "PD290"
     span = Span.at(problem.position.line, problem.position.column, problem.length)
     diagnostics.add(code, problem.message, span, hint=problem.hint, kind=problem.kind)
 
