@@ -70,3 +70,15 @@ def _page(code: str, body: str) -> Page:
 
 def _whole(example: str) -> str:
     return example if example.startswith(("dsl:", "%", "# ")) else HEADER + example
+
+
+def said(page: Page) -> str:
+    """What perdure prints about the wrong example, without the summary at the end."""
+    if page.says is not None:
+        return page.says
+    # Here, since reports know these pages: SARIF carries their texts.
+    from perdure.dsl import Source, format_diagnostics, load  # noqa: PLC0415
+
+    source = Source(FILE, page.wrong)
+    found = [each for each in load(source).diagnostics if each.code == page.code]
+    return "\n".join(format_diagnostics(found[:1], [source]).splitlines()[:-1]) + "\n"

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
 from difflib import get_close_matches
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 import click
 
-from perdure.cli.console import console
+from perdure.cli.console import Console, console
 from perdure.cli.failures import CONFLICT, Stop
 from perdure.cli.settings import Command
+
+if TYPE_CHECKING:
+    from perdure.dsl.explain import Page
+
+_MOST_COLUMNS = 80
 
 
 @click.command(cls=Command)
@@ -17,18 +28,59 @@ from perdure.cli.settings import Command
 def explain(ctx: click.Context, code: str | None) -> None:
     """Say what a diagnostic's code means.
 
-    Without CODE: all of them.
+    With a wrong and a right example, and with what is said of the wrong one. Without CODE: all codes.
     """
-    from perdure.dsl.diagnostics import CODES
+    from perdure.dsl.diagnostics import CODES, IGNORABLE, severity_of
+    from perdure.dsl.explain import page, said
 
     out = console(ctx)
     if code is None:
         rows = [{"code": each, "title": title} for each, title in CODES.items()]
-        out.answer(rows, "\n".join(f"{each}  {title}" for each, title in CODES.items()))
+        out.answer(rows, "\n".join(_table(out)))
         return
     wanted = code.upper()
     if wanted not in CODES:
         near = get_close_matches(wanted, CODES, n=1)
         hint = f"did you mean {near[0]}?" if near else "perdure explain lists them"
         raise Stop(CONFLICT, "not_found", f"there is no code {code!r}", hint=hint)
-    out.answer({"code": wanted, "title": CODES[wanted]}, f"{wanted}  {CODES[wanted]}")
+    found = page(wanted)
+    says = said(found)
+    data = {
+        "code": wanted,
+        "title": CODES[wanted],
+        "severity": str(severity_of(wanted)),
+        "ignorable": wanted in IGNORABLE or severity_of(wanted) == "warning",
+        "text": found.text,
+        "wrong": found.wrong,
+        "says": says,
+        "right": found.right,
+    }
+    out.answer(data, "\n".join(_lines(out, found, says, ignorable=bool(data["ignorable"]))))
+
+
+def _table(out: Console) -> Iterator[str]:
+    from perdure.dsl.diagnostics import CODES
+    from perdure.dsl.explain import FAMILIES
+
+    for family, codes in groupby(CODES, key=lambda code: code[:3]):
+        yield from (*_heading(out, FAMILIES[family]), *(f"  {code}  {CODES[code]}" for code in codes), "")
+    yield "perdure explain CODE says more, with examples."
+
+
+def _lines(out: Console, page: Page, says: str, *, ignorable: bool) -> Iterator[str]:
+    from perdure.dsl.diagnostics import CODES
+
+    columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
+    yield from (*_heading(out, f"{page.code}: {CODES[page.code]}"), "")
+    for paragraph in page.text.split("\n\n"):
+        yield from (*textwrap.wrap(paragraph, columns, break_on_hyphens=False), "")
+    for title, text in (("Wrong", page.wrong), ("What perdure says", says), ("Right", page.right)):
+        yield from (*_heading(out, title), "", *(f"    {line}".rstrip() for line in text.splitlines()), "")
+    if ignorable:
+        yield f"If it is meant: '# perdure: ignore[{page.code}]' at the end of the line, or above it."
+    else:
+        yield "This cannot be ignored."
+
+
+def _heading(out: Console, text: str) -> list[str]:
+    return [click.style(text, bold=True) if out.colors(sys.stdout) else text]
