@@ -53,7 +53,6 @@ EXPRESSION_CODES = MappingProxyType(
         "cel.unsupported": "PD309",
         "cel.duplicate_key": "PD312",
         "cel.secret": "PD313",
-        "cel.int_division": "PD803",
         "cel.shadowed": "PD803",
         "cel.unused": "PD803",
     }

@@ -29,7 +29,7 @@ MAX_LOOPS = 6
 VARYING = frozenset({"now", "uuid"})
 """Functions whose value depends on the turn, so that some places forbid them."""
 
-WARNINGS = frozenset({"cel.int_division", "cel.shadowed", "cel.unused"})
+WARNINGS = frozenset({"cel.shadowed", "cel.unused"})
 """The kinds that do not stop a deployment."""
 
 
@@ -99,8 +99,6 @@ class _Checker:
                 return
             case ast.Map():
                 self.keys(node)
-            case ast.Chain():
-                self.division(node)
             case _:
                 pass
         for child in ast.children(node):
@@ -292,21 +290,6 @@ class _Checker:
                     self.report("cel.no_overload", "a key is a string, an int or a bool", key.at, key.end)
                 case _:
                     pass
-
-    def division(self, node: ast.Chain) -> None:
-        left = node.first
-        for operation in node.rest:
-            right = operation.operand
-            if operation.operator == "/" and isinstance(right, ast.Int) and _is_data(left):
-                message = "a whole number here divides without a rest: 7 / 2 is 3"
-                hint = f"write / {right.value}.0 for a real result"
-                self.report("cel.int_division", message, operation.at, right.end, hint)
-            left = right
-
-
-def _is_data(node: ast.Node) -> bool:
-    """Whether the node reads a value whose type is not known."""
-    return isinstance(node, ast.Name | ast.Select | ast.Index)
 
 
 def _reads(node: ast.Node, name: str) -> bool:
