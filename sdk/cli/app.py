@@ -16,6 +16,7 @@ COMMANDS = {
     "init": "Start a directory with an example workflow.",
     "validate": "Check workflow files and point at what is wrong.",
     "explain": "Say what a diagnostic's code means.",
+    "schema": "Print the JSON Schema of workflow files, for editors.",
     "run": "Run a workflow file to its end in this process.",
     "serve": "Serve the HTTP API and run workflows and activities.",
     "deploy": "Store workflows, so that they can be started by name.",
