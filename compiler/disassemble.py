@@ -37,10 +37,13 @@ def _workflow(program: Program) -> Iterator[str]:
 
 
 def _header(program: Program) -> Iterator[str]:
+    yield from _schemas(input=program.input_schema, output=program.output_schema)
     for name, value in program.variables.items():
         yield f"var {name} = {_json(value)}"
     for name, code in program.tags.items():
         yield f"tag {name} = {_field('', code)}"
+    for name, schema in program.events.items():
+        yield f"event {name}" + ("" if schema is None else f" {_json(schema)}")
     for name, error in program.errors.items():
         yield f"error {name} {_parts(error)}"
     for name, code in program.queries.items():
@@ -55,7 +58,8 @@ def _header(program: Program) -> Iterator[str]:
 
 def _entity(program: EntityProgram) -> Iterator[str]:
     yield f"entity {program.name} {program.version} (ir {program.ir})"
-    yield f"initial = {_json(program.initial)}"
+    yield from _schemas(state=program.state_schema)
+    yield f"initial {_json(program.initial)}"
     for name, operation in program.operations.items():
         yield f"{name}:"
         yield from (f"       {line}" for line in _operation(operation))
@@ -64,8 +68,7 @@ def _entity(program: EntityProgram) -> Iterator[str]:
 def _operation(operation: Operation) -> Iterator[str]:
     if operation.readonly:
         yield "readonly"
-    if operation.input_schema is not None:
-        yield f"input {_json(operation.input_schema)}"
+    yield from _schemas(input=operation.input_schema)
     for name, code in operation.let:
         yield f"let {name} = {_field('', code)}"
     for guard in operation.require:
@@ -82,6 +85,12 @@ def _operation(operation: Operation) -> Iterator[str]:
         yield f"start_workflow {_parts(launch)}"
     if operation.delete:
         yield "delete"
+
+
+def _schemas(**schemas: Any) -> Iterator[str]:
+    for name, schema in schemas.items():
+        if schema is not None:
+            yield f"{name} {_json(schema)}"
 
 
 def _path(step: Step) -> str:
@@ -124,6 +133,8 @@ def _field(name: str, value: Any) -> str:
             return " ".join(f"{each}={_field('', code)}" for each, code in value)
         case tuple():
             return "[" + ", ".join(_items(value)) + "]"
+        case dict() | list():
+            return _json(value)
         case _:
             return str(value)
 

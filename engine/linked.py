@@ -36,9 +36,9 @@ class LinkedProgram:
     """
 
     def __init__(self, program: ir.Program, program_digest: str) -> None:
-        for feature, step, _, _ in missing(program):
-            where = "the header" if step is None else f"the step {step!r}"
-            raise UnknownProgram(f"{where} needs {feature}, which this release cannot run")
+        for feature, _, line, column in missing(program):
+            place = f"{program.file}:{line}:{column}"
+            raise UnknownProgram(f"{place}: this release cannot run {feature}")
         self.program = program
         self.digest = program_digest
         self.ops = [_linked(op) for op in program.code]

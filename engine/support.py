@@ -34,7 +34,7 @@ _CALL = ("secrets", "heartbeat", "queue", "priority", "fairness_key", "concurren
 
 
 class Missing(NamedTuple):
-    """What a Program asks for and this engine does not do: in which step (None: the header), and where."""
+    """What a Program asks for and this engine does not do: in which step (None: outside all), and where."""
 
     feature: str
     step: str | None
@@ -74,7 +74,7 @@ def _code(program: ir.Program) -> Iterator[Missing]:
             if (feature, op.step) not in seen:
                 seen.add((feature, op.step))
                 step = program.steps[op.step]
-                yield Missing(feature, step.name or step.static_path, step.line, step.column)
+                yield Missing(feature, step.name, step.line, step.column)
 
 
 def _features(op: ir.Op) -> Iterator[str]:

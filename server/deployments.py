@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perdure.compiler.build import Built, build
+from perdure.compiler.build import Build, Built, build
+from perdure.compiler.ir import EntityProgram, Program
 from perdure.dsl import Diagnostic, Severity, Source, format_diagnostics, load_bytes
-from perdure.dsl.diagnostics import Related
+from perdure.dsl.diagnostics import Related, quote
 from perdure.dsl.source import Position, Span
 from perdure.engine.client import Client, Deployment
 from perdure.engine.errors import UserError
+from perdure.engine.support import missing
 
 
 class InvalidDocument(UserError):
@@ -32,14 +35,45 @@ class InvalidDocument(UserError):
 def deploy_source(client: Client, text: str, filename: str, *, dry_run: bool = False) -> list[dict[str, Any]]:
     """Deploy every workflow of a file, or none; ``Client.deploy`` says what comes back.
 
-    ``filename`` is what diagnostics call the file. Raises ``InvalidDocument`` for a file with errors and
-    ``Conflict`` when a version is there with other content. With ``dry_run`` nothing is written.
+    ``filename`` is what diagnostics call the file. Raises ``InvalidDocument`` for a file with errors, or
+    with something that the engine cannot run, and ``Conflict`` when a version is there with other content.
+    With ``dry_run`` nothing is written.
     """
     source = Source(filename, text)
     built = build(source)
-    if any(each.severity is Severity.ERROR for each in built.diagnostics):
-        raise InvalidDocument(built.diagnostics, source)
+    diagnostics = (*built.diagnostics, *unsupported(_programs(built), source))
+    if any(each.severity is Severity.ERROR for each in diagnostics):
+        raise InvalidDocument(diagnostics, source)
     return client.deploy([_deployment(each, text) for each in built.workflows], dry_run=dry_run)
+
+
+def unsupported(programs: Sequence[Program | EntityProgram], source: Source) -> list[Diagnostic]:
+    """What in the programs of a file the engine cannot run: PD603, in the order of the file."""
+    lines = source.text.splitlines()
+    features: dict[tuple[str | None, int, int], dict[str, None]] = {}
+    for program in programs:
+        for feature, step, line, column in missing(program):
+            features.setdefault((step, line, column), {})[feature] = None
+    found = [_missing(", ".join(names), *place, source.name, lines) for place, names in features.items()]
+    return sorted(found, key=lambda each: each.span)
+
+
+def _programs(built: Build) -> list[Program | EntityProgram]:
+    return [each.program for each in (*built.workflows, *built.entities)]
+
+
+def _missing(
+    what: str, step: str | None, line: int, column: int, file: str, lines: Sequence[str]
+) -> Diagnostic:
+    word = re.compile(r"\w*").match(lines[line - 1], column - 1) if line <= len(lines) else None
+    where = "" if step is None else f" in the step {quote(step)}"
+    return Diagnostic(
+        code="PD603",
+        message=f"engine support missing: {what}{where}",
+        span=Span(Position(line, column), Position(line, column + max(1, len(word[0]) if word else 1))),
+        file=file,
+        hint="this release checks and compiles it, but cannot run it yet",
+    )
 
 
 def decode_source(filename: str, data: bytes) -> str:

@@ -24,7 +24,7 @@ def deploy(ctx: click.Context, paths: tuple[str, ...]) -> None:
     from perdure.cli import sources
 
     checked = [sources.check(path, sources.read_file(Path(path)), None) for path in paths]
-    sources.refuse(checked)
+    sources.refuse_unsupported(checked)
     db, server = settings(ctx).target()
     with told_where(ctx):
         results = _to_server(server, checked) if server is not None else _to_database(db, checked)

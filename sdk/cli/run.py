@@ -70,7 +70,7 @@ def run(
     value = read_input(pairs, document)
     registry = sources.registry(modules, file.parent) or Registry()
     checked = sources.check(file.as_posix(), sources.read_file(file), registry)
-    sources.refuse([checked])
+    sources.refuse_unsupported([checked])
     program = sources.only_workflow(checked).program
     name = instance_id or _new_name(program.name)
     again = _again(file, name, settings(ctx).db, modules)

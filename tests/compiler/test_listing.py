@@ -11,7 +11,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from perdure.compiler import encode
 from perdure.compiler.build import build
 from perdure.compiler.disassemble import disassemble
-from perdure.compiler.ir import Program
+from perdure.compiler.ir import EntityProgram, Program
 from perdure.dsl.source import Source
 
 OK = Path(__file__).parents[1] / "corpus" / "ok"
@@ -25,11 +25,11 @@ class Listing(SingleFileSnapshotExtension):
     file_extension = "txt"
 
 
-def programs(case: str) -> list[Program]:
+def programs(case: str) -> list[Program | EntityProgram]:
     """All Programs of a file of the corpus."""
     path = OK / f"{case}.yaml"
     built = build(Source(path.name, path.read_text()))
-    return [each.program for each in built.workflows]
+    return [each.program for each in (*built.workflows, *built.entities)]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -43,4 +43,5 @@ def test_listing(case: str, snapshot: SnapshotAssertion) -> None:
 def test_encoding_keeps_everything(case: str) -> None:
     """A Program read back from its text is the same Program."""
     for program in programs(case):
-        assert encode.decode(encode.encode(program)) == program
+        read = encode.decode_entity if isinstance(program, EntityProgram) else encode.decode
+        assert read(encode.encode(program)) == program
