@@ -102,7 +102,6 @@ CODES = MappingProxyType(
         "PD407": "bounds that contradict each other",
         "PD408": "functions that come to too many steps",
         "PD501": "an operation that the entity does not have",
-        "PD502": "arguments that an operation does not take",
         "PD503": "a readonly operation that changes something",
         "PD504": "a key that the entity's state does not have",
         "PD505": "an entity that is not written Type@key",
@@ -150,7 +149,7 @@ IGNORABLE = MappingProxyType(
 )
 """The errors that a comment may ignore, and why the workflow can run all the same. Of warnings it may all."""
 
-NOT_ALWAYS = frozenset({"PD501", "PD502", "PD701", "PD702", "PD703", "PD814", "PD815", "PD816"})
+NOT_ALWAYS = frozenset({"PD501", "PD701", "PD702", "PD703", "PD814", "PD815", "PD816"})
 """Codes of checks that do not run each time, so that an ignore may look unneeded and be needed."""
 
 

@@ -40,6 +40,7 @@ KEYS = MappingProxyType(
         "max_iterations": ("limit",),
         "max_parallel": ("width",),
         "maximum_attempts": ("attempts",),
+        "on_error": ("on_failure",),
         "parallelism": ("width",),
         "parameters": ("with",),
         "params": ("with",),

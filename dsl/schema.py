@@ -425,10 +425,10 @@ def _is_name(text: str) -> bool:
 def _nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The key probably meant: what it is called here, the nearest one, or the only one that begins alike."""
     candidates = list(candidates)
-    if foreign.snake_case(name) in foreign.ADVICE:
-        return None
     if known := foreign.meant(name, frozenset(candidates)):
         return known
+    if foreign.snake_case(name) in foreign.ADVICE:
+        return None
     alike = [each for each in candidates if len(name) > 3 and each.startswith(name[:3])]
     return suggest(name, candidates) or (alike[0] if len(alike) == 1 else None)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
@@ -150,3 +150,9 @@ def find_zone(name: str) -> tzinfo:
             return ZoneInfo.from_file(file, key=name)
     except (OSError, ValueError):
         raise ValueError(f"unknown time zone {name!r}") from None
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """The IANA names that ``find_zone`` knows."""
+    return tuple(files("tzdata").joinpath("zones").read_text("utf-8").split())

@@ -6,15 +6,28 @@ from perdure.dsl.cases import Cases
 from perdure.dsl.diagnostics import Collector
 from perdure.dsl.model import Entity, Workflow
 from perdure.dsl.rules import (
+    bounds,
+    checkpoints,
+    compensations,
+    conditions,
+    correlation,
+    entities,
+    errors,
     events,
     expressions,
+    fan_outs,
     fields,
+    locks,
     names,
     placement,
     reachability,
+    retries,
+    schedules,
     shadowing,
+    unused,
     values,
     variables,
+    versions,
 )
 
 WORKFLOW_RULES = (
@@ -23,11 +36,27 @@ WORKFLOW_RULES = (
     values.check,
     shadowing.check,
     placement.check,
+    checkpoints.check,
+    correlation.check,
     reachability.check,
     variables.check,
     expressions.check,
     events.check,
+    errors.check,
+    bounds.check,
+    fan_outs.check,
+    compensations.check,
+    locks.check,
+    versions.check,
+    schedules.check,
 )
+
+REMARKS = (
+    retries.check,
+    conditions.check,
+    unused.check,
+)
+"""What is only of interest when nothing is wrong: a mistake makes much look unused."""
 
 
 ENTITY_RULES = (
@@ -35,6 +64,7 @@ ENTITY_RULES = (
     fields.check,
     shadowing.check_entity,
     expressions.check,
+    entities.check,
 )
 
 
@@ -44,6 +74,8 @@ def check(document: Workflow | Entity | Cases, diagnostics: Collector) -> None:
         case Workflow():
             for rule in WORKFLOW_RULES:
                 rule(document, diagnostics)
+            for remark in REMARKS if not diagnostics.errors else ():
+                remark(document, diagnostics)
         case Entity():
             for each in ENTITY_RULES:
                 each(document, diagnostics)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, Related, quote
+from perdure.dsl.expr import foreign
 from perdure.dsl.expr.functions import NAMESPACES, RESERVED
 from perdure.dsl.expr.names import Use, names_of
 from perdure.dsl.rules.places import Kind, Place, Role, places, steps_of
@@ -90,7 +91,8 @@ def _unknown(
     elif name in variables:
         diagnostics.add("PD301", f"{quote(name)} is not defined here", span, hint=f"write vars.{name}")
     else:
-        diagnostics.add("PD301", f"{quote(name)} is not defined here{_guess(name, place)}", span)
+        guess, hint = _guess(name, place), foreign.NAMES.get(name)
+        diagnostics.add("PD301", f"{quote(name)} is not defined here{'' if hint else guess}", span, hint=hint)
 
 
 def _guess(name: str, place: Place) -> str:

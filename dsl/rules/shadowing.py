@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from perdure.dsl import model
 from perdure.dsl.decode_steps import DEFAULT_INDEX
 from perdure.dsl.diagnostics import Collector, Related, quote
-from perdure.dsl.expr.functions import NAMESPACES, TYPE_NAMES
+from perdure.dsl.expr.functions import FUNCTIONS, NAMESPACES, TYPE_NAMES
 from perdure.dsl.expr.functions import RESERVED as CEL_RESERVED
 from perdure.dsl.rules.places import ROOTS, blocks
 from perdure.dsl.schema import kinds
@@ -75,7 +75,23 @@ def _items(step: model.Step, names: Mapping[str, Span], diagnostics: Collector) 
 
 def _reserved(name: str, span: Span, diagnostics: Collector) -> None:
     if name in RESERVED:
-        diagnostics.add("PD208", f"{quote(name)} is a reserved word; choose another name", span)
+        message = f"{quote(name)} is a reserved word{_because(name)}; choose another name"
+        diagnostics.add("PD208", message, span)
+
+
+def _because(name: str) -> str:
+    """What a word that steps are likely to be called is reserved for."""
+    if name in CEL_RESERVED:
+        return " of CEL, the language of expressions"
+    if name in TYPES:
+        return ": in expressions it is a type"
+    if name in NAMESPACES:
+        return f": in expressions it is the beginning of functions, such as {_function_of(name)}"
+    return ": expressions read something else under it" if name in NAMES else ""
+
+
+def _function_of(namespace: str) -> str:
+    return min((each for each in FUNCTIONS if each.startswith(f"{namespace}.")), default=f"{namespace}.bind")
 
 
 def _hides(name: str, span: Span, first: Span, diagnostics: Collector, hint: str | None = None) -> None:
