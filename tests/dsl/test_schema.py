@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from perdure import dsl
 from perdure.dsl import load
 from perdure.dsl.decode_keys import Defaults, Keys
 from perdure.dsl.decode_steps import StepDecoder
@@ -20,6 +22,8 @@ from perdure.dsl.source import Source
 
 DESIGN = Path(__file__).parents[3] / "shared" / "design" / "dsl.md"
 DEFINITIONS = schema()["definitions"]
+READERS = {"get", "entry", "child", "scalar", "text", "value", "duration", "count", "condition", "span_of"}
+"""The functions by which the decoder reads the key that is their argument."""
 STRUCTURE = {"PD201", "PD202", "PD203", "PD204", "PD205", "PD206", "PD209"}
 
 
@@ -71,6 +75,34 @@ def test_every_kind_has_a_snippet() -> None:
     assert all(branch["defaultSnippets"] for branch in branches("task"))
     offered = {snippet["label"] for snippet in DEFINITIONS["item"]["defaultSnippets"]}
     assert offered == {*kinds("task"), *kinds("item")}
+
+
+def read_by_the_decoder() -> tuple[set[str], set[str]]:
+    """Every text in the decoder's modules, and the keys that it asks a mapping for."""
+    folder = Path(dsl.__file__).parent
+    texts: set[str] = set()
+    keys: set[str] = set()
+    for path in [*folder.glob("decode*.py"), folder / "retries.py"]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in READERS:
+                    keys |= {str(each.value) for each in node.args if isinstance(each, ast.Constant)}
+                case ast.Compare(left=ast.Constant(value=str(key)), ops=[ast.In() | ast.NotIn()]):
+                    keys.add(key)
+                case ast.Constant(value=str(text)):
+                    texts.add(text)
+                case _:
+                    pass
+    return texts, keys - {"${"}
+
+
+def test_the_decoder_reads_exactly_the_keys_of_the_schema() -> None:
+    """No key is allowed and then forgotten, and none is read that the schema refuses."""
+    texts, keys = read_by_the_decoder()
+    allowed = {path.rpartition("/")[2] for path, _ in properties()}
+    assert keys, "the decoder reads keys with other functions now: name them in READERS"
+    assert keys - allowed == set()
+    assert allowed - texts == {"dsl", "kind", "order"}  # they say one thing, or are read before decoding
 
 
 def test_the_decoder_knows_exactly_the_kinds_of_the_schema() -> None:
