@@ -29,7 +29,6 @@ from perdure.dsl.forms import Forms, plain
 from perdure.dsl.model import (
     ErrorDeclaration,
     EventDeclaration,
-    Json,
     Limits,
     Query,
     Retention,
@@ -40,21 +39,22 @@ from perdure.dsl.model import (
 )
 from perdure.dsl.nodes import Entry, MapNode, Node
 from perdure.dsl.retries import decode_retry, decode_retry_reference
+from perdure.dsl.schema_files import Read
 
 
-def decode(root: MapNode, diagnostics: Collector) -> Workflow:
+def decode(root: MapNode, diagnostics: Collector, files: Read | None = None) -> Workflow:
     """The workflow of a document that passed ``schema.check_structure``.
 
     What cannot be read is reported and replaced by something harmless: the result is only good when no
     error was reported.
     """
-    return _Decoder(diagnostics).workflow(root)
+    return _Decoder(diagnostics, files).workflow(root)
 
 
 class _Decoder:
-    def __init__(self, diagnostics: Collector) -> None:
+    def __init__(self, diagnostics: Collector, files: Read | None) -> None:
         self._file = diagnostics.file
-        self._forms = Forms(diagnostics)
+        self._forms = Forms(diagnostics, files)
 
     def workflow(self, root: MapNode) -> Workflow:
         """The whole document."""
@@ -122,10 +122,7 @@ class _Decoder:
             if initial is None:
                 message = f"the variable {quote(entry.name)} needs 'initial'"
                 self._forms.error("PD202", message, entry.key.span)
-        value = None
-        if initial is not None:
-            declared = node.get("schema") if initial is not node and isinstance(node, MapNode) else None
-            value = self._forms.initial(initial, declared if schema is not None else None)
+        value = None if initial is None else self._forms.initial(initial, schema)
         return Variable(name=entry.name, initial=value, schema=schema, span=entry.key.span)
 
     def _event(self, entry: Entry) -> EventDeclaration:

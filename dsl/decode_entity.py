@@ -8,12 +8,13 @@ from perdure.dsl.diagnostics import Collector
 from perdure.dsl.expr.ast import Value
 from perdure.dsl.forms import Forms, plain
 from perdure.dsl.nodes import Entry, MapNode, Node
+from perdure.dsl.schema_files import Read
 from perdure.dsl.source import Span
 
 
-def decode_entity(root: MapNode, diagnostics: Collector) -> model.Entity:
+def decode_entity(root: MapNode, diagnostics: Collector, files: Read | None = None) -> model.Entity:
     """The entity of a document that passed ``schema.check_structure``."""
-    forms = Forms(diagnostics)
+    forms = Forms(diagnostics, files)
     decoder = _Decoder(forms)
     name, state = scalar(root, "name"), root.get("state")
     assert isinstance(state, MapNode), "the structure was checked"
@@ -23,7 +24,7 @@ def decode_entity(root: MapNode, diagnostics: Collector) -> model.Entity:
         version=scalar(root, "version").text,
         summary=scalar(root, "summary").text if "summary" in root else None,
         state_schema=schema,
-        initial=forms.initial(child(state, "initial"), None if schema is None else state.get("schema")),
+        initial=forms.initial(child(state, "initial"), schema),
         operations=tuple(decoder.operation(entry) for entry in entries(root.get("operations"))),
         span=root.span,
         name_span=name.span,
@@ -64,6 +65,7 @@ class _Decoder:
         return model.Guard(
             check=self._forms.expression(child(node, "check")),
             error=scalar(node, "error").text,
+            error_span=scalar(node, "error").span,
             message=self._keys.value(node, "message"),
             span=node.span,
         )

@@ -7,32 +7,23 @@ and replaced, so that the rest of the document can still be checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
-
-from jsonschema import Draft7Validator, Draft202012Validator
-from jsonschema.exceptions import best_match
-from jsonschema.protocols import Validator
 
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.duration import parse_duration
 from perdure.dsl.expr.ast import Const, Embedded, ListValue, MapValue, Value
 from perdure.dsl.expr.errors import ExprError
 from perdure.dsl.expr.template import parse_scalar
+from perdure.dsl.json_schemas import JsonSchemas
 from perdure.dsl.model import EntityTarget
 from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode, descendants
 from perdure.dsl.schema import describe
+from perdure.dsl.schema_files import Read
 from perdure.dsl.source import Span, TextMap
 from perdure.dsl.templates import ForeignTemplate, foreign_template
 
 NOTHING = Const(None)
-MAX_SCHEMA_NODES = 5_000
-"""Values in all JSON Schemas of a document: checking one takes a quarter of a millisecond a subschema."""
-MAX_SCHEMA_LIST = 500
-"""Items of one list in a JSON Schema: lists of mappings are compared each with each."""
-_UNBOUNDED = frozenset({"$ref", "$dynamicRef", "pattern", "patternProperties", "uniqueItems"})
-"""Keywords whose cost is not bounded by the size of what is validated."""
 NEVER = "never"
 _NAMES = re.compile(r"!?[a-z_][\w.]*( (==|!=|<|>|<=|>=) [\w.']+)?")
 """What is surely meant as an expression."""
@@ -58,16 +49,6 @@ EXPRESSION_CODES = MappingProxyType(
     }
 )
 """The code of each kind of mistake in an expression."""
-
-
-DIALECTS: Mapping[str, type[Validator]] = MappingProxyType(
-    {
-        "https://json-schema.org/draft/2020-12/schema": Draft202012Validator,
-        "http://json-schema.org/draft-07/schema#": Draft7Validator,
-        "http://json-schema.org/draft-07/schema": Draft7Validator,
-    }
-)
-"""The drafts of JSON Schema that are understood, by their ``$schema``; the first is the default."""
 
 
 def report(error: ExprError, text_map: TextMap, diagnostics: Collector) -> None:
@@ -102,10 +83,10 @@ def plain(node: Node) -> Any:
 class Forms:
     """Reads forms and reports to one collector."""
 
-    def __init__(self, diagnostics: Collector) -> None:
+    def __init__(self, diagnostics: Collector, files: Read | None = None) -> None:
         self._diagnostics = diagnostics
         self._values: dict[int, Value] = {}
-        self._schema_nodes = 0
+        self._schemas = JsonSchemas(diagnostics, files)
 
     def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
         """Notes a mistake."""
@@ -290,109 +271,12 @@ class Forms:
     # JSON Schema ------------------------------------------------------------------------------
 
     def json_schema(self, node: Node) -> Any:
-        """A JSON Schema; None in place of one that is none."""
-        before = self._diagnostics.errors
-        schema = plain(node)
-        if not isinstance(schema, dict | bool):
-            self.error("PD222", f"a JSON Schema is a mapping, not {describe(node)}", node.span)
-        elif self._affordable(node):
-            self._references(node, schema)
-            if self._diagnostics.errors == before:
-                self._against_meta_schema(schema, node)
-        return schema if self._diagnostics.errors == before else None
+        """A JSON Schema with the files that it needs put in; None in place of one that is none."""
+        return self._schemas.read(plain(node), node)
 
-    def _affordable(self, node: Node) -> bool:
-        for each in descendants(node):
-            self._schema_nodes += 1
-            if isinstance(each, ListNode) and len(each.items) > MAX_SCHEMA_LIST:
-                message = f"a list of more than {MAX_SCHEMA_LIST} items in a JSON Schema"
-                self.error("PD222", message, each.span)
-                return False
-        if self._schema_nodes > MAX_SCHEMA_NODES:
-            message = f"the JSON Schemas have more than {MAX_SCHEMA_NODES:,} values together"
-            self.error("PD222", message, node.span)
-        return self._schema_nodes <= MAX_SCHEMA_NODES
-
-    def _against_meta_schema(self, schema: Any, node: Node) -> None:
-        dialect = _dialect(schema)
-        error = best_match(dialect(dialect.META_SCHEMA).iter_errors(schema))
-        if error is not None:
-            place = node_at(node, list(error.absolute_path))
-            self.error("PD222", f"not a JSON Schema: {_shortened(error.message)}", place.span)
-
-    def _references(self, node: Node, whole: Any) -> None:
-        for each in descendants(node):
-            if not isinstance(each, MapNode):
-                continue
-            target, draft = each.entry("$ref"), each.get("$schema")
-            if target and isinstance(target.value, ScalarNode):
-                self._reference(target, target.value.text, whole)
-            if isinstance(draft, ScalarNode) and draft.text not in DIALECTS:
-                hint = (
-                    f"leave it out for 2020-12, or write {quote('http://json-schema.org/draft-07/schema#')}"
-                )
-                self.error("PD222", f"the draft {quote(draft.text)} is not understood", draft.span, hint)
-
-    def _reference(self, entry: Entry, target: str, whole: Any) -> None:
-        if not target.startswith("#"):
-            hint = "put the schema here, or under '$defs' with '$ref: \"#/$defs/name\"'"
-            self.error("PD290", "'$ref' to another file is not supported yet", entry.key.span, hint)
-        elif target.startswith("#/") and not _resolves(target, whole):
-            self.error("PD222", f"{quote(target)} is not in this schema", entry.value.span)
-
-    def initial(self, node: Node, schema_node: Node | None) -> Any:
-        """A constant that a sound schema beside it, if there is one, must allow."""
+    def initial(self, node: Node, schema: Any) -> Any:
+        """A constant that a schema beside it, if there is one, must allow."""
         value = self.constant(node)
-        if schema_node is not None:
-            self._fits(node, plain(schema_node), schema_node)
+        if schema is not None:
+            self._schemas.check_value(value, node, schema)
         return value
-
-    def _fits(self, value: Node, schema: Any, schema_node: Node) -> None:
-        """Notes that a constant is not what its schema allows, as far as that can be told cheaply."""
-        keys = {
-            entry.name
-            for each in descendants(schema_node)
-            if isinstance(each, MapNode)
-            for entry in each.entries
-        }
-        if keys & _UNBOUNDED:
-            return
-        error = best_match(_dialect(schema)(schema).iter_errors(plain(value)))
-        if error is not None:
-            place = node_at(value, list(error.absolute_path))
-            self.error("PD224", f"the schema does not allow this: {_shortened(error.message)}", place.span)
-
-
-def _dialect(schema: Any) -> type[Validator]:
-    """The validator of the draft that a schema names."""
-    named = schema.get("$schema") if isinstance(schema, dict) else None
-    return DIALECTS.get(named, Draft202012Validator) if isinstance(named, str) else Draft202012Validator
-
-
-def _resolves(target: str, whole: Any) -> bool:
-    for part in target[2:].split("/"):
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(whole, dict) and key in whole:
-            whole = whole[key]
-        elif isinstance(whole, list) and key.isdigit() and int(key) < len(whole):
-            whole = whole[int(key)]
-        else:
-            return False
-    return True
-
-
-def node_at(node: Node, path: Sequence[str | int]) -> Node:
-    """The node that a path of keys and indexes leads to, or the last one on the way."""
-    for part in path:
-        if isinstance(node, MapNode):
-            found = node.get(str(part))
-            if found is None:
-                return node
-            node = found
-        elif isinstance(node, ListNode) and isinstance(part, int) and part < len(node.items):
-            node = node.items[part]
-    return node
-
-
-def _shortened(message: str) -> str:
-    return message if len(message) <= 160 else message[:159] + "…"

@@ -19,6 +19,7 @@ from perdure.dsl.nodes import MapNode, ScalarNode
 from perdure.dsl.reader import ReadDocument, read
 from perdure.dsl.rules.across import check_across
 from perdure.dsl.schema import check_structure
+from perdure.dsl.schema_files import Read
 from perdure.dsl.source import Source, Span
 from perdure.dsl.types import EMPTY, Catalog, note_types
 
@@ -51,15 +52,18 @@ class Loaded:
         return all(each.severity is not Severity.ERROR for each in self.diagnostics)
 
 
-def load(source: Source, catalog: Catalog = EMPTY, *, strict: bool = False) -> Loaded:
+def load(
+    source: Source, catalog: Catalog = EMPTY, *, strict: bool = False, files: Read | None = None
+) -> Loaded:
     """Reads and checks a file. Never raises for any text: what is wrong is in ``diagnostics``.
 
     ``catalog`` is what is known beside the file; ``strict`` also notes what is not known to be right.
+    ``files`` reads the files of JSON Schemas that the file refers to; without it there may be none.
     """
     diagnostics = Collector(source.name)
     source = Source(source.name, source.text.removeprefix("\ufeff"))
     found = [each for each in read(source, diagnostics) if each.sound]
-    documents = _sound(found, catalog, diagnostics, strict)
+    documents = _sound(found, catalog, diagnostics, strict, files)
     _check_repeated(documents, diagnostics)
     for each in check_across(documents):
         diagnostics.add(each.code, each.message, each.span, hint=each.hint, related=each.related)
@@ -81,13 +85,17 @@ def load_bytes(name: str, data: bytes) -> Loaded:
 
 
 def _sound(
-    found: Sequence[ReadDocument], catalog: Catalog, diagnostics: Collector, strict: bool
+    found: Sequence[ReadDocument],
+    catalog: Catalog,
+    diagnostics: Collector,
+    strict: bool,
+    files: Read | None,
 ) -> tuple[Document, ...]:
     """The documents that have no mistake: each is checked, then its types with those of all others."""
     before = diagnostics.errors
     loaded: list[tuple[Document, int]] = []
     for each in found:
-        if (document := _document(each, diagnostics)) is not None:
+        if (document := _document(each, diagnostics, files)) is not None:
             loaded.append((document, diagnostics.errors - before))
         before = diagnostics.errors
     known, sound = catalog.including(document for document, _ in loaded), []
@@ -100,26 +108,26 @@ def _sound(
     return tuple(sound)
 
 
-def _document(found: ReadDocument, diagnostics: Collector) -> Document | None:
+def _document(found: ReadDocument, diagnostics: Collector, files: Read | None) -> Document | None:
     """What a document says, right or wrong; None when it has not the structure of one."""
     if not check_structure(found.root, diagnostics):
         check_syntax(found.root, diagnostics)
         return None
     assert isinstance(found.root, MapNode), "the structure was checked"
-    document = _decoded(found.root, diagnostics)
+    document = _decoded(found.root, diagnostics, files)
     rules.check(document, diagnostics)
     return document
 
 
-def _decoded(root: MapNode, diagnostics: Collector) -> Document:
+def _decoded(root: MapNode, diagnostics: Collector, files: Read | None) -> Document:
     kind = root.get("kind")
     match kind.text if isinstance(kind, ScalarNode) else "workflow":
         case "entity":
-            return decode_entity(root, diagnostics)
+            return decode_entity(root, diagnostics, files)
         case "test":
             return decode_cases(root, diagnostics)
         case _:
-            return decode(root, diagnostics)
+            return decode(root, diagnostics, files)
 
 
 def _check_repeated(documents: Sequence[Document], diagnostics: Collector) -> None:

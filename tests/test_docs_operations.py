@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from perdure.dsl import forms, reader
+from perdure.dsl import json_schemas, reader
 from perdure.engine import client, executor, machine, payload, retry, sealing, worker
 from perdure.server.settings import Settings
 from tests.checkout import ROOT
@@ -17,7 +17,7 @@ LIMITS = [
     ("a workflow file", f"{reader.MAX_DEPTH} levels, {reader.MAX_NODES:,} values"),
     ("one text in it", f"{reader.MAX_SCALAR:,} characters"),
     ("a file with its aliases", f"{reader.MAX_EXPANDED_NODES:,} values"),
-    ("JSON Schemas", f"{forms.MAX_SCHEMA_NODES:,} values"),
+    ("JSON Schemas", f"{json_schemas.MAX_SCHEMA_NODES:,} values"),
     ("input, output", f"{payload.MAX_BYTES >> 20} MiB as JSON, {payload.MAX_DEPTH} levels"),
     ("message of an error", f"{executor.MAX_MESSAGE:,} characters"),
     ("id of an instance", f"{client.MAX_ID} characters"),

@@ -1,0 +1,218 @@
+"""JSON Schemas in documents: sound, affordable, with the files they need put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
+
+from perdure.dsl.diagnostics import Collector, quote
+from perdure.dsl.nodes import ListNode, MapNode, Node, ScalarNode, descendants
+from perdure.dsl.schema import describe
+from perdure.dsl.schema_files import Read, SchemaFileError, with_files
+
+MAX_SCHEMA_NODES = 5_000
+"""Values in all JSON Schemas of a document: checking one takes a quarter of a millisecond a subschema."""
+MAX_SCHEMA_LIST = 500
+"""Items of one list in a JSON Schema: lists of mappings are compared each with each."""
+_UNBOUNDED = frozenset({"$ref", "$dynamicRef", "pattern", "patternProperties", "uniqueItems"})
+"""Keywords whose cost is not bounded by the size of what is validated."""
+_HERE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
+"""Keywords whose schemas are for the same value."""
+
+DIALECTS: Mapping[str, type[Validator]] = MappingProxyType(
+    {
+        "https://json-schema.org/draft/2020-12/schema": Draft202012Validator,
+        "http://json-schema.org/draft-07/schema#": Draft7Validator,
+        "http://json-schema.org/draft-07/schema": Draft7Validator,
+    }
+)
+"""The drafts of JSON Schema that are understood, by their ``$schema``; the first is the default."""
+
+
+class JsonSchemas:
+    """Reads the schemas of one document, and reports to one collector."""
+
+    def __init__(self, diagnostics: Collector, files: Read | None) -> None:
+        self._diagnostics = diagnostics
+        self._files = files
+        self._nodes = 0
+
+    def read(self, schema: Any, node: Node) -> Any:
+        """The schema that a node holds as JSON; None in place of one that is none."""
+        before = self._diagnostics.errors
+        if not isinstance(schema, dict | bool):
+            self._error(f"a JSON Schema is a mapping, not {describe(node)}", node)
+        elif self._affordable(schema, node):
+            schema = self._with_files(schema, node)
+            if self._diagnostics.errors == before:
+                self._drafts(schema, node)
+                self._references(schema, node)
+            if self._diagnostics.errors == before:
+                self._against_meta_schema(schema, node)
+        return schema if self._diagnostics.errors == before else None
+
+    def check_value(self, value: Any, node: Node, schema: Any) -> None:
+        """Notes that a constant is not what its schema allows, as far as that can be told cheaply."""
+        if any(key in _UNBOUNDED for part in _mappings(schema) for key in part):
+            return
+        error = best_match(_dialect(schema)(schema).iter_errors(value))
+        if error is not None:
+            place = node_at(node, list(error.absolute_path))
+            message = f"the schema does not allow this: {_shortened(error.message)}"
+            self._diagnostics.add("PD224", message, place.span)
+
+    def _error(self, message: str, node: Node, hint: str | None = None) -> None:
+        self._diagnostics.add("PD222", message, node.span, hint=hint)
+
+    def _affordable(self, schema: Any, node: Node) -> bool:
+        for each in _parts(schema):
+            self._nodes += 1
+            if isinstance(each, list) and len(each) > MAX_SCHEMA_LIST:
+                self._error(f"a list of more than {MAX_SCHEMA_LIST} items in a JSON Schema", node)
+                return False
+        if self._nodes > MAX_SCHEMA_NODES:
+            self._error(f"the JSON Schemas have more than {MAX_SCHEMA_NODES:,} values together", node)
+        return self._nodes <= MAX_SCHEMA_NODES
+
+    def _with_files(self, schema: Any, node: Node) -> Any:
+        try:
+            whole = with_files(schema, self._files)
+        except SchemaFileError as error:
+            place = _reference_node(node, error.reference) or node
+            self._diagnostics.add("PD236", str(error), place.span, hint=error.hint)
+            return schema
+        if whole is not schema:
+            self._affordable(whole, node)
+        return whole
+
+    def _against_meta_schema(self, schema: Any, node: Node) -> None:
+        dialect = _dialect(schema)
+        error = best_match(dialect(dialect.META_SCHEMA).iter_errors(schema))
+        if error is not None:
+            place = node_at(node, list(error.absolute_path))
+            self._error(f"not a JSON Schema: {_shortened(error.message)}", place)
+
+    def _drafts(self, schema: Any, node: Node) -> None:
+        for part in _mappings(schema):
+            draft = part.get("$schema")
+            if isinstance(draft, str) and draft not in DIALECTS:
+                hint = (
+                    f"leave it out for 2020-12, or write {quote('http://json-schema.org/draft-07/schema#')}"
+                )
+                place = _scalar_node(node, "$schema", draft) or node
+                self._error(f"the draft {quote(draft)} is not understood", place, hint)
+
+    def _references(self, whole: Any, node: Node) -> None:
+        for part in _mappings(whole):
+            target = part.get("$ref")
+            if isinstance(target, str) and target.startswith("#/") and _resolved(target, whole) is None:
+                place = _reference_node(node, target) or node
+                self._error(f"{quote(target)} is not in this schema", place)
+                return
+        if (target := _endless(whole)) is not None:
+            place = _reference_node(node, target) or node
+            self._error(f"{quote(target)} leads back to itself", place)
+
+
+def node_at(node: Node, path: Sequence[str | int]) -> Node:
+    """The node that a path of keys and indexes leads to, or the last one on the way."""
+    for part in path:
+        if isinstance(node, MapNode):
+            found = node.get(str(part))
+            if found is None:
+                return node
+            node = found
+        elif isinstance(node, ListNode) and isinstance(part, int) and part < len(node.items):
+            node = node.items[part]
+    return node
+
+
+def _parts(schema: Any) -> Iterator[Any]:
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+
+
+def _mappings(schema: Any) -> Iterator[dict[str, Any]]:
+    return (part for part in _parts(schema) if isinstance(part, dict))
+
+
+def _scalar_node(node: Node, key: str, text: str) -> Node | None:
+    """Where a text stands under a key, the first time in a document's own part of a schema."""
+    for each in descendants(node):
+        found = each.get(key) if isinstance(each, MapNode) else None
+        if isinstance(found, ScalarNode) and found.text == text:
+            return found
+    return None
+
+
+def _reference_node(node: Node, target: str) -> Node | None:
+    return _scalar_node(node, "$ref", target)
+
+
+def _dialect(schema: Any) -> type[Validator]:
+    """The validator of the draft that a schema names."""
+    named = schema.get("$schema") if isinstance(schema, dict) else None
+    return DIALECTS.get(named, Draft202012Validator) if isinstance(named, str) else Draft202012Validator
+
+
+def _resolved(target: str, whole: Any) -> Any:
+    """What a JSON Pointer leads to; None when there is nothing."""
+    for part in target[2:].split("/") if target != "#" else ():
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(whole, dict) and key in whole:
+            whole = whole[key]
+        elif isinstance(whole, list) and key.isdigit() and int(key) < len(whole):
+            whole = whole[int(key)]
+        else:
+            return None
+    return whole
+
+
+def _endless(whole: Any) -> str | None:
+    """A reference that leads a value back to the same schema, for ever."""
+    done: set[int] = set()
+    for start in _mappings(whole):
+        path = [("", start, _for_the_same_value(start, whole))]
+        around = {id(start)}
+        while path and id(start) not in done:
+            _, part, following = path[-1]
+            reference, target = next(following, ("", None))
+            if target is None:
+                path.pop()
+                around.discard(id(part))
+                done.add(id(part))
+            elif id(target) in around:
+                return reference or next((each for each, _, _ in reversed(path) if each), None)
+            elif id(target) not in done:
+                path.append((reference, target, _for_the_same_value(target, whole)))
+                around.add(id(target))
+    return None
+
+
+def _for_the_same_value(part: dict[str, Any], whole: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The schemas that a value is checked against because of a schema, and the references to them."""
+    reference = part.get("$ref")
+    if isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
+        target = _resolved(reference, whole)
+        if isinstance(target, dict):
+            yield reference, target
+    for key in _HERE:
+        inner = part.get(key)
+        for each in inner if isinstance(inner, list) else [inner]:
+            if isinstance(each, dict):
+                yield "", each
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= 160 else message[:159] + "…"
