@@ -178,7 +178,7 @@ class FlowLowering(Lowering):
             until=self._optional(step.until, **until_slots),
             until_slots=tuple(until_slots.values()),
             keep=step.keep,
-            chunk="off" if step.until is not None else step.chunk,  # it sees every item
+            chunk=step.chunk,
             captures=(),
             body=body,
             end=end,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from perdure.compiler import ir
-from perdure.compiler.flow import Flow
+from perdure.compiler.flow import Flow, Stack
 
 _OF_LOOPS = (ir.NextItem, ir.EndItem, ir.CollectItems, ir.NextRound)
 _COUNTED = (ir.NextRound, ir.Checkpoint)
@@ -86,11 +86,35 @@ def copied(op: ir.Op, at: int, needed: Needed) -> tuple[str, ...]:
 
 
 def with_copies(code: tuple[ir.Op, ...], steps: tuple[ir.Step, ...]) -> tuple[ir.Op, ...]:
-    """The code with ``captures`` and ``carries`` filled in."""
+    """The code with ``captures`` and ``carries`` filled in; chunks are ``off`` where ``auto`` cannot be."""
     if not any(isinstance(op, ir.Register | ir.Checkpoint | ir.FanOut) for op in code):
         return code
-    needed = Needed(Flow(code), steps)
+    flow = Flow(code)
+    code = tuple(_unchunked(op) if _ties(op, at, flow) else op for at, op in enumerate(code))
+    needed = Needed(flow, steps)
     return tuple(_with_copies(op, at, needed) for at, op in enumerate(code))
+
+
+def _unchunked(op: ir.Op) -> ir.Op:
+    return msgspec.structs.replace(op, chunk="off")
+
+
+def _ties(op: ir.Op, at: int, flow: Flow) -> bool:
+    """Whether something ties the items of a ``fan_out`` to this instance: locks, sagas, ``until``."""
+    if not isinstance(op, ir.FanOut) or op.chunk != "auto" or at not in flow.stacks:
+        return False
+    stack = flow.stacks[at]
+    if op.until is not None or any(isinstance(flow.code[each], ir.EnterLock) for each in stack if each >= 0):
+        return True
+    return any(
+        isinstance(flow.code[each], ir.Register) and not _has_saga(flow, flow.stacks[each][len(stack) + 1 :])
+        for each in range(op.body, op.end)
+        if each in flow.stacks
+    )
+
+
+def _has_saga(flow: Flow, stack: Stack) -> bool:
+    return any(isinstance(flow.code[each], ir.EnterSaga) for each in stack if each >= 0)
 
 
 def _with_copies(op: ir.Op, at: int, needed: Needed) -> ir.Op:

@@ -59,7 +59,7 @@ def unsupported(programs: Sequence[Program | EntityProgram], source: Source) -> 
 
 
 def _programs(built: Build) -> list[Program | EntityProgram]:
-    return [each.program for each in (*built.workflows, *built.entities)]
+    return [*(each.program for each in built.workflows), *(each.program for each in built.entities)]
 
 
 def _missing(
