@@ -149,7 +149,10 @@ IGNORABLE = MappingProxyType(
 )
 """The errors that a comment may ignore, and why the workflow can run all the same. Of warnings it may all."""
 
-NOT_ALWAYS = frozenset({"PD501", "PD701", "PD702", "PD703", "PD814", "PD815", "PD816"})
+STRICT = frozenset({"PD812", "PD813"})
+"""Codes that only ``--strict`` looks for."""
+
+NOT_ALWAYS = STRICT | {"PD501", "PD701", "PD702", "PD703", "PD814", "PD815", "PD816"}
 """Codes of checks that do not run each time, so that an ignore may look unneeded and be needed."""
 
 
