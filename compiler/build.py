@@ -11,6 +11,7 @@ from perdure.dsl import Diagnostic, Document, Severity, load
 from perdure.dsl.diagnostics import Ignores
 from perdure.dsl.digest import document_digest
 from perdure.dsl.model import Entity, Workflow
+from perdure.dsl.schema_files import Read
 from perdure.dsl.source import Source
 from perdure.dsl.types import EMPTY, Catalog
 
@@ -49,9 +50,11 @@ class Build:
     ignores: Ignores = field(default_factory=Ignores)
 
 
-def build(source: Source, catalog: Catalog = EMPTY, *, strict: bool = False) -> Build:
-    """Check and compile every document of a file; ``catalog`` and ``strict`` are those of ``load``."""
-    loaded = load(source, catalog, strict=strict)
+def build(
+    source: Source, catalog: Catalog = EMPTY, *, strict: bool = False, files: Read | None = None
+) -> Build:
+    """Check and compile every document of a file; the other arguments are those of ``load``."""
+    loaded = load(source, catalog, strict=strict, files=files)
     diagnostics = tuple(loaded.diagnostics)
     sound = all(found.severity is not Severity.ERROR for found in diagnostics)
     documents = loaded.documents if sound else ()

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from perdure.dsl.decode_keys import Defaults, Keys, entries, items, scalar, schema_below
+from perdure.dsl.decode_keys import Defaults, Keys, entries, is_declaration, items, scalar, schema_below
 from perdure.dsl.decode_steps import StepDecoder
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.forms import Forms, plain
@@ -117,7 +117,7 @@ class _Decoder:
     def _variable(self, entry: Entry) -> Variable:
         node, schema = entry.value, None
         initial: Node | None = entry.value
-        if isinstance(node, MapNode) and _is_declaration(node):
+        if isinstance(node, MapNode) and is_declaration(node):
             schema, initial = schema_below(node, self._forms), node.get("initial")
             if initial is None:
                 message = f"the variable {quote(entry.name)} needs 'initial'"
@@ -181,9 +181,3 @@ class _Decoder:
     def _constant_duration(self, node: MapNode, key: str) -> int | None:
         found = node.get(key)
         return None if found is None else self._forms.constant_duration(found)
-
-
-def _is_declaration(node: MapNode) -> bool:
-    """Whether a variable is written as {schema, initial}; any other mapping is the initial value itself."""
-    names = {entry.name for entry in node.entries}
-    return bool(names) and names <= {"schema", "initial"}

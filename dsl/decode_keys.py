@@ -91,6 +91,12 @@ def span_of(node: MapNode, key: str) -> Span | None:
     return None if found is None else found.span
 
 
+def is_declaration(node: Node) -> bool:
+    """Whether a variable is written as {schema, initial}; any other mapping is the initial value itself."""
+    names = {entry.name for entry in entries(node)}
+    return bool(names) and names <= {"schema", "initial"}
+
+
 class Keys:
     """Reads single keys of a mapping; each gives None when the key is not there."""
 

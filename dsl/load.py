@@ -71,10 +71,10 @@ def load(
     return Loaded(documents, diagnostics.diagnostics(), diagnostics.ignores)
 
 
-def load_bytes(name: str, data: bytes) -> Loaded:
+def load_bytes(name: str, data: bytes, files: Read | None = None) -> Loaded:
     """The same for the bytes of a file, which must be UTF-8."""
     try:
-        return load(Source(name, data.decode("utf-8")))
+        return load(Source(name, data.decode("utf-8")), files=files)
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1

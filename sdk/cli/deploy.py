@@ -33,16 +33,24 @@ def deploy(ctx: click.Context, paths: tuple[str, ...]) -> None:
 
 
 def _to_database(url: str, checked: list[Any]) -> list[dict[str, Any]]:
+    from perdure.cli.schema_files import standalone
     from perdure.engine.client import Client
     from perdure.server.deployments import deploy_source
 
     with open_store(url) as store:
         client = Client(store)
-        return [row for each in checked for row in deploy_source(client, each.source.text, each.source.name)]
+        return [
+            row
+            for each in checked
+            for row in deploy_source(client, standalone(each.source), each.source.name)
+        ]
 
 
 def _to_server(url: str, checked: list[Any]) -> list[dict[str, Any]]:
+    from perdure.cli.schema_files import standalone
     from perdure.client import Client
 
     with Client(url) as client:
-        return [row for each in checked for row in client.deploy_source(each.source.text, each.source.name)]
+        return [
+            row for each in checked for row in client.deploy_source(standalone(each.source), each.source.name)
+        ]

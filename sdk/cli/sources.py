@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perdure.cli.failures import NO, USAGE, Stop
+from perdure.cli.schema_files import files_beside
 from perdure.compiler.build import Build, Built, BuiltEntity, build
 from perdure.dsl import (
     Diagnostic,
@@ -78,7 +79,8 @@ def check(
             return Checked(source=Source(name, shown), workflows=(), diagnostics=found)
         text = data.decode("utf-8", "ignore")
     source = Source(name, text)
-    built = build(source, catalog_of(activities and activities.manifest(), beside), strict=strict)
+    catalog = catalog_of(activities and activities.manifest(), beside)
+    built = build(source, catalog, strict=strict, files=files_beside(name))
     diagnostics = (*built.diagnostics, *built.ignores.kept(_unknown(built, activities)))
     return Checked(
         source=source,
@@ -92,7 +94,7 @@ def check(
 
 def outline(name: str, data: bytes) -> tuple[Document, ...]:
     """The documents of a file that is only asked for what it declares; what is wrong is not said."""
-    return load_bytes(name, data).documents
+    return load_bytes(name, data, files_beside(name)).documents
 
 
 def check_together_too(checked: Sequence[Checked]) -> list[Checked]:
@@ -157,18 +159,14 @@ def refuse_unsupported(checked: Sequence[Checked]) -> None:
     """The same as ``refuse``, which also refuses what is right but what the engine cannot run."""
     from perdure.server.deployments import unsupported
 
-    refuse(
-        [
-            replace(
-                file,
-                diagnostics=(
-                    *file.diagnostics,
-                    *unsupported([each.program for each in (*file.workflows, *file.entities)], file.source),
-                ),
-            )
-            for file in checked
+    def unsupported_too(file: Checked) -> Checked:
+        programs = [
+            *(each.program for each in file.workflows),
+            *(each.program for each in file.entities),
         ]
-    )
+        return replace(file, diagnostics=(*file.diagnostics, *unsupported(programs, file.source)))
+
+    refuse([unsupported_too(file) for file in checked])
 
 
 def documents(checked: Iterable[Checked]) -> object:
