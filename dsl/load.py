@@ -101,8 +101,7 @@ def _sound(
     known, sound = catalog.including(document for document, _ in loaded), []
     for document, errors in loaded:
         before = diagnostics.errors
-        if not isinstance(document, Cases):
-            note_types(document, known, diagnostics, strict=strict)
+        note_types(document, known, diagnostics, strict=strict)
         if not errors and diagnostics.errors == before:
             sound.append(document)
     return tuple(sound)

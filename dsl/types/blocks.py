@@ -34,7 +34,8 @@ class Blocks(Steps):
         for step in block.steps:
             found = self.step(step, env)
             if step.name is not None:
-                env.add(step.name, found)
+                # What fails is said once, not again wherever its name is read.
+                env.add(step.name, DYN if found == NEVER else found)
             if step.name == block.value_of is not None or isinstance(step, model.Output):
                 value = found
         return (value if completes(block) else NEVER), env

@@ -1,13 +1,15 @@
-"""The types of whole documents: workflows and entities."""
+"""The types of whole documents: workflows, entities, tests."""
 
 from __future__ import annotations
 
 from perdure.dsl import model
+from perdure.dsl.cases import Cases
 from perdure.dsl.diagnostics import Collector, Diagnostic
 from perdure.dsl.expr.ast import MapValue
 from perdure.dsl.rules.places import steps_of
 from perdure.dsl.types.blocks import Blocks
-from perdure.dsl.types.catalog import EMPTY, Catalog
+from perdure.dsl.types.cases import note_cases
+from perdure.dsl.types.catalog import EMPTY, Catalog, Document
 from perdure.dsl.types.entities import Entities, EntityTypes
 from perdure.dsl.types.kinds import DYN
 from perdure.dsl.types.names import SCHEDULE, WORKFLOW, variables_type
@@ -15,7 +17,7 @@ from perdure.dsl.types.positions import Env
 
 
 def check_types(
-    document: model.Workflow | model.Entity, catalog: Catalog = EMPTY, *, strict: bool = False
+    document: Document, catalog: Catalog = EMPTY, *, strict: bool = False
 ) -> tuple[Diagnostic, ...]:
     """What the types say against a document. ``strict`` adds what is not known to be right."""
     diagnostics = Collector(document.file)
@@ -24,13 +26,16 @@ def check_types(
 
 
 def note_types(
-    document: model.Workflow | model.Entity,
+    document: Document,
     catalog: Catalog,
     diagnostics: Collector,
     *,
     strict: bool = False,
 ) -> None:
     """The same, added to others."""
+    if isinstance(document, Cases):
+        note_cases(document, catalog, diagnostics)
+        return
     entities = Entities(catalog)
     if isinstance(document, model.Entity):
         EntityTypes(document, catalog, entities.operation, diagnostics, strict=strict).check()

@@ -9,7 +9,7 @@ from perdure.dsl.types.catalog import Catalog
 from perdure.dsl.types.json_schema import type_of_json, type_of_schema
 from perdure.dsl.types.kinds import DYN, MAP, NULL, STRING, Object, Type, object_of
 from perdure.dsl.types.names import loosely
-from perdure.dsl.types.positions import CONDITION, TEXT, Env, Positions
+from perdure.dsl.types.positions import CONDITION, ENTITY_KEY, MESSAGE, Env, Positions
 from perdure.dsl.types.steps import Operations
 
 
@@ -98,7 +98,7 @@ class EntityTypes(Positions):
         for guard in operation.require:
             self.needs(guard.check, env, CONDITION)
             env.test(guard.check)
-            self.needs(guard.message, env, TEXT)
+            self.needs(guard.message, env, MESSAGE)
         self.assign(operation, env)
         result = self.json(operation.returns, env)
         for signal in operation.signals:
@@ -130,7 +130,7 @@ class EntityTypes(Positions):
     def signal(self, signal: model.Signal, env: Env) -> None:
         """A signal to another entity."""
         self.needs(signal.guard, env, CONDITION)
-        self.needs(signal.entity.key, env, TEXT)
+        self.needs(signal.entity.key, env, ENTITY_KEY)
         self.json(signal.arguments, env)
         known = self.operations(signal.entity.type, signal.operation)
         if known is not None:

@@ -376,7 +376,8 @@ class _Inference:
         if NEVER in (a, b):
             return NEVER
         if operator in ("==", "!="):
-            self.equality(operator, a, b, at, end)
+            quoted = isinstance(left, ast.String) or isinstance(operation.operand, ast.String)
+            self.equality(operator, a, b, at, end, quoted=quoted)
             return BOOL
         result = binary(operator, a, b)
         if result == NEVER:
@@ -401,13 +402,13 @@ class _Inference:
                 f"write / {right.value}.0 for a real result",
             )
 
-    def equality(self, operator: str, a: Type, b: Type, at: int, end: int) -> None:
+    def equality(self, operator: str, a: Type, b: Type, at: int, end: int, *, quoted: bool) -> None:
         if overlap(a, b):
             return
         word = "never" if operator == "==" else "always"
         optional = isinstance(a, Optional) or isinstance(b, Optional)
-        texts = STRING in (a, b) and any(each in (INT, DOUBLE) for one in (a, b) for each in members(one))
-        hint = _OR_VALUE if optional else "a number in quotes is text" if texts else None
+        numbers = any(each in (INT, DOUBLE) for one in (a, b) for each in members(one))
+        hint = _OR_VALUE if optional else "what stands in quotes is text" if quoted and numbers else None
         message = f"'{operator}' compares {describe(a)} with {describe(b)}: they are never equal"
         self.warn(f"cel.{word}_equal", message, at, end, hint)
 

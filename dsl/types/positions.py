@@ -86,11 +86,11 @@ MOMENT = Need(
     "a time is of type timestamp",
     hints=((INT, "write timestamp(n) for seconds since the epoch"),),
 )
-TEXT = Need(
-    (STRING,),
-    "this must be text",
-    hints=tuple((each, "write string(...) around it") for each in (INT, DOUBLE, UINT, TIMESTAMP)),
-)
+_AS_TEXT = tuple((each, "write string(...) around it") for each in (INT, DOUBLE, UINT, TIMESTAMP))
+MESSAGE = Need((STRING,), "a message is text", hints=_AS_TEXT)
+IDEMPOTENCY_KEY = Need((STRING,), "an idempotency key is text", hints=_AS_TEXT)
+INSTANCE_ID = Need((STRING,), "the id of an instance is text", hints=_AS_TEXT)
+ENTITY_KEY = Need((STRING,), "the key of an entity is text", hints=_AS_TEXT)
 FAILURE = Need((), "this must be an error", (Map, Object))
 PART = Need(
     (STRING, BOOL, INT, UINT, DOUBLE, TIMESTAMP, DURATION),

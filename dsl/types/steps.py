@@ -25,11 +25,14 @@ from perdure.dsl.types.names import ERROR, STEP, variable_type
 from perdure.dsl.types.positions import (
     CONDITION,
     COUNT,
+    ENTITY_KEY,
     FAILURE,
+    IDEMPOTENCY_KEY,
+    INSTANCE_ID,
     LENGTH,
     LOOPED,
+    MESSAGE,
     MOMENT,
-    TEXT,
     Env,
     Positions,
     where,
@@ -72,7 +75,7 @@ class Steps(Positions):
     def call(self, step: model.Call, env: Env) -> Type:
         """An activity's result, by its contract."""
         self.json(step.arguments, env)
-        self.needs(step.idempotency_key, env, TEXT)
+        self.needs(step.idempotency_key, env, IDEMPOTENCY_KEY)
         self.needs(step.heartbeat, env, LENGTH)
         if step.fairness_key is not None:
             self.json(step.fairness_key, env)
@@ -134,7 +137,7 @@ class Steps(Positions):
     def child(self, step: model.CallWorkflow | model.StartWorkflow, env: Env) -> Type:
         """The output of a known workflow."""
         self.json(step.arguments, env)
-        self.needs(step.instance_id, env, TEXT)
+        self.needs(step.instance_id, env, INSTANCE_ID)
         for _, value in step.child_tags:
             self.json(value, env)
         known = self.catalog.workflows.get(step.workflow)
@@ -153,7 +156,7 @@ class Steps(Positions):
 
     def operation(self, step: model.CallEntity | model.SignalEntity | model.Signal, env: Env) -> Type:
         """The result of a known entity's operation."""
-        self.needs(step.entity.key, env, TEXT)
+        self.needs(step.entity.key, env, ENTITY_KEY)
         self.json(step.arguments, env)
         known = self.operations(step.entity.type, step.operation)
         if known is None:
@@ -214,14 +217,14 @@ class Steps(Positions):
                 self.given(step.input, self.input, "the workflow's input", step.span)
                 return NEVER
             case model.Log():
-                self.needs(step.message, env, TEXT)
+                self.needs(step.message, env, MESSAGE)
                 self.json(step.fields, env)
             case model.SendEvent():
-                self.needs(step.to, env, TEXT)
+                self.needs(step.to, env, INSTANCE_ID)
                 self.json(step.arguments, env)
             case model.Cancel():
-                self.needs(step.instance, env, TEXT)
-                self.needs(step.reason, env, TEXT)
+                self.needs(step.instance, env, INSTANCE_ID)
+                self.needs(step.reason, env, MESSAGE)
             case _:
                 pass
         return NULL
@@ -238,7 +241,7 @@ class Steps(Positions):
         if not isinstance(step.error, str):
             self.needs(step.error, env, FAILURE)
             return
-        self.needs(step.message, env, TEXT)
+        self.needs(step.message, env, MESSAGE)
         self.json(step.cause, env)
         self.json(step.data, env)
         if step.data is not None and step.error in self.errors:
@@ -248,7 +251,7 @@ class Steps(Positions):
         """What ``lock_entities`` locks."""
         if isinstance(entities, tuple):
             for each in entities:
-                self.needs(each.key, env, TEXT)
+                self.needs(each.key, env, ENTITY_KEY)
         elif isinstance(entities, ast.Value):
             self.needs(entities, env, LOOPED)
 
