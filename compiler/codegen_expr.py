@@ -184,11 +184,18 @@ class Generator(Writer):
             with function.block("try:", counts=True):
                 function.emit(f"{result} = {self.truth(self.expression(operand, scope), operand, word)}")
             with function.block("except Exception as q:"):
-                function.emit(f"{error} = absorb(q, {error}); {result} = {not stops_at}")
+                function.emit(
+                    f"{error} = absorb({self.absorbing()}, q, {error}); {result} = {not stops_at}",
+                    self.line(operand),
+                )
             if position:
                 function.indent -= 1
         function.emit(f"if {error} is not None and {going}: raise {error}")
         return Atom(result, "bool")
+
+    def absorbing(self) -> str:
+        """What pays for absorbed errors: in straight lines nothing, the length of the text bounds them."""
+        return self.budget() if self.looping else "None"
 
     def conditional(self, node: ast.Conditional, scope: Scope) -> Atom:
         test = self.truth(self.expression(node.test, scope), node.test, "? :")
@@ -322,7 +329,9 @@ class Generator(Writer):
             if units:
                 function.emit(f"s[0] -= {units}")
                 function.emit("if s[0] < 0: charge(s, 0)", self.line(node))
+            self.looping += 1
             yield inner, variables, walked.text
+            self.looping -= 1
 
     def quantifier(self, node: ast.Macro, target: Atom, scope: Scope) -> Atom:
         """``all`` and ``exists``, which absorb errors as ``&&`` and ``||`` do."""
@@ -335,7 +344,7 @@ class Generator(Writer):
                 truth = self.fresh()
                 function.emit(f"{truth} = {self.truth(self.expression(body, inner), body, node.name)}")
             with function.block("except Exception as q:"):
-                function.emit(f"{error} = absorb(q, {error}); continue")
+                function.emit(f"{error} = absorb({self.absorbing()}, q, {error}); continue", self.line(body))
             with function.block(f"if {'' if stops_at else 'not '}{truth}:"):
                 function.emit(f"{result} = {stops_at}; break")
         going = f"not {result}" if stops_at else result

@@ -59,6 +59,7 @@ class Writer:
         self.functions = [self.main]
         self.function = self.main
         self.budgeted = False
+        self.looping = 0
 
     def line(self, node: ast.Node | None, **more: Any) -> Line | None:
         """What the line table keeps for a statement made for ``node``."""

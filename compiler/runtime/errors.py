@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn
 
 
@@ -9,16 +10,28 @@ class EvalError(Exception):
     """An expression failed. ``position`` is (line, column) in the file, when known.
 
     The message carries the types of values and the names of fields, never values: they may be secret.
+    A hint that takes long to find is a function: most errors that ``&&`` and ``||`` absorb are never shown.
     """
 
     def __init__(
-        self, kind: str, message: str, hint: str | None = None, position: tuple[int, int] | None = None
+        self,
+        kind: str,
+        message: str,
+        hint: str | Callable[[], str] | None = None,
+        position: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
-        self.hint = hint
         self.position = position
+        self.cost = 0
+        """Units that explaining it took."""
+        self._hint = hint
+
+    @property
+    def hint(self) -> str | None:
+        """What to write instead, if there is something to say."""
+        return self._hint() if callable(self._hint) else self._hint
 
 
 class LimitError(EvalError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
-from perdure.compiler.runtime.errors import EvalError, LimitError
+from perdure.compiler.runtime.errors import Budget, EvalError, LimitError, charge
 from perdure.compiler.runtime.values import a_type
 from perdure.dsl.expr.suggest import did_you_mean
 from perdure.dsl.source import Mark, TextMap
@@ -13,6 +14,8 @@ from perdure.dsl.source import Mark, TextMap
 FILE_NAME = "<expression>"
 _MOST_NAMES = 10
 _MOST_CANDIDATES = 500
+_ABSORBED = 50
+"""Units that an absorbed error costs at least."""
 
 
 class Line(NamedTuple):
@@ -39,14 +42,20 @@ def located(error: Exception) -> EvalError:
     if line is not None and line.marks:
         line_number, column = TextMap(Mark(*mark) for mark in line.marks).position(at)
         result.position = (line_number, column)
+        result.cost += len(line.marks) // 8
     return result
 
 
-def absorb(error: Exception, earlier: EvalError | None) -> EvalError:
-    """The error to keep when ``&&`` or ``||`` goes on after one; limits are raised again."""
+def absorb(budget: Budget | None, error: Exception, earlier: EvalError | None) -> EvalError:
+    """The error to keep when ``&&`` or ``||`` goes on after one; limits are raised again.
+
+    Explaining an error takes time, so inside of a loop it is charged to ``budget``.
+    """
     result = located(error)
     if isinstance(result, LimitError):
         raise result from None
+    if budget is not None:
+        charge(budget, _ABSORBED + result.cost)
     return earlier or result
 
 
@@ -101,11 +110,16 @@ def _no_field(value: Any, field: str, path: str) -> EvalError:
     if not isinstance(value, dict):
         hint = "test for null first, or write .?name" if value is None else None
         return EvalError("cel.no_overload", f"cannot select '{field}'{owner}: it is {a_type(value)}", hint)
-    names = sorted(key for key in value if isinstance(key, str))
-    near = did_you_mean(field, names[:_MOST_CANDIDATES])
-    start = f"did you mean '{near}'? otherwise " if near else ""
-    hint = f"{start}write .?{field} for an optional, or test with has()"
-    return EvalError("cel.no_such_field", f"no such field '{field}'{owner} (has: {_listed(names)})", hint)
+    names = heapq.nsmallest(_MOST_CANDIDATES, (key for key in value if isinstance(key, str)))
+
+    def way_out() -> str:
+        near = did_you_mean(field, names)
+        start = f"did you mean '{near}'? otherwise " if near else ""
+        return f"{start}write .?{field} for an optional, or test with has()"
+
+    error = EvalError("cel.no_such_field", f"no such field '{field}'{owner} (has: {_listed(names)})", way_out)
+    error.cost = len(value)
+    return error
 
 
 def _listed(names: list[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 
 from perdure.dsl.expr import ast
+from perdure.dsl.expr.functions import KEYWORDS
 
 _LOOSEST, _ORS, _ANDS, _RELATIONS, _SUMS, _PRODUCTS, _UNARY, _MEMBER = range(8)
 _LEVELS = {"+": _SUMS, "-": _SUMS, "*": _PRODUCTS, "/": _PRODUCTS, "%": _PRODUCTS}
@@ -55,6 +57,10 @@ def _text(node: ast.Node) -> tuple[str, int]:
             return f"!{_show(operand, _MEMBER)}", _UNARY
         case ast.Negate(operand=operand):
             return f"-{_show(operand, _MEMBER)}", _UNARY
+        case ast.Int(value=number) if number < 0:
+            return str(number), _UNARY
+        case ast.Double(value=number) if math.copysign(1.0, number) < 0:
+            return repr(number), _UNARY
         case _:
             return _member(node), _MEMBER
 
@@ -114,4 +120,4 @@ def _list(nodes: tuple[ast.Node, ...]) -> str:
 
 
 def _field(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"
+    return f"`{name}`" if name in KEYWORDS or not name.isidentifier() else name

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _FURTHEST = 2
+_LONGEST = 64
+"""Longer names, which only data can have, are not compared."""
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
@@ -13,6 +15,8 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     An edit inserts, removes, replaces or swaps neighbouring characters (optimal string alignment).
     Short names must be nearer: one edit for up to three characters, so that ``a`` does not suggest ``b``.
     """
+    if len(name) > _LONGEST:
+        return None
     allowed = _FURTHEST if len(name) > 3 else 1
     best: tuple[int, str] | None = None
     for candidate in sorted(set(candidates)):

@@ -60,7 +60,13 @@ HOSTILE = {
     "search in a loop": "lists.range(90000).exists(i, input.text.contains('z'))",
     "regex in a loop": "lists.range(90000).exists(i, input.text.matches('(a*)*b'))",
     "deep result": "input.deep",
+    "absorbed errors in a loop": "lists.range(99999).all(a, input.nope) || true",
+    "absorbed errors of wide maps": "lists.range(9999).all(a, input.wide.c9_abcdefhg) || true",
+    "operators that absorb in a loop": "lists.range(99999).map(a, input.nope || true)",
 }
+
+
+HOSTILE_INPUT = {"text": "a" * 100_000, "wide": {f"c{number}_abcdefgh": 0 for number in range(500)}}
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
@@ -70,7 +76,7 @@ def test_hostile_expressions_end_with_a_limit(text: str) -> None:
     for _ in range(70):
         deep = [deep]
     with pytest.raises(EvalError) as caught:
-        evaluate("[" + text + "]", given={"text": "a" * 100_000, "deep": deep})
+        evaluate("[" + text + "]", given=HOSTILE_INPUT | {"deep": deep})
     assert (caught.value.kind, caught.value.position is not None) == ("cel.limit", True)
 
 
