@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from perdure.dsl import Source
+from perdure.dsl.diagnostics import Collector
 from perdure.dsl.editor_schema import editor_schema, schema_text
+from perdure.dsl.forms import plain
+from perdure.dsl.reader import read
 from perdure.dsl.schema import schema
+from perdure.engine.activities import load_activities
+from tests.checkout import ROOT
 
 
 def argument(name: str, found: Any, *, required: bool = True) -> dict[str, Any]:
@@ -179,3 +186,11 @@ def test_definitions_of_two_activities_do_not_meet() -> None:
     found = editor_schema(manifest)
     assert accepts(found, {"call": "One", "with": 1})
     assert not accepts(found, {"call": "Two", "with": 1})
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("workflows/*/*.perdure.yaml")), ids=lambda path: path.stem)
+def test_the_examples_fit_their_own_activities(path: Path) -> None:
+    """Each workflow that is shipped is right to an editor that knows the activities beside it."""
+    found = editor_schema(load_activities(path.with_name("activities.py")).manifest())
+    for document in read(Source(path.name, path.read_text("utf-8")), Collector(path.name)):
+        jsonschema.Draft7Validator(found).validate(plain(document.root))

@@ -10,10 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from perdure.dsl import Source, load
+from perdure.dsl import Severity, Source, load
 from perdure.dsl.diagnostics import Collector
 from perdure.dsl.forms import plain
 from perdure.dsl.reader import read
+from perdure.dsl.rules.errors import BUILT_IN
 from perdure.dsl.rules.shadowing import RESERVED
 from perdure.dsl.schema import schema
 
@@ -146,3 +147,98 @@ def test_reserved_words_are_those_of_the_loader() -> None:
         )
     ]
     assert found == [RESERVED, RESERVED, RESERVED - {"index"}]
+
+
+def test_the_engines_errors_are_those_of_the_loader() -> None:
+    """The pattern of errors lets through exactly the engine's own names, and whatever is not in its name."""
+    pattern = DEFINITIONS["known_error"]["pattern"]
+    assert all(re.search(pattern, name) for name in (*BUILT_IN, "*", "PaymentDeclined", "perdureX"))
+    assert not any(re.search(pattern, name) for name in ("perdure.Nonsense", "perdure.Timeouts", "perdure."))
+    assert all(
+        f"{name}," in DEFINITIONS["known_error"]["patternErrorMessage"] + "," for name in BUILT_IN[:-1]
+    )
+
+
+def step(text: str) -> str:
+    """A document with one step."""
+    return f"dsl: perdure/1\nname: a\nversion: 1.0.0\ndo:\n  - it: {{ {text} }}\n"
+
+
+def header(text: str) -> str:
+    """A document with one more key in its header."""
+    return f"dsl: perdure/1\nname: a\nversion: 1.0.0\n{text}\ndo:\n  - return: 1\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        step("wait: 5"),
+        step("wait: soon"),
+        step("wait: never"),
+        step("call: A, timeout: never"),
+        step("wait_for_event: A"),
+        step("call: 1A"),
+        step("call: A, if: yes"),
+        step("call: A, retry: { delay: 5s }"),
+        step("call: A, retry: { attempts: 0 }"),
+        step("call: A, retry: { attempts: 2, backoff: 0.5 }"),
+        step("call: A, retry: { attempts: 2, on: [perdure.Timeouts] }"),
+        step("call: A, wait: 5s"),
+        step("call: A, width: 5"),
+        step("fan_out: some, do: [{ a: { call: A } }]"),
+        step("fan_out: { a: 1 }, do: [{ a: { call: A } }]"),
+        step("for_each: [1], do: []"),
+        step("for_each: [1], each: input, do: [{ a: { call: A } }]"),
+        step("fan_out: [1], width: 0, do: [{ a: { call: A } }]"),
+        step("fan_out: [1], on_failure: { tolerate: many }, do: [{ a: { call: A } }]"),
+        step("while: '${ true }', do: [{ a: { call: A } }]"),
+        step("parallel: {}"),
+        step("parallel: { A: [{ a: { call: A } }] }"),
+        step("call_workflow: a, version: '>1'"),
+        step("call_workflow: a, if_exists: replace"),
+        step("call_entity: Counter, op: add"),
+        step("lock_entities: [Counter], do: [{ a: { call: A } }]"),
+        step("lock_entities: Counter@1, do: [{ a: { call: A } }]"),
+        step("saga: [{ a: { call: A, compensate: { with: 1 } } }]"),
+        step("do: [{ input: { call: A } }]"),
+        step("do: [{ return: 1, set: { a: 1 } }]"),
+        step("do: [{ raise: { error: perdure.Nonsense } }]"),
+        step("do: [{ continue_as_new: { input: 1, version: newest } }]"),
+        header("timeout: 30"),
+        header("tags: [a]"),
+        header("vars: { a: { schema: { type: integer } } }"),
+        header("events: { 1a: {} }"),
+        header("errors: { A: { status: 200 } }"),
+        header("schedule: [{ cron: 0 2 * * }]"),
+        header("limits: { history_events: 0 }"),
+        header("stepz: 1"),
+    ],
+)
+def test_editors_refuse_what_the_loader_refuses(text: str) -> None:
+    """What a schema can say, it says: these are mistakes to the loader and to an editor."""
+    found = load(Source("case.yaml", text)).diagnostics
+    assert [each for each in found if each.severity is Severity.ERROR]
+    assert not jsonschema.Draft7Validator(schema()).is_valid(yaml(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        step("wait: PT5M"),
+        step("wait: '${ 2 }h'"),
+        step("wait_for_event: A, timeout: never"),
+        step("call: A, retry: { attempts: '${ 2 }', on: [perdure.Timeout] }"),
+        step("fan_out: [1], at: index, do: [{ a: { call: A } }]"),
+        step("fan_out: '${ [1] }', on_failure: { tolerate: 0.5% }, do: [{ a: { call: A } }]"),
+        step("call_workflow: a, version: ~1.2"),
+        step("call_entity: 'Counter@${ 1 }', op: add"),
+        step("lock_entities: ['Counter@1'], do: [{ a: { call_entity: Counter@1, op: add } }]"),
+        header("vars: { a: { initial: 1 }, b: { schema: 1, other: 2 }, c: null }"),
+        header("schedule: [{ cron: 0  2 * * MON-FRI }]"),
+    ],
+)
+def test_editors_accept_what_the_loader_accepts(text: str) -> None:
+    """Rare ways of writing are right to the loader and to an editor."""
+    found = load(Source("case.yaml", text)).diagnostics
+    assert [each for each in found if each.severity is Severity.ERROR] == []
+    jsonschema.Draft7Validator(schema()).validate(yaml(text))

@@ -38,6 +38,12 @@ def test_writes_a_file(here: Path) -> None:
     assert json.loads((here / "perdure.schema.json").read_text()) == editor_schema()
 
 
+def test_init_writes_the_same(here: Path) -> None:
+    """A new directory has the schema of the language."""
+    perdure("init", "new")
+    assert (here / "new" / "perdure.schema.json").read_text() == perdure("schema").out
+
+
 def test_a_file_that_cannot_be_written(here: Path) -> None:
     """A directory that is not there is told in a sentence."""
     answer = perdure("schema", "--out", "nowhere/perdure.schema.json")
