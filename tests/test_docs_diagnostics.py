@@ -1,4 +1,4 @@
-"""``docs/diagnostics.md`` has every code, and says what is really printed."""
+"""``docs/diagnostics.md`` and ``docs/codes/`` have every code, and say what is really printed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import re
 import pytest
 
 from perdure.dsl.diagnostics import CODES
-from tests.diagnostics_page import PAGE, page, write
+from tests.diagnostics_page import FOLDER, PAGE, write, written
 
 
-def test_every_code_has_its_title_and_an_example() -> None:
-    """The page has a heading for each code of the registry, in order, and below it that code's diagnostic."""
-    text = PAGE.read_text("utf-8")
-    headings = re.findall(r"^### (PD[0-9]{3}): (.+)$", text, re.MULTILINE)
-    shown = re.findall(r"^[\w.]+:[0-9]+:[0-9]+: (?:error|warning)\[(PD[0-9]{3})\] ", text, re.MULTILINE)
-    assert (headings, shown) == (list(CODES.items()), list(CODES))
-
-
-def test_the_page_is_what_the_product_prints(pytestconfig: pytest.Config) -> None:
-    """The committed page is the one that ``tests/diagnostics_page.py`` makes now."""
+def test_the_pages_are_what_the_product_says(pytestconfig: pytest.Config) -> None:
+    """The committed pages are those that ``tests/diagnostics_page.py`` makes now, and there are no others."""
     if pytestconfig.getoption("update_snapshots"):
         write()
-    assert PAGE.read_text("utf-8") == page()
+    for path, text in written().items():
+        assert path.read_text("utf-8") == text, f"{path} is stale: python -m tests.diagnostics_page"
+    assert {PAGE, *FOLDER.iterdir()} == set(written())
+
+
+def test_every_code_is_in_the_tables_and_has_a_section() -> None:
+    """The tables list the codes in order, and each link leads to the heading of its code."""
+    tables = PAGE.read_text("utf-8").partition("## YAML")[2]
+    linked = re.findall(r"^\| \[(PD\d+)\]\(codes/(pd\d)\.md#(pd\d+)\) \|", tables, re.MULTILINE)
+    assert [code for code, _, _ in linked] == list(CODES)
+    for code, page, anchor in linked:
+        assert anchor == code.lower()
+        assert f"\n## {code}\n" in (FOLDER / f"{page}.md").read_text("utf-8")
