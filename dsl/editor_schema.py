@@ -9,7 +9,6 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from typing import Any
 
 from perdure.dsl.schema import schema
@@ -133,13 +132,13 @@ def _about(name: str, activity: Mapping[str, Any]) -> dict[str, str]:
 
 def _argument(place: str, given: Any, definitions: dict[str, Any]) -> Any:
     """A parameter's schema for what is written in YAML; its own definitions go to ``definitions``."""
-    given = deepcopy(given)
     if not isinstance(given, dict):
         return given
-    own = {**given.pop("$defs", {}), **given.pop("definitions", {})}
-    for name, part in own.items():
-        definitions[f"{place}.{name}"] = _or_expression(_moved(part, place))
-    return _or_expression(_moved(given, place))
+    for key in ("$defs", "definitions"):
+        for name, part in given.get(key, {}).items():
+            definitions[f"{place}.{name}"] = _or_expression(_moved(part, place))
+    rest = {key: value for key, value in given.items() if key not in ("$defs", "definitions")}
+    return _or_expression(_moved(rest, place))
 
 
 def _moved(part: Any, place: str) -> Any:
