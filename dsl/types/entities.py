@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, quote
-from perdure.dsl.expr.ast import Value
+from perdure.dsl.types.asking import Asking, Operations
 from perdure.dsl.types.catalog import Catalog
 from perdure.dsl.types.json_schema import type_of_json, type_of_schema
-from perdure.dsl.types.kinds import DYN, MAP, NULL, STRING, Object, Type, object_of
+from perdure.dsl.types.kinds import DYN, MAP, NEVER, NULL, STRING, Object, Type, object_of
 from perdure.dsl.types.names import loosely
-from perdure.dsl.types.positions import CONDITION, ENTITY_KEY, MESSAGE, Env, Positions
-from perdure.dsl.types.steps import Operations
+from perdure.dsl.types.positions import CONDITION, MESSAGE, Env
 
 
 def state_type(entity: model.Entity) -> Type:
@@ -39,9 +38,9 @@ def _keys(operation: model.Operation) -> list[str]:
     return [name for name, _ in operation.set] if isinstance(operation.set, tuple) else []
 
 
-def input_type(operation: model.Operation) -> Type:
-    """What an operation takes; null without ``input``."""
-    return NULL if operation.input_schema is None else type_of_schema(operation.input_schema)
+def input_type(operation: model.Operation) -> Type | None:
+    """What an operation takes; None when it takes nothing."""
+    return None if operation.input_schema is None else type_of_schema(operation.input_schema)
 
 
 class Entities:
@@ -49,9 +48,9 @@ class Entities:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._found: dict[tuple[str, str], tuple[Type, Type] | None] = {}
+        self._found: dict[tuple[str, str], tuple[Type | None, Type] | None] = {}
 
-    def operation(self, entity: str, name: str) -> tuple[Type, Type] | None:
+    def operation(self, entity: str, name: str) -> tuple[Type | None, Type] | None:
         """The types of the input and of the result of an operation; None when it is not known."""
         key = (entity, name)
         if key not in self._found:
@@ -62,11 +61,11 @@ class Entities:
             )
             if known is not None and operation is not None:
                 checker = EntityTypes(known, self._catalog, lambda *_: None, Collector(known.file))
-                self._found[key] = (input_type(operation), checker.operation(operation))
+                self._found[key] = (input_type(operation), checker.own(operation))
         return self._found[key]
 
 
-class EntityTypes(Positions):
+class EntityTypes(Asking):
     """Checks the operations of one entity."""
 
     def __init__(
@@ -78,23 +77,21 @@ class EntityTypes(Positions):
         *,
         strict: bool = False,
     ) -> None:
-        super().__init__(diagnostics)
+        super().__init__(catalog, operations, diagnostics, strict=strict)
         self.entity = entity
-        self.catalog = catalog
-        self.operations = operations
-        self.strict = strict
         self.state = state_type(entity)
 
     def check(self) -> None:
         """All operations."""
         for operation in self.entity.operations:
-            self.operation(operation)
+            self.own(operation)
 
-    def operation(self, operation: model.Operation) -> Type:
-        """One operation; gives the type of its result."""
-        env = Env(None, state=self.state, input=input_type(operation), key=STRING)
+    def own(self, operation: model.Operation) -> Type:
+        """One of the entity's operations; gives the type of its result."""
+        env = Env(None, state=self.state, input=input_type(operation) or NULL, key=STRING)
         for local in operation.let:
-            env.add(local.name, self.json(local.value, env))
+            found = self.json(local.value, env)
+            env.add(local.name, DYN if found == NEVER else found)
         for guard in operation.require:
             self.needs(guard.check, env, CONDITION)
             env.test(guard.check)
@@ -102,9 +99,11 @@ class EntityTypes(Positions):
         self.assign(operation, env)
         result = self.json(operation.returns, env)
         for signal in operation.signals:
-            self.signal(signal, env)
+            self.needs(signal.guard, env, CONDITION)
+            self.operation(signal, env)
         for launch in operation.launches:
-            self.launch(launch, env)
+            self.needs(launch.guard, env, CONDITION)
+            self.started(launch, env)
         return result
 
     def assign(self, operation: model.Operation, env: Env) -> None:
@@ -126,26 +125,3 @@ class EntityTypes(Positions):
         if isinstance(self.state, Object):
             return self.state.fields.get(name, DYN)
         return DYN
-
-    def signal(self, signal: model.Signal, env: Env) -> None:
-        """A signal to another entity."""
-        self.needs(signal.guard, env, CONDITION)
-        self.needs(signal.entity.key, env, ENTITY_KEY)
-        self.json(signal.arguments, env)
-        known = self.operations(signal.entity.type, signal.operation)
-        if known is not None:
-            what = f"{signal.entity.type}.{signal.operation}"
-            self.given(signal.arguments, known[0], what, signal)
-
-    def launch(self, launch: model.Launch, env: Env) -> None:
-        """The start of a workflow."""
-        self.needs(launch.guard, env, CONDITION)
-        self.json(launch.arguments, env)
-        known = self.catalog.workflows.get(launch.workflow)
-        if known is not None and known.input_schema is not None:
-            wanted = type_of_schema(known.input_schema)
-            self.given(launch.arguments, wanted, f"the input of {launch.workflow}", launch)
-
-    def given(self, value: Value | None, wanted: Type, what: str, place: model.Signal | model.Launch) -> None:
-        """What is given to another; null when nothing is."""
-        self.fit(value, wanted, what, place.span)

@@ -90,7 +90,6 @@ _AS_TEXT = tuple((each, "write string(...) around it") for each in (INT, DOUBLE,
 MESSAGE = Need((STRING,), "a message is text", hints=_AS_TEXT)
 IDEMPOTENCY_KEY = Need((STRING,), "an idempotency key is text", hints=_AS_TEXT)
 INSTANCE_ID = Need((STRING,), "the id of an instance is text", hints=_AS_TEXT)
-ENTITY_KEY = Need((STRING,), "the key of an entity is text", hints=_AS_TEXT)
 FAILURE = Need((), "this must be an error", (Map, Object))
 PART = Need(
     (STRING, BOOL, INT, UINT, DOUBLE, TIMESTAMP, DURATION),
@@ -100,6 +99,7 @@ PART = Need(
         (BYTES, "write base64.encode(...)"),
     ),
 )
+ENTITY_KEY = Need(PART.simple, "the key of an entity is text or a number")
 
 _LITERALS = (
     ast.Null, ast.Bool, ast.Int, ast.Uint, ast.Double, ast.String, ast.Bytes, ast.List, ast.Map

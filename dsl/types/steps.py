@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Iterable
 
 from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.expr import ast
-from perdure.dsl.expr.names import dotted_name
-from perdure.dsl.source import Span
+from perdure.dsl.types.asking import Asking, Operations
 from perdure.dsl.types.catalog import Catalog, Contract
 from perdure.dsl.types.json_schema import type_of_schema
 from perdure.dsl.types.kinds import (
@@ -17,7 +15,6 @@ from perdure.dsl.types.kinds import (
     NEVER,
     NULL,
     Type,
-    describe,
     list_of,
     object_of,
 )
@@ -34,15 +31,10 @@ from perdure.dsl.types.positions import (
     MESSAGE,
     MOMENT,
     Env,
-    Positions,
-    where,
 )
 
-Operations: TypeAlias = Callable[[str, str], "tuple[Type, Type] | None"]
-"""From an entity's type and an operation to the types of its input and its result, where they are known."""
 
-
-class Steps(Positions):
+class Steps(Asking):
     """Checks steps of one workflow. ``base`` has the names that are visible everywhere."""
 
     def __init__(
@@ -54,11 +46,8 @@ class Steps(Positions):
         *,
         strict: bool,
     ) -> None:
-        super().__init__(diagnostics)
+        super().__init__(catalog, operations, diagnostics, strict=strict)
         self.workflow = workflow
-        self.catalog = catalog
-        self.operations = operations
-        self.strict = strict
         self.input = DYN if workflow.input_schema is None else type_of_schema(workflow.input_schema)
         self.output = DYN if workflow.output_schema is None else type_of_schema(workflow.output_schema)
         self.variables = {each.name: variable_type(each) for each in workflow.variables}
@@ -97,36 +86,14 @@ class Steps(Positions):
             return
         if len(contract.parameters) == 1:
             (name,) = contract.parameters
-            self.argument(value, contract.parameters[name], f"{step.activity}.{name}", place, "PD704")
+            self.given(value, contract.parameters[name], f"{step.activity}.{name}", place, "PD704")
         elif isinstance(value, ast.MapValue):
             for name, each in value.entries:
                 wanted = contract.parameters.get(name, DYN)
-                self.argument(each, wanted, f"{step.activity}.{name}", place, "PD704")
+                self.given(each, wanted, f"{step.activity}.{name}", place, "PD704")
         else:
             wanted = object_of(contract.parameters, contract.required)
-            self.argument(value, wanted, step.activity, place, "PD704")
-
-    def argument(self, value: ast.Value | None, wanted: Type, what: str, place: Span, code: str) -> None:
-        """Notes an argument that can never fit, and with ``strict`` one that is not known to fit."""
-        if value is None:
-            return
-        self.fit(value, wanted, what, place, code)
-        if self.strict and wanted != DYN:
-            self.unknown(value, wanted, what, place)
-
-    def unknown(self, value: ast.Value, wanted: Type, what: str, place: Span) -> None:
-        """With ``strict``: values of unknown type where a type is needed."""
-        if isinstance(value, ast.Embedded) and self.known(value) == DYN:
-            name = dotted_name(value.expr)
-            which = quote(name) if name else "this"
-            message = f"{what} expects {describe(wanted)}, but the type of {which} is not known"
-            hint = "give it a schema, or convert it, as in int(...) or string(...)"
-            self.diagnostics.add("PD812", message, where(value, place), hint=hint)
-        elif isinstance(value, ast.MapValue):
-            for name, each in value.entries:
-                fields = getattr(wanted, "fields", {})
-                if fields.get(name, DYN) != DYN:
-                    self.unknown(each, fields[name], f"{what}.{name}", place)
+            self.given(value, wanted, step.activity, place, "PD704")
 
     def limited(self, limit: model.KeyLimit | None, env: Env) -> None:
         """``concurrency``."""
@@ -135,35 +102,11 @@ class Steps(Positions):
             self.needs(limit.limit, env, COUNT)
 
     def child(self, step: model.CallWorkflow | model.StartWorkflow, env: Env) -> Type:
-        """The output of a known workflow."""
-        self.json(step.arguments, env)
+        """A child, or another workflow that is started."""
         self.needs(step.instance_id, env, INSTANCE_ID)
         for _, value in step.child_tags:
             self.json(value, env)
-        known = self.catalog.workflows.get(step.workflow)
-        if known is None:
-            return DYN
-        if known.input_schema is not None:
-            wanted = type_of_schema(known.input_schema)
-            self.given(step.arguments, wanted, f"the input of {step.workflow}", step.workflow_span)
-        return DYN if known.output_schema is None else type_of_schema(known.output_schema)
-
-    def given(self, value: ast.Value | None, wanted: Type, what: str, place: Span) -> None:
-        """What is given to a workflow, an operation or a generation; null when nothing is."""
-        self.fit(value, wanted, what, place)
-        if self.strict and value is not None and wanted != DYN:
-            self.unknown(value, wanted, what, place)
-
-    def operation(self, step: model.CallEntity | model.SignalEntity | model.Signal, env: Env) -> Type:
-        """The result of a known entity's operation."""
-        self.needs(step.entity.key, env, ENTITY_KEY)
-        self.json(step.arguments, env)
-        known = self.operations(step.entity.type, step.operation)
-        if known is None:
-            return DYN
-        wanted, result = known
-        self.given(step.arguments, wanted, f"{step.entity.type}.{step.operation}", step.operation_span)
-        return result
+        return self.started(step, env)
 
     def compensate(self, step: model.Step, undo: model.Compensate | None, value: Type, env: Env) -> None:
         """``compensate``: it sees ``step``, and after a success the value of the step."""
