@@ -14,6 +14,7 @@ from perdure.dsl.decode_keys import Common, Keys, child
 from perdure.dsl.diagnostics import quote
 from perdure.dsl.forms import NOTHING, plain
 from perdure.dsl.nodes import Entry, MapNode, Node
+from perdure.dsl.source import Span
 
 MAX_STEPS = 10_000
 """Steps of a document with its functions put in, about: a function is put in while there are fewer."""
@@ -31,8 +32,13 @@ class Functions:
         self._entries = entries
         self._keys = keys
         self._open: list[str] = []
+        self._places: list[Span] = []
+        """Where the functions are called that are being put in, outer ones first."""
         self._depth = 0
         self._steps = 0
+        self._full = False
+        self._endless: set[str] = set()
+        """Functions that were reported to call themselves."""
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
@@ -65,7 +71,9 @@ class Functions:
                 message = f"{quote(entry.name)} is not possible in the call of a function"
                 self._keys.forms.error("PD231", message, entry.key.span, hint)
         path = f"{common['path']}/{name}"
+        self._places.append(function.span)
         body = self._body(name, path, task) if self._may_put_in(name, function) else self._nothing(name, path)
+        self._places.pop()
         return model.Use(
             function=name,
             function_span=function.span,
@@ -77,23 +85,32 @@ class Functions:
 
     def _may_put_in(self, name: str, place: Node) -> bool:
         if name in self._open:
-            chain = " calls ".join(map(quote, [*self._open[self._open.index(name) :], name]))
-            hint = "functions are put in where they are called; repeat with a loop, or call a workflow"
-            self._keys.forms.error("PD232", f"a function calls itself: {chain}", place.span, hint)
+            self._calls_itself(self._open[self._open.index(name) :], place)
             return False
         if self._steps < MAX_STEPS and self._depth < MAX_DEPTH:
             return True
-        what = f"more than {MAX_STEPS:,} steps" if self._steps >= MAX_STEPS else "blocks nested too deeply"
-        hint = "functions are put in where they are called; use a workflow of its own with 'call_workflow'"
-        self._keys.forms.error(
-            "PD408", f"with its functions put in, the workflow has {what}", place.span, hint
-        )
+        if not self._full:
+            self._full = True
+            what = f"more than {MAX_STEPS:,} steps"
+            if self._depth >= MAX_DEPTH:
+                what = f"blocks more than {MAX_DEPTH} deep"
+            message = f"with its functions put in, the workflow has {what}"
+            hint = "make it a workflow of its own, and run that with 'call_workflow'"
+            self._keys.forms.error("PD408", message, self._places[0], hint)
         return False
+
+    def _calls_itself(self, circle: list[str], place: Node) -> None:
+        if not self._endless.intersection(circle):
+            chain = " calls ".join(map(quote, [*circle, circle[0]]))
+            hint = "functions are put in where they are called; repeat with a loop, or call a workflow"
+            self._keys.forms.error("PD232", f"a function calls itself: {chain}", place.span, hint)
+        self._endless.update(circle)
 
     def _body(self, name: str, path: str, task: Task) -> model.Block:
         entry = self._entries[name]
         assert isinstance(entry.value, MapNode), "the structure was checked"
         self._open.append(name)
+        self.count()
         with self.level():
             step = task(entry, entry.value, path)
         self._open.pop()

@@ -78,7 +78,6 @@ CODES = MappingProxyType(
         "PD235": "'correlate' without an equality that finds the event",
         "PD236": "a schema file that cannot be put in",
         "PD237": "a test that contradicts itself",
-        "PD290": "not supported yet",
         "PD300": "an expression that cannot be read",
         "PD301": "a name that is not defined here",
         "PD302": "a field that does not exist",

@@ -1,4 +1,4 @@
-"""PD701 and PD702: activities exist, and take what they are given.
+"""PD701, PD702, PD703: activities exist, take what they are given, and are not hidden by functions.
 
 Not part of ``check``: only some who load a document know the activities.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, Diagnostic, quote
 from perdure.dsl.expr.ast import Const, Embedded, MapValue, Value
-from perdure.dsl.rules.places import all_steps
+from perdure.dsl.rules.places import steps_of
 from perdure.dsl.suggest import suggest
 
 
@@ -26,7 +26,11 @@ class Signature:
 def check_activities(workflow: model.Workflow, known: Mapping[str, Signature]) -> tuple[Diagnostic, ...]:
     """A diagnostic for every call of an activity that is not known, or that cannot take its ``with``."""
     diagnostics = Collector(workflow.file)
-    for step in all_steps(workflow.body):
+    for function in workflow.functions:
+        if function.name in known:
+            message = f"the function {quote(function.name)} hides the activity of that name"
+            diagnostics.add("PD703", message, function.span, hint="give the function another name")
+    for step in steps_of(workflow):
         if diagnostics.full:
             break
         if not isinstance(step, model.Call):

@@ -45,9 +45,8 @@ def _place(place: Place, workflow: model.Workflow, loops: set[int], diagnostics:
         before = _top(symbol.step) if symbol is not None and symbol.kind is Kind.STEP else None
         if before is not None and before < last:
             message = f"{quote(use.name)} may be gone here: a checkpoint of {quote(loop.name or '')} drops it"
-            hint = (
-                f"keep it in a variable: 'set: {{{use.name}: ${{ {use.name} }}}}' before the loop, then vars"
-            )
+            name = use.name
+            hint = f"keep it with 'set: {{{name}: ${{ {name} }}}}' before the loop, and read vars.{name}"
             span = Span.at(use.position.line, use.position.column, use.length)
             related = [Related(span=loop.name_span or loop.span, message="the loop with 'checkpoint_every'")]
             diagnostics.add("PD234", message, span, hint=hint, related=related)

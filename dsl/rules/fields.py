@@ -20,9 +20,6 @@ WORKFLOW_FIELDS = (
     "tags",
 )
 ERROR_FIELDS = ("type", "message", "data", "step", "path", "attempt", "cause", "compensation")
-STEP_FIELDS = ("idempotency_key", "attempt")
-"""Of the step that a compensation undoes."""
-SCHEDULE_FIELDS = ("time",)
 _LISTED = 20
 """Most names that a hint lists."""
 FAN_OUT_FIELDS = ("results", "errors", *COUNTERS)
@@ -61,8 +58,6 @@ class _Known:
             "vars": dict.fromkeys(variables),
             "workflow": dict.fromkeys(WORKFLOW_FIELDS),
             "error": dict.fromkeys(ERROR_FIELDS),
-            "step": dict.fromkeys(STEP_FIELDS),
-            "schedule": dict.fromkeys(SCHEDULE_FIELDS),
         }
         self._branches: dict[str, dict[str, None]] = {}
 

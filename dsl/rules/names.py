@@ -77,6 +77,10 @@ def _unknown(
     if place.role is Role.RESULT:
         hint = "the worker that ran the activity evaluates 'output'; combine names in a later 'value' step"
         diagnostics.add("PD301", f"{quote(name)} is not visible in 'output' of a call", span, hint=hint)
+    elif place.step is None:
+        known = ", ".join(sorted(place.scope.names()))
+        message = f"{quote(name)} is not defined here{_guess(name, place)}"
+        diagnostics.add("PD301", message, span, hint=f"to be read here: {known}")
     elif name in defined and place.scope.get("args"):
         hint = (
             f"pass it where the function is called, 'with: {{{name}: ${{ {name} }}}}', and read args.{name}"

@@ -143,6 +143,14 @@ def test_unknown_activities() -> None:
     assert (found.code, found.hint, found.span.start) == ("PD701", "did you mean 'ChargeCard'?", (5, 16))
 
 
+def test_functions_do_not_hide_activities() -> None:
+    """A function that has an activity's name is refused, whether it is called or not."""
+    workflow = given_workflow("  - a: { call: charge }\n", "functions: { charge: { call: Charge } }\n")
+    nothing = Signature(names=(), required=frozenset())
+    (found,) = check_activities(workflow, {"charge": nothing, "Charge": nothing})
+    assert (found.code, found.span.start) == ("PD703", (4, 14))
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
