@@ -149,14 +149,17 @@ def _width(char: str) -> int:
 
 
 def _summary(diagnostics: Sequence[Diagnostic]) -> str:
-    errors = sum(each.severity is Severity.ERROR for each in diagnostics)
-    counts = [_count(errors, "error")] if errors else []
-    if len(diagnostics) > errors:
-        counts.append(_count(len(diagnostics) - errors, "warning"))
     files = len({each.file for each in diagnostics})
     return (
-        f"Found {' and '.join(counts)} in {_count(files, 'file')}. See: perdure explain {diagnostics[0].code}"
+        f"Found {counted(diagnostics)} in {_count(files, 'file')}. See: perdure explain {diagnostics[0].code}"
     )
+
+
+def counted(diagnostics: Sequence[Diagnostic]) -> str:
+    """How many there are: ``2 errors and 1 warning``; empty for none."""
+    errors = sum(each.severity is Severity.ERROR for each in diagnostics)
+    counts = [(errors, "error"), (len(diagnostics) - errors, "warning")]
+    return " and ".join(_count(number, what) for number, what in counts if number)
 
 
 def _count(number: int, what: str) -> str:

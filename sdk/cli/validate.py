@@ -127,7 +127,7 @@ def _tell(
     file: Path | None,
 ) -> None:
     from perdure.cli import sources
-    from perdure.dsl.report import Look
+    from perdure.dsl.report.full import Look, counted
 
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     look = Look(color=file is None and out.colors(sys.stdout), columns=columns if file is None else None)
@@ -137,6 +137,8 @@ def _tell(
             file.write_text(report, encoding="utf-8")
         except OSError as error:
             raise Stop(USAGE, "unwritable", f"cannot write {file}: {error.strerror}") from None
+        if found := counted([each for one in checked for each in one.diagnostics]):
+            out.note(f"{found}, written to {file}")
         report = ""
     names = [shown(each) for each in files]
     data = {"files": names, "diagnostics": sources.documents(checked)} if settings(ctx).json else None
