@@ -40,6 +40,10 @@ _TYPES = MappingProxyType(
         "null": "nothing",
     }
 )
+_OWNERS = MappingProxyType(
+    {"catch": "try", "finally": "try", "on_timeout": "wait_for_event", "compensation": "saga"}
+)
+"""Keys that are easily indented too deep, and the kind of step that each belongs to."""
 _HARMLESS = frozenset({"PD401", "PD404"})
 """Mistakes after which the rest of the document can still be understood."""
 
@@ -353,6 +357,8 @@ class _Walker:
     def _several(self, node: MapNode) -> None:
         first, second = node.entries[:2]
         hint = "write one '- ' for each step, and indent a step's keys below its name"
+        if owner := _OWNERS.get(second.name):
+            hint = f"indent {quote(second.name)} as deep as the {quote(owner)} that it belongs to"
         message = (
             f"an item of a block is one named step; {quote(second.name)} stands beside {quote(first.name)}"
         )

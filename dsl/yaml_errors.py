@@ -53,7 +53,7 @@ def _torn_expression(text: str, at: int, problem: str, context: str) -> YamlProb
         return YamlProblem("PD102", message, start, whole_line(text, start), QUOTE_IT)
     if "expected <block end>" in problem and start >= 0 and _cut_by_quote(text[start:at]):
         message = "the double quote inside the expression ends the text"
-        return YamlProblem("PD101", message, at - 1, at, "inside an expression, texts may stand in single quotes")
+        return YamlProblem("PD101", message, at - 1, at, "write single quotes inside an expression")
     if context.startswith("while parsing a flow") and text[at - 1 : at + 1] == "${":
         message = "an unquoted expression cannot stand inside [ ] or { }"
         return YamlProblem("PD104", message, at - 1, whole_line(text, at - 1), f'{QUOTE_IT}: "${{ … }}"')
