@@ -1,4 +1,4 @@
-"""Values that the compiler takes apart or makes: texts, names, secrets, the equality of a correlation."""
+"""Values that the compiler takes apart or makes: texts, secrets, the equality of a correlation."""
 
 from __future__ import annotations
 
@@ -16,11 +16,6 @@ def text_value(value: ast.Value) -> ast.Value:
     if isinstance(value, ast.Const) and not isinstance(value.value, str):
         return ast.Const(msgspec.json.encode(value.value).decode())
     return value
-
-
-def name_value(name: str) -> ast.Value:
-    """The value of a name."""
-    return ast.Embedded(ast.Name(name, False, 0, 0), ())
 
 
 def without_secrets(value: ast.Value) -> tuple[ast.Value, tuple[Secret, ...]]:

@@ -66,4 +66,6 @@ def _bare(value: Any) -> Any:
         return type(value)(**{name: _POSITIONS.get(name, _bare(field)) for name, field in fields})
     if isinstance(value, tuple):
         return tuple(map(_bare, value))
+    if isinstance(value, dict):
+        return {key: _bare(item) for key, item in value.items()}
     return value

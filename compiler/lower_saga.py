@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from perdure.compiler import ir
-from perdure.compiler.constants import name_value
 from perdure.compiler.emitter import Label
 from perdure.compiler.lower_outside import OutsideLowering
 from perdure.dsl import model
@@ -51,7 +50,7 @@ class FullLowering(OutsideLowering):
 
     def _undoable(self, step: _Asking, slot: str, undo: model.Compensate) -> None:
         """A step that registers what undoes it. Its ``output`` comes first: the undoing may read it."""
-        key = self._kept_key(step)
+        key = self._optional(step.idempotency_key) if isinstance(step, model.Call) else None
         if undo.on == "attempted":
             self._register(undo, key)
         if step.output is None or isinstance(step, model.Call):
@@ -63,14 +62,6 @@ class FullLowering(OutsideLowering):
         if undo.on == "success":
             assert step.name is not None, "what asks for something is a named step"
             self._register(undo, key, **{step.name: slot})
-
-    def _kept_key(self, step: _Asking) -> ir.Code | None:
-        """The call's own key, computed once for the call and for what undoes it."""
-        if not isinstance(step, model.Call) or step.idempotency_key is None:
-            return None
-        slot = self._scope.fresh("key")
-        self._emit(ir.Assign, slot=slot, value=self._code(step.idempotency_key))
-        return ir.Code(name_value("key"), (("key", slot),))
 
     def _register(self, undo: model.Compensate, key: ir.Code | None, **names: str) -> None:
         step_slot, vars_slot = self._scope.fresh("step"), self._scope.fresh("vars")

@@ -46,8 +46,12 @@ class Needed:
 
     def at(self, index: int) -> set[str]:
         """The slots that are needed when the instruction at ``index`` begins."""
-        mask = self._needed.get(index, 0)
-        return {slot for slot, bit in self._bits.items() if mask & bit}
+        mask, names, found = self._needed.get(index, 0), list(self._bits), set()
+        while mask:
+            lowest = mask & -mask
+            found.add(names[lowest.bit_length() - 1])
+            mask ^= lowest
+        return found
 
     def _mask(self, slots: frozenset[str] | set[str]) -> int:
         mask = 0
@@ -65,7 +69,7 @@ def _finally(flow: Flow, scope: int, start: int) -> set[int]:
         if at in inside:
             continue
         inside.add(at)
-        if not isinstance(flow.code[at], ir.EndFinally) or flow.stacks[at][-1] != scope:
+        if not isinstance(flow.code[at], ir.EndFinally) or flow.stacks[at][-1].at != scope:
             work.extend(edge.to for edge in flow.edges[at])
     return inside
 
@@ -104,17 +108,18 @@ def _ties(op: ir.Op, at: int, flow: Flow) -> bool:
     if not isinstance(op, ir.FanOut) or op.chunk != "auto" or at not in flow.stacks:
         return False
     stack = flow.stacks[at]
-    if op.until is not None or any(isinstance(flow.code[each], ir.EnterLock) for each in stack if each >= 0):
+    if op.until is not None or _holds(flow, stack, ir.EnterLock):
         return True
     return any(
-        isinstance(flow.code[each], ir.Register) and not _has_saga(flow, flow.stacks[each][len(stack) + 1 :])
+        isinstance(flow.code[each], ir.Register)
+        and not _holds(flow, flow.stacks[each][len(stack) + 1 :], ir.EnterSaga)
         for each in range(op.body, op.end)
         if each in flow.stacks
     )
 
 
-def _has_saga(flow: Flow, stack: Stack) -> bool:
-    return any(isinstance(flow.code[each], ir.EnterSaga) for each in stack if each >= 0)
+def _holds(flow: Flow, stack: Stack, kind: type[ir.Op]) -> bool:
+    return any(isinstance(flow.code[each.at], kind) for each in stack)
 
 
 def _with_copies(op: ir.Op, at: int, needed: Needed) -> ir.Op:

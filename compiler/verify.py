@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perdure.compiler import ir
-from perdure.compiler.flow import FIBER, Flow, InvalidProgram
+from perdure.compiler.flow import Flow, InvalidProgram
 from perdure.compiler.slots import Needed, codes, copied
 
 __all__ = ["InvalidProgram", "verify", "verify_entity"]
@@ -57,23 +57,23 @@ def _check_reads(value: object, known: set[str], where: str) -> None:
 
 
 def _check_loops(flow: Flow) -> None:
-    """Every way back counts an item or an iteration."""
+    """Every way back counts an item or an iteration of a loop that began before."""
     for at, edges in flow.edges.items():
         for to in {edge.to for edge in edges if edge.to <= at}:
-            if not any(isinstance(op, _PROGRESS) for op in flow.code[to : at + 1]):
+            inside = flow.code[to : at + 1]
+            begun = {op.loop for op in inside if isinstance(op, ir.StartItems | ir.StartRounds)}
+            if not any(isinstance(op, _PROGRESS) and op.loop not in begun for op in inside):
                 raise InvalidProgram(f"{at}: jumps back to {to} without progress")
 
 
 def _check_sagas(flow: Flow) -> None:
     """What is registered is kept by a saga. A checkpoint is not inside what a generation cannot pass on."""
     for at, stack in flow.stacks.items():
-        around = [flow.code[each] for each in stack if each != FIBER]
+        around = [flow.code[each.at] for each in stack]
         match flow.code[at]:
             case ir.Register() if not any(isinstance(each, ir.EnterSaga) for each in around):
                 raise InvalidProgram(f"{at}: registers a compensation outside of a saga")
-            case ir.Checkpoint() if len(around) < len(stack) or not all(
-                isinstance(each, ir.EnterBound) for each in around
-            ):
+            case ir.Checkpoint() if not all(isinstance(each, ir.EnterBound) for each in around):
                 raise InvalidProgram(f"{at}: a checkpoint inside {[type(each).__name__ for each in around]}")
             case _:
                 pass

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from perdure.compiler import encode
-from perdure.compiler.build import build
 from perdure.compiler.disassemble import disassemble
-from perdure.compiler.ir import EntityProgram, Program
-from perdure.dsl.source import Source
-
-OK = Path(__file__).parents[1] / "corpus" / "ok"
-CASES = sorted(path.stem for path in OK.glob("*.yaml"))
+from perdure.compiler.ir import EntityProgram
+from tests.compiler.corpus import CASES, programs
 
 
 class Listing(SingleFileSnapshotExtension):
@@ -23,13 +17,6 @@ class Listing(SingleFileSnapshotExtension):
 
     _write_mode = WriteMode.TEXT
     file_extension = "txt"
-
-
-def programs(case: str) -> list[Program | EntityProgram]:
-    """All Programs of a file of the corpus."""
-    path = OK / f"{case}.yaml"
-    built = build(Source(path.name, path.read_text()))
-    return [each.program for each in (*built.workflows, *built.entities)]
 
 
 @pytest.mark.parametrize("case", CASES)

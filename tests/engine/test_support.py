@@ -1,0 +1,108 @@
+"""What the engine cannot run is known, named and refused, all of it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from perdure.compiler import compile_entity, compile_workflow, ir
+from perdure.compiler.encode import UnknownProgram
+from perdure.dsl import Source, load
+from perdure.engine import ops
+from perdure.engine.linked import link
+from perdure.engine.support import INSTRUCTIONS, WITHIN, missing
+
+HEAD = "dsl: perdure/1\nname: a\nversion: 1.0.0\n"
+CALL = "do: [ s: { call: A, %s } ]"
+STEP = "do: [ s: { %s } ]"
+
+
+def program(text: str) -> ir.Program:
+    """The Program of a workflow with this header and body."""
+    loaded = load(Source("a.yaml", HEAD + text))
+    assert loaded.ok, loaded.diagnostics
+    return compile_workflow(loaded.workflows[0])
+
+
+def test_every_instruction_is_run_or_refused() -> None:
+    """The machine has a handler for each instruction, or a table of what is missing names it; never both."""
+    refused = {*INSTRUCTIONS, *WITHIN}
+    assert set(ops.HANDLERS) | refused == set(get_args(ir.Op))
+    assert not set(ops.HANDLERS) & refused
+
+
+@pytest.mark.parametrize(
+    ("text", "features"),
+    [
+        ("queries: { a: '${ input }' }\ndo: [ return: 1 ]", ["queries"]),
+        ("concurrency: { key: '${ input }', limit: 1 }\ndo: [ return: 1 ]", ["concurrency"]),
+        ("timeout: 1h\ndo: [ return: 1 ]", ["timeout"]),
+        ("limits: { history_events: 500 }\ndo: [ return: 1 ]", ["limits"]),
+        ("retention: { generations: 1 }\ndo: [ return: 1 ]", ["retention"]),
+        ("tags: { a: '${ input.b }' }\ndo: [ return: 1 ]", ["an expression in tags"]),
+        ("schedule: [ cron: '0 2 * * *' ]\ndo: [ return: 1 ]", ["schedule"]),
+        ("errors: { A: { status: 409 } }\ndo: [ raise: { error: A } ]", ["status in errors"]),
+        ("errors: { A: { schema: true } }\ndo: [ raise: { error: A, data: {} } ]", ["schema in errors"]),
+        (CALL % "with: '${ secret(\"x\") }'", ["secret()"]),
+        (CALL % "heartbeat: 1s", ["heartbeat"]),
+        (CALL % "queue: q", ["queue"]),
+        (CALL % "priority: 0", ["priority"]),
+        (CALL % "fairness_key: x", ["fairness_key"]),
+        (CALL % "concurrency: { key: x, limit: 1 }", ["concurrency"]),
+        (STEP % "call_workflow: x", ["call_workflow"]),
+        (STEP % "start_workflow: x", ["start_workflow"]),
+        (STEP % "call_entity: A@b, op: c", ["call_entity"]),
+        (STEP % "lock_entities: [ A@b ], do: [ x: { value: 1 } ]", ["lock_entities"]),
+        (STEP % "saga: [ x: { call: X, compensate: { call: Y } } ]", ["saga"]),
+        ("do: [ send_event: { to: a, event: E } ]", ["send_event"]),
+        ("do: [ signal_entity: { entity: A@b, op: c } ]", ["signal_entity"]),
+        ("do: [ cancel: { instance: a } ]", ["cancel"]),
+        (STEP % "wait_for_event: E, timeout: 1h, correlate: '${ event.a == input.a }'", ["correlate"]),
+        (STEP % "fan_out: [1], chunk: 500, do: [ x: { value: 1 } ]", ["chunk with a size"]),
+        (STEP % "until: '${ x }', limit: 9, checkpoint_every: 3, do: [x: {call: X}]", ["checkpoint_every"]),
+        ("do: [ continue_as_new: { input: 1, version: ^1.2 } ]", ["a version range of continue_as_new"]),
+    ],
+)  # fmt: skip
+def test_each_feature_is_named(text: str, features: list[str]) -> None:
+    """A Program that needs something is refused with what authors call it."""
+    needing = program(text)
+    assert [each.feature for each in missing(needing)] == features
+    with pytest.raises(UnknownProgram, match=r"a.yaml:.*: this release cannot run"):
+        link(needing)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tags: { a: b }\nerrors: { A: { retryable: false } }\ndo: [ return: 1 ]",
+        STEP % "fan_out: [1], do: [ x: { value: 1 } ]",
+        STEP % "fan_out: [1], chunk: auto, do: [ x: { value: 1 } ]",
+        STEP % "fan_out: [1], chunk: off, do: [ x: { value: 1 } ]",
+        "functions: { f: { call: A, with: '${ args }' } }\n" + STEP % "call: f, with: 1",
+        "do: [ continue_as_new: { input: 1 } ]",
+        "do: [ continue_as_new: { input: 1, version: pinned } ]",
+    ],
+)
+def test_what_runs_is_not_refused(text: str) -> None:
+    """Defaults of the language, and functions, need nothing that is not there."""
+    assert missing(program(text)) == []
+
+
+def test_a_feature_has_the_name_and_the_place_of_its_step() -> None:
+    """What is missing is told once a step, with its name, line and column."""
+    needing = program("do:\n  - one: { call: A }\n  - two: { call: A, queue: q, priority: 1 }\n")
+    assert [tuple(each) for each in missing(needing)] == [("queue", "two", 6, 5), ("priority", "two", 6, 5)]
+
+
+def test_a_key_of_the_header_has_its_place() -> None:
+    """What is missing of the header points at its key."""
+    needing = program("timeout: 1h\ndo: [ return: 1 ]")
+    assert [tuple(each) for each in missing(needing)] == [("timeout", None, 4, 1)]
+
+
+def test_an_entity_is_refused_as_a_whole() -> None:
+    """An entity compiles, and the engine says that it has none."""
+    text = HEAD + "kind: entity\nstate: { initial: 0 }\noperations: { a: { readonly: true, return: 1 } }"
+    entity = compile_entity(load(Source("a.yaml", text)).entities[0])
+    assert [tuple(each) for each in missing(entity)] == [("kind: entity", None, 2, 7)]
