@@ -99,7 +99,8 @@ def test_layout_does_not_count(case: str) -> None:
     laid_out = re.sub(r"\n(?=( *)\S)", r"\n\n\1# a comment\n", text(case))
     assert laid_out != text(case)
     built = build(Source(f"{case}.yaml", laid_out))
-    after = [each.program_digest for each in (*built.workflows, *built.entities)]
+    after = [each.program_digest for each in built.workflows]
+    after += [each.program_digest for each in built.entities]
     assert after == [digest(program) for program in programs(case)]
 
 

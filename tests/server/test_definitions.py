@@ -68,6 +68,52 @@ def test_errors_have_their_places(http: TestClient) -> None:
     assert "input" in found["message"]
 
 
+CHILD = """\
+dsl: perdure/1
+name: parent
+version: 1.0.0
+timeout: 1h
+do:
+  - child:
+      call_workflow: echo
+      with: 1
+"""
+COUNTER = """\
+dsl: perdure/1
+kind: entity
+name: Counter
+version: 1.0.0
+state: { initial: 0 }
+operations:
+  add: { input: { type: integer }, set: "${ state + input }" }
+"""
+
+
+def test_what_the_engine_cannot_run_is_not_deployed() -> None:
+    """A right file that needs what the engine lacks is 422 with each place, and nothing is stored."""
+    with given_server() as http:
+        answer = deploy(http, f"{ECHO}---\n{CHILD}")
+        assert names(http) == []
+    found = [(each["code"], each["start"]["line"], each["message"]) for each in answer.json()["diagnostics"]]
+    line = ECHO.count("\n") + 1
+    assert refusal(answer) == (422, "invalid_document")
+    assert found == [
+        ("PD603", line + 4, "engine support missing: timeout"),
+        ("PD603", line + 6, "engine support missing: call_workflow in the step 'child'"),
+    ]
+
+
+def test_an_entity_is_not_deployed() -> None:
+    """An entity is 422 as a whole."""
+    with given_server() as http:
+        answer = deploy(http, COUNTER)
+    found = answer.json()["diagnostics"]
+    assert refusal(answer) == (422, "invalid_document")
+    assert [(each["code"], each["message"]) for each in found] == [
+        ("PD603", "engine support missing: kind: entity")
+    ]
+
+
 def test_bytes_that_are_no_text_have_their_place(http: TestClient) -> None:
     """A file that is not UTF-8 is 422 with the place of the byte."""
     answer = http.post(f"{API}/definitions", content=b"dsl: perdure/1\nname: \xff\n", headers=YAML)
