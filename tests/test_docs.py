@@ -140,7 +140,7 @@ def test_workflows_are_valid(page: Path, tmp_path: Path) -> None:
     for block in _select("yaml"):
         if block.page != page or _is_excused(block):
             continue
-        YAML(typ="safe", pure=True).load(block.text)
+        list(YAML(typ="safe", pure=True).load_all(block.text))
         if block.text.startswith("dsl: perdure/1"):
             files.append(tmp_path / f"line-{block.line}.perdure.yaml")
             files[-1].write_text(block.text, encoding="utf-8")
