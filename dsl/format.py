@@ -176,7 +176,9 @@ def _sort(value: Collection, part: Mapping[str, Any]) -> None:
     if "call" in order or "x-perdure-kind" in part:
         kind = [part["x-perdure-kind"]] if "x-perdure-kind" in part else []
         order = ["if", *kind, *KEYS_OF_STEPS, *order]
-    arranged = sorted(value.entries, key=lambda each: order.index(_name(each)) if _name(each) in order else -1)
+    arranged = sorted(
+        value.entries, key=lambda each: order.index(_name(each)) if _name(each) in order else -1
+    )
     if _names(arranged) == _names(value.entries):
         if arranged[:1] != value.entries[:1]:
             value.entries[0].blank = False

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import re
 
-from perdure.dsl.written import Alias, Collection, Comment, Entry, Scalar, Written, WrittenDocument, block_header
+from perdure.dsl.written import (
+    Alias,
+    Collection,
+    Comment,
+    Entry,
+    Scalar,
+    Written,
+    WrittenDocument,
+    block_header,
+)
 
 _STEP = 2
+_NEAR = 2
+"""A comment with more spaces before it is aligned with others."""
 
 
 def print_documents(documents: list[WrittenDocument]) -> str:
@@ -65,17 +76,22 @@ class _Printing:
             self._line(f"{head}{_anchor(value)} {header}", entry.beside)
             self.lines += body
             return
-        first, *more = inline(value).split("\n")
-        *before, last = (f"{head} {first}".rstrip(), *(" " * (indent + _STEP) + each if each else "" for each in more))
+        first, *more = _inline(value).split("\n")
+        *before, last = (
+            f"{head} {first}".rstrip(),
+            *(" " * (indent + _STEP) + each if each else "" for each in more),
+        )
         self.lines += before
         self._line(last, entry.beside)
 
     def _line(self, text: str, beside: list[Comment]) -> None:
-        """A line with its comments, which stay in their column where it is free."""
+        """A line with its comments: near it, or in the column where they were if that is free."""
         if not beside:
             self.lines.append(text)
             return
-        column = beside[0].column if beside[0].column > len(text) else len(text) + 2
+        gap, column = beside[0].gap, beside[0].column
+        if gap <= _NEAR or column <= len(text):
+            column = len(text) + min(max(gap, 1), _NEAR)
         for comment in beside:
             self.lines.append(text.ljust(column) + comment.text)
             text = ""
@@ -114,27 +130,30 @@ def _key(entry: Entry) -> str:
             raise AssertionError("an entry of a mapping has a key")
 
 
-def inline(value: Written) -> str:
+def _inline(value: Written) -> str:
     """A value on one line; a text of several lines has the later ones without indentation."""
-    match value:
-        case Alias(name=name):
-            return f"*{name}"
-        case Scalar():
-            first, *more = value.raw.split("\n")
-            text = "\n".join([first.rstrip(" \t"), *(each.strip(" \t") for each in more)]) if more else first
-            return f"{_anchor(value).strip()} {text}".strip(" ") if value.anchor else text
-        case Collection(mapping=True):
-            items = [f"{_key(each)}: {_in_brackets(each.value)}" for each in value.entries]
-            text = "{ " + ", ".join(items) + " }" if items else "{}"
-        case Collection():
-            text = "[" + ", ".join(_in_brackets(each.value) for each in value.entries) + "]"
-    return f"&{value.anchor} {text}" if value.anchor else text
+    if isinstance(value, Alias):
+        return f"*{value.name}"
+    text = _scalar(value) if isinstance(value, Scalar) else _collection(value)
+    return f"&{value.anchor} {text}".rstrip(" ") if value.anchor else text
+
+
+def _scalar(value: Scalar) -> str:
+    first, *more = value.raw.split("\n")
+    return "\n".join([first.rstrip(" \t"), *(each.strip(" \t") for each in more)]) if more else first
+
+
+def _collection(value: Collection) -> str:
+    if not value.mapping:
+        return "[" + ", ".join(_in_brackets(each.value) for each in value.entries) + "]"
+    items = ", ".join(f"{_key(each)}: {_in_brackets(each.value)}" for each in value.entries)
+    return f"{{ {items} }}" if items else "{}"
 
 
 def _in_brackets(value: Written) -> str:
     """Between brackets nothing must be spelled, or a comma would end up beside a colon."""
     nothing = isinstance(value, Scalar) and not value.raw
-    return f"{inline(value)} null".strip() if nothing else inline(value)
+    return f"{_inline(value)} null".strip() if nothing else _inline(value)
 
 
 def _block(scalar: Scalar, indent: int) -> list[str]:

@@ -34,11 +34,15 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 @dataclass(slots=True, eq=False)
 class Comment:
-    """A comment with its ``#``; ``blank`` says that an empty line stands above it."""
+    """A comment with its ``#``; ``blank`` says that an empty line stands above it.
+
+    ``gap`` counts the spaces between it and what it stands beside.
+    """
 
     text: str
     offset: int
     column: int
+    gap: int
     own_line: bool
     blank: bool
 
@@ -161,11 +165,13 @@ class _Reading:
             if not found[0].startswith("#"):
                 continue
             line = self._text.rfind("\n", 0, found.start()) + 1
+            before = self._text[line : found.start()]
             yield Comment(
                 text=found[0].rstrip(),
                 offset=found.start(),
                 column=found.start() - line,
-                own_line=not self._text[line : found.start()].strip(" \t\ufeff"),
+                gap=len(before) - len(before.rstrip()),
+                own_line=not before.strip(" \t\ufeff"),
                 blank=_BLANK_LINE.search(self._text, last, found.start()) is not None,
             )
             last = found.end()
@@ -300,4 +306,3 @@ def block_header(raw: str) -> str:
     """``|``, ``>-`` and the like, at the beginning of a block scalar."""
     found = re.match(r"[|>][-+0-9]*", raw)
     return found[0] if found else ""
-
