@@ -15,6 +15,9 @@ from perdure.cli.settings import GLOBAL_OPTIONS, Command, Settings
 COMMANDS = {
     "init": "Start a directory with an example workflow.",
     "validate": "Check workflow files and point at what is wrong.",
+    "fmt": "Bring workflow files into one layout.",
+    "compile": "List the instructions that workflows compile to.",
+    "diagram": "Draw a workflow as SVG, Mermaid or text.",
     "explain": "Say what a diagnostic's code means.",
     "schema": "Print the JSON Schema of workflow files, for editors.",
     "run": "Run a workflow file to its end in this process.",
@@ -32,7 +35,7 @@ COMMANDS = {
 }
 """Every command with the sentence that ``--help`` shows for it, in order."""
 
-ALIASES = {"ls": "list", "get": "show"}
+ALIASES = {"ls": "list", "get": "show", "lint": "validate"}
 
 _MODULES = {"list": "listing", "suspend": "lifecycle", "resume": "lifecycle", "terminate": "lifecycle"}
 _ATTRIBUTES = {"list": "list_instances"}
