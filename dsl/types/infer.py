@@ -425,20 +425,16 @@ class _Inference:
     # Literals and macros ----------------------------------------------------------------------
 
     def list_literal(self, node: ast.List, bound: Bound) -> Type:
-        found = []
+        found, failed = [], False
         for each in node.elements:
             value = self.visit(each.value, bound)
+            failed = failed or value == NEVER
             if each.optional and value != NEVER:
+                refused = len(self.problems)
                 value = self.inner(value, each.value, "[?value]")
-            elif value == NEVER:
-                return self.rest_of_list(node, bound, each)
+                failed = failed or len(self.problems) > refused
             found.append(value)
-        return list_of(join(*found))
-
-    def rest_of_list(self, node: ast.List, bound: Bound, after: ast.Element) -> Type:
-        for each in node.elements[node.elements.index(after) + 1 :]:
-            self.visit(each.value, bound)
-        return NEVER
+        return NEVER if failed else list_of(join(*found))
 
     def inner(self, value: Type, node: ast.Node, what: str) -> Type:
         """The type inside of an optional, where one is needed; a none is left out."""

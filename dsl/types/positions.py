@@ -248,9 +248,10 @@ class Positions:
 
         ``what`` names the position; ``place`` is where it stands, for what has no place of its own.
         """
-        given = NULL if value is None else self._types.get(id(value), DYN)
+        given = NULL if value is None else self.known(value)
         if given == NEVER or wanted == DYN:
             return
+        value = opened(value)
         if isinstance(value, ast.MapValue) and isinstance(wanted, Map | Object):
             self._fit_fields(value, wanted, what, place, code)
         elif isinstance(value, ast.ListValue) and isinstance(wanted, List):
@@ -282,7 +283,20 @@ class Positions:
 
     def known(self, value: ast.Value) -> Type:
         """The type that was found for a value."""
+        if isinstance(value, ast.Const):
+            return type_of_json(value.value)
         return self._types.get(id(value), DYN)
+
+
+def opened(value: ast.Value | None) -> ast.Value | None:
+    """A constant map or list as one of constants, so that its parts can be looked at."""
+    match value:
+        case ast.Const(dict() as entries):
+            return ast.MapValue(tuple((name, ast.Const(each)) for name, each in entries.items()))
+        case ast.Const(list() as items):
+            return ast.ListValue(tuple(map(ast.Const, items)))
+        case _:
+            return value
 
 
 def where(value: ast.Value | None, place: Span) -> Span:

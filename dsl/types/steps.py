@@ -31,6 +31,7 @@ from perdure.dsl.types.positions import (
     MESSAGE,
     MOMENT,
     Env,
+    opened,
 )
 
 
@@ -84,11 +85,12 @@ class Steps(Asking):
         value, place = step.arguments, step.activity_span
         if value is None or not contract.parameters:
             return
+        given = opened(value)
         if len(contract.parameters) == 1:
-            (name,) = contract.parameters
-            self.given(value, contract.parameters[name], f"{step.activity}.{name}", place, "PD704")
-        elif isinstance(value, ast.MapValue):
-            for name, each in value.entries:
+            ((name, wanted),) = contract.parameters.items()
+            self.given(value, wanted, f"{step.activity}.{name}", place, "PD704")
+        elif isinstance(given, ast.MapValue):
+            for name, each in given.entries:
                 wanted = contract.parameters.get(name, DYN)
                 self.given(each, wanted, f"{step.activity}.{name}", place, "PD704")
         else:

@@ -1,0 +1,196 @@
+"""Types of whole documents: what is known of activities, workflows and entities."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+
+from perdure.dsl import Source, load
+from perdure.dsl.diagnostics import Severity
+from perdure.dsl.types import Catalog, catalog_of
+
+HEADER = "dsl: perdure/1\nname: flow\nversion: 1.0.0\n"
+
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+MANIFEST: dict[str, Any] = {
+    "manifest": "perdure/1",
+    "activities": {
+        "Charge": {
+            "doc": "Charge a card.",
+            "parameters": [
+                {"name": "order", "schema": {"type": "string"}, "required": True},
+                {"name": "amount", "schema": {"type": "integer"}, "required": True},
+                {
+                    "name": "lines",
+                    "schema": {"type": "array", "items": {"type": "string"}},
+                    "required": False,
+                },
+            ],
+            "result": {
+                "type": "object",
+                "properties": {"receipt": {"type": "string"}},
+                "required": ["receipt"],
+                "additionalProperties": False,
+            },
+        },
+        "Print": {
+            "parameters": [{"name": "text", "schema": {"type": "string"}, "required": True}],
+            "result": {},
+        },
+    },
+}
+CATALOG = catalog_of(MANIFEST)
+
+
+def said(text: str, catalog: Catalog = CATALOG, *, strict: bool = False) -> list[str]:
+    """The codes and messages about a workflow of which ``text`` is all after the version."""
+    found = load(Source("flow.yaml", HEADER + textwrap.dedent(text)), catalog, strict=strict)
+    return [f"{each.code} {each.message}" for each in found.diagnostics]
+
+
+CALLS = {
+    "with: { order: a, amount: '${ 1.5 }' }": "PD704 Charge.amount expects int, got double",
+    "with: { order: a, amount: '${ input.total }' }": None,
+    "with: { order: a, amount: seven }": "PD704 Charge.amount expects int, got string",
+    "with: { order: '${ workflow.generation }', amount: 1 }": (
+        "PD704 Charge.order expects string, got int (workflow.generation)"
+    ),
+    "with: { order: a, amount: 1, lines: ['${ 1 }', b] }": "PD704 Charge.lines[0] expects string, got int",
+    "with: '${ workflow.name }'": "PD704 Charge expects map, got string (workflow.name)",
+    "with: { order: a, amount: 1 }\n      output: ${ result.recipt }": (
+        "PD302 'result' has no field 'recipt'; did you mean 'receipt'?"
+    ),
+    "with: { order: a, amount: 1 }\n      idempotency_key: ${ 1 + 1 }": (
+        "PD305 an idempotency key is text; this is int"
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), CALLS.items())
+def test_a_call_is_compared_with_the_contract_of_its_activity(given: str, expected: str | None) -> None:
+    """What can never be right is refused, what may be right passes."""
+    text = f"do:\n  - charge:\n      call: Charge\n      {given}\n  - return: ${{ input.x }}\n"
+    assert said(text) == ([] if expected is None else [expected])
+
+
+def test_the_result_of_a_call_has_the_type_of_the_contract() -> None:
+    """A field that the activity does not return is refused where it is read."""
+    text = """
+        do:
+          - charge: { call: Charge, with: { order: a, amount: 1 } }
+          - return: ${ charge.recipt }
+        """
+    assert said(text) == ["PD302 'charge' has no field 'recipt'; did you mean 'receipt'?"]
+
+
+def test_one_parameter_gets_the_whole_value() -> None:
+    """The value of ``with`` itself is compared."""
+    assert said("do:\n  - p: { call: Print, with: { text: a } }\n") == [
+        "PD704 Print.text expects string, got map"
+    ]
+
+
+def test_a_skipped_step_may_be_null() -> None:
+    """Neither its value nor null is surprising afterwards."""
+    text = """
+        do:
+          - charge: { call: Charge, with: { order: a, amount: 1 }, if: "${ input.paid }" }
+          - return: "${ charge == null ? 'none' : charge.receipt }"
+        """
+    assert said(text) == []
+
+
+def test_strict_names_what_is_not_known() -> None:
+    """A value of unknown type at a typed parameter, a call without an end, a wait for ever."""
+    text = """
+        do:
+          - charge: { call: Charge, with: { order: "${ input.id }", amount: 1 } }
+          - reply: { wait_for_event: Reply, timeout: never }
+          - return: ${ charge.receipt }
+        """
+    assert said(text) == []
+    assert said(text, strict=True) == [
+        "PD813 Charge may take for ever: neither 'timeout' nor 'deadline' bounds it",
+        "PD812 Charge.order expects string, but the type of 'input.id' is not known",
+        "PD813 this may wait for 'Reply' for ever",
+    ]
+
+
+def test_a_condition_that_asks_makes_reading_safe() -> None:
+    """A field that a guard, an ``if`` or an earlier ``if`` asked for may be read after it."""
+    text = """
+        input: { schema: { type: object, properties: { note: { type: string } } } }
+        do:
+          - if: ${ !has(input.note) }
+            then:
+              - return: none
+          - return: ${ input.note }
+        """
+    assert said(text) == []
+
+
+def test_a_failing_step_is_said_once() -> None:
+    """What reads the value of a step that always fails is not blamed for it."""
+    text = """
+        do:
+          - a: { value: "${ 1 + 'a' }" }
+          - b: { value: "${ a + 1 }" }
+          - return: ${ a.x }
+        """
+    assert said(text) == ["PD305 '+' does not take int and string"]
+
+
+def test_types_are_checked_beside_other_mistakes() -> None:
+    """One run shows what is wrong with names and with types."""
+    text = """
+        do:
+          - a: { value: "${ nowhere }" }
+          - return: ${ 1 + 'a' }
+        """
+    assert [each[:5] for each in said(text)] == ["PD301", "PD305"]
+
+
+def test_a_document_of_wrong_types_is_not_given() -> None:
+    """Nothing that always fails can be deployed."""
+    found = load(Source("flow.yaml", HEADER + "do:\n  - return: \"${ 1 + 'a' }\"\n"))
+    assert (found.documents, found.diagnostics[0].severity) == ((), Severity.ERROR)
+
+
+def test_another_file_is_known_through_the_catalog() -> None:
+    """The input and output of a workflow of another file are compared."""
+    child = load(
+        Source(
+            "child.yaml",
+            "dsl: perdure/1\nname: child\nversion: 1.0.0\n"
+            "input: { schema: { type: object, properties: { id: { type: string } }, required: [id] } }\n"
+            "output: { schema: { type: integer } }\ndo:\n  - return: 1\n",
+        )
+    )
+    text = """
+        do:
+          - made: { call_workflow: child, with: { id: "${ workflow.generation }" } }
+          - return: ${ made.x }
+        """
+    assert said(text, catalog_of(None, child.documents)) == [
+        "PD305 the input of child.id expects string, got int (workflow.generation)",
+        "PD305 'made' is int: it has no field 'x'",
+    ]
+
+
+def test_a_name_of_two_versions_is_not_known() -> None:
+    """Which version is meant is found out when it starts, so nothing is said of it."""
+    text = "dsl: perdure/1\nname: child\nversion: {}\noutput: {{ schema: {{ type: {} }} }}\n"
+    text += "do:\n  - return: {}\n"
+    first = load(Source("a.yaml", text.format("1.0.0", "integer", 1)))
+    second = load(Source("b.yaml", text.format("2.0.0", "string", "a")))
+    assert catalog_of(None, (*first.documents, *second.documents)).workflows == {}
+
+
+def test_a_manifest_that_is_not_understood_says_nothing() -> None:
+    """A broken entry is left out, and a broken manifest is an empty one."""
+    assert dict(catalog_of({"activities": {"A": 5, "B": {}}}).activities) == {
+        "B": catalog_of({"activities": {"B": {}}}).activities["B"]
+    }
+    assert dict(catalog_of({"activities": 7}).activities) == {}
