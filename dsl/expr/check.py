@@ -179,8 +179,8 @@ class _Checker:
         name, at = node.name, node.name_at
         if name in METHODS or name in MACROS:
             message = f"'{name}' is called on a value"
-            hint = foreign.FUNCTIONS.get(name, f"write x.{name}(...)")
-            self.report("cel.unknown_function", message, at, end, hint)
+            written = foreign.FUNCTIONS.get(name, f"write x.{name}(...)")
+            self.report("cel.unknown_function", message, at, end, written)
             return
         if name in foreign.FUNCTIONS:
             message = f"unknown function '{name}'"

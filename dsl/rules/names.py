@@ -95,8 +95,9 @@ def _unknown(
     elif name in variables:
         diagnostics.add("PD301", f"{quote(name)} is not defined here", span, hint=f"write vars.{name}")
     else:
-        guess, hint = _guess(name, place), foreign.NAMES.get(name)
-        diagnostics.add("PD301", f"{quote(name)} is not defined here{'' if hint else guess}", span, hint=hint)
+        habit = foreign.NAMES.get(name)
+        guess = "" if habit else _guess(name, place)
+        diagnostics.add("PD301", f"{quote(name)} is not defined here{guess}", span, hint=habit)
 
 
 def _guess(name: str, place: Place) -> str:
