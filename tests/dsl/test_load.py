@@ -87,6 +87,33 @@ def test_any_header_is_answered(tree: Any, key: str) -> None:
     assert found.documents or not found.ok
 
 
+@given(TREES, st.sampled_from(sorted(schema()["definitions"]["operation"]["properties"])))
+def test_any_operation_is_answered(tree: Any, key: str) -> None:
+    """So do known words under any key of an operation."""
+    document = {"dsl": "perdure/1", "kind": "entity", "name": "x", "version": "1.0.0"}
+    found = loaded(json.dumps(document | {"state": {"initial": tree}, "operations": {"a": {key: tree}}}))
+    assert found.documents or not found.ok
+
+
+@given(TREES, st.sampled_from(["input", "activities", "timeline", "expect"]))
+def test_any_case_is_answered(tree: Any, key: str) -> None:
+    """So do known words under any key of a test's case."""
+    case = {"name": "a", "expect": {}, key: tree}
+    found = loaded(json.dumps({"dsl": "perdure/1", "kind": "test", "workflow": "x", "cases": [case]}))
+    assert found.documents or not found.ok
+
+
+@given(TREES, st.sampled_from(["compensate", "lock_entities", "saga", "call", "do", "chunk"]))
+def test_any_function_is_answered(tree: Any, key: str) -> None:
+    """So do known words in a function, and in what undoes a step."""
+    step = {"call": "f", "do": [{"b": {"call": "f"}}], key: tree}
+    functions = {"f": {"call": "A", key: tree}, "g": step}
+    do = [{"a": {"saga": [{"c": {"call": "f", "compensate": tree}}, {"d": {"call": "g"}}]}}]
+    document = {"dsl": "perdure/1", "name": "x", "version": "1.0.0", "functions": functions, "do": do}
+    found = loaded(json.dumps(document))
+    assert found.documents or not found.ok
+
+
 @given(st.recursive(LEAVES | st.sampled_from(SCHEMA_WORDS), schemas, max_leaves=15), TREES)
 def test_any_json_schema_is_answered(part: Any, initial: Any) -> None:
     """So do words of JSON Schema in any structure, with any initial value to hold against it."""
