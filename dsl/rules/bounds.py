@@ -26,6 +26,10 @@ def check(workflow: model.Workflow, diagnostics: Collector) -> None:
     around = None
     if workflow.timeout is not None:
         around = _Around(workflow.timeout, "the workflow's timeout", workflow.name_span)
+        if workflow.timeout == 0:
+            message = "the workflow's 'timeout' leaves no time at all"
+            diagnostics.add("PD809", message, workflow.name_span, hint="leave it out for no bound")
+            return
     _block(workflow.body, around, diagnostics)
 
 
@@ -86,6 +90,12 @@ def _against(step: model.Step, around: _Around, diagnostics: Collector) -> None:
 def _within(step: model.Step, diagnostics: Collector) -> None:
     """What the keys of one step say of each other."""
     span, bounds = step.name_span or step.span, _bounds(step)
+    # To wait for nothing longer than no time is a way to ask whether it is there already.
+    if 0 in bounds.values() and not isinstance(step, model.WaitForEvent | model.LockEntities):
+        key = next(key for key, length in bounds.items() if length == 0)
+        hint = "this always fails with perdure.Timeout; leave the key out for no bound"
+        diagnostics.add("PD809", f"{quote(key)} leaves no time at all", span, hint=hint)
+        return
     if "timeout" in bounds and bounds.get("deadline", bounds["timeout"]) < bounds["timeout"]:
         message = f"'timeout' of {format_duration(bounds['timeout'])} is longer than the 'deadline'"
         hint = "'timeout' is for one attempt, 'deadline' for all of them"

@@ -28,6 +28,8 @@ def _block(block: model.Block, lock: model.LockEntities | None, diagnostics: Col
     for step in block.steps:
         if diagnostics.full:
             return
+        if isinstance(step, model.LockEntities) and isinstance(step.entities, tuple):
+            _list(step, step.entities, diagnostics)
         if lock is not None:
             _under(step, lock, diagnostics)
             if isinstance(step, model.Call | model.CallWorkflow | model.CallEntity) and step.compensate:
@@ -35,6 +37,26 @@ def _block(block: model.Block, lock: model.LockEntities | None, diagnostics: Col
             _side_by_side(step, diagnostics)
         for inner in blocks(step):
             _block(inner, step if isinstance(step, model.LockEntities) else lock, diagnostics)
+
+
+def _list(step: model.LockEntities, entities: tuple[model.EntityTarget, ...], diagnostics: Collector) -> None:
+    """A list that locks nothing, or one entity twice."""
+    if not entities:
+        diagnostics.add(
+            "PD809", "this locks nothing", step.entities_span, hint="write 'do' for a plain block"
+        )
+    first: dict[tuple[str, bytes], model.EntityTarget] = {}
+    for entity in entities:
+        before = first.setdefault(_identity(entity), entity)
+        if before is not entity and entity.type:
+            related = [Related(span=before.span, message="first here")]
+            message = "the same entity stands twice in this lock"
+            diagnostics.add("PD809", message, entity.span, hint="take one of the two out", related=related)
+
+
+def _identity(entity: model.EntityTarget) -> tuple[str, bytes]:
+    """The same for entities that are surely the same where the same names are known."""
+    return entity.type, msgspec.json.encode(without_positions(entity.key))
 
 
 def _under(step: model.Step, lock: model.LockEntities, diagnostics: Collector) -> None:
@@ -93,8 +115,7 @@ def _branches(branches: tuple[model.Branch, ...], diagnostics: Collector) -> Non
         for call in _calls(branch.body):
             if _varies(call.entity.key, inside):
                 continue
-            entity = (call.entity.type, msgspec.json.encode(without_positions(call.entity.key)))
-            other, there = first.setdefault(entity, (branch, call))
+            other, there = first.setdefault(_identity(call.entity), (branch, call))
             if other is not branch:
                 related = [Related(span=there.entity.span, message=f"and here, in {quote(other.name)}")]
                 message = f"{_shown(call.entity)} is called in two branches at the same time"
