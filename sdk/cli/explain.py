@@ -40,7 +40,7 @@ def explain(ctx: click.Context, code: str | None) -> None:
         return
     wanted = code.upper()
     if wanted not in CODES:
-        near = get_close_matches(wanted, CODES, n=1)
+        near = get_close_matches(wanted.replace("O", "0"), CODES, n=1)
         hint = f"did you mean {near[0]}?" if near else "perdure explain lists them"
         raise Stop(CONFLICT, "not_found", f"there is no code {code!r}", hint=hint)
     found = page(wanted)

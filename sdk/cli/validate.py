@@ -31,7 +31,7 @@ def _codes(ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
     found = tuple(word.strip().upper() for value in values for word in value.split(",") if word.strip())
     for each in found:
         if not any(code.startswith(each) for code in CODES):
-            near = get_close_matches(each, CODES, n=1)
+            near = get_close_matches(each.replace("O", "0"), CODES, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; 'perdure explain' lists them"
             raise click.BadParameter(f"there is no code {shown(each)!r}{hint}", ctx, param)
     return found

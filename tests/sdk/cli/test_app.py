@@ -193,13 +193,6 @@ def test_colours_are_asked_for(
     assert Console(said).colors(sys.stdout) is colored
 
 
-def test_explain_knows_every_code(here: Path) -> None:
-    """``explain`` says what a code means, and guesses at one that it does not know."""
-    assert perdure("explain", "pd201").out == "PD201  an unknown key\n"
-    assert perdure("explain", "PD2o1").code == 4
-    assert len(perdure("explain", "--json").data) > 50
-
-
 def test_output_that_is_not_unicode_is_escaped(tmp_path: Path) -> None:
     """With an ASCII stdout the answer is still one JSON document."""
     (tmp_path / "é.perdure.yaml").write_text("nö", encoding="utf-8")
