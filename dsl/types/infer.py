@@ -8,7 +8,7 @@ warnings about parts of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -205,13 +205,13 @@ class _Inference:
         known = [each for each in members(operand) if isinstance(each, Object)]
         if not known:
             word = f"{_called(of)} is {describe(operand)}: it has no field {quote(name)}"
-            return self.fail(word, of.at, end)
+            return self.fail(word, of.at, end, _method_hint(name))
         fields = dict.fromkeys(each for one in known for each in one.fields)
         near = suggest(name, fields)
         message = f"{_called(of)} has no field {quote(name)}" + (
             f"; did you mean {quote(near)}?" if near else ""
         )
-        return self.fail(message, at, end, _has_fields(list(fields)), "cel.no_such_field")
+        return self.fail(message, at, end, has_fields(fields), "cel.no_such_field")
 
     def maybe_missing(self, operand: Type, of: ast.Node, name: str, at: int, end: int) -> None:
         """Warns of a field that its schema does not require."""
@@ -245,7 +245,7 @@ class _Inference:
         message = f"{_called(of)} never has a field {quote(name)}" + (
             f"; did you mean {quote(near)}?" if near else ""
         )
-        self.warn("cel.never_there", message, at, end, _has_fields(list(operand.fields)))
+        self.warn("cel.never_there", message, at, end, has_fields(operand.fields))
 
     def has(self, node: ast.Has, bound: Bound) -> Type:
         operand = self.visit(node.operand, bound)
@@ -618,9 +618,18 @@ def _called(node: ast.Node) -> str:
     return quote(name) if name else "this value"
 
 
-def _has_fields(fields: list[str]) -> str:
-    shown = [*fields[:LISTED], *(["…"] if len(fields) > LISTED else [])]
+def has_fields(fields: Iterable[str]) -> str:
+    """A hint that lists the fields there are, or the first of many."""
+    names = list(fields)
+    shown = [*names[:LISTED], *(["…"] if len(names) > LISTED else [])]
     return f"it has: {', '.join(shown)}" if shown else "it has no fields"
+
+
+def _method_hint(name: str) -> str | None:
+    """What was meant with the field of a value that has none."""
+    if name in METHODS:
+        return f"call it: .{name}()"
+    return "write size(...)" if name in ("length", "len", "count") else None
 
 
 def _refused(operator: str, a: Type, b: Type, at: int, end: int) -> tuple[str, int, int, str | None]:

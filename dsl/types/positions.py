@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from perdure.dsl.diagnostics import Collector
+from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.expr import ast
 from perdure.dsl.expr.names import dotted_name, text_map
 from perdure.dsl.source import Span
-from perdure.dsl.types.infer import Problem, infer, tests
+from perdure.dsl.suggest import suggest
+from perdure.dsl.types.infer import Problem, has_fields, infer, tests
 from perdure.dsl.types.json_schema import type_of_json
 from perdure.dsl.types.kinds import (
     BOOL,
@@ -267,18 +268,20 @@ class Positions:
         self, value: ast.MapValue, wanted: Map | Object, what: str, place: Span, code: str
     ) -> None:
         given = dict(value.entries)
+        missing = dict.fromkeys(sorted(wanted.required - given.keys()) if isinstance(wanted, Object) else ())
         for name, each in value.entries:
             needed = wanted.value if isinstance(wanted, Map) else wanted.fields.get(name, wanted.rest)
-            if needed is None:
-                message = f"{what} has no field '{name}'"
-                assert isinstance(wanted, Object)
-                hint = f"it has: {', '.join(wanted.fields)}" if wanted.fields else None
-                self.diagnostics.add("PD302", message, where(each, place), hint=hint)
-            else:
+            if needed is not None:
                 self.fit(each, needed, f"{what}.{name}", place, code)
-        missing = sorted(wanted.required - given.keys()) if isinstance(wanted, Object) else []
+                continue
+            assert isinstance(wanted, Object), "a map takes any name"
+            near = suggest(name, wanted.fields.keys() - given.keys())
+            missing.pop(near or "", None)
+            message = f"{what} has no field {quote(name)}"
+            message += f"; did you mean {quote(near)}?" if near else ""
+            self.diagnostics.add("PD302", message, where(each, place), hint=has_fields(wanted.fields))
         if missing:
-            names = ", ".join(f"'{each}'" for each in missing)
+            names = ", ".join(map(quote, missing))
             self.diagnostics.add(code, f"{what} needs {names}", where(value, place))
 
     def known(self, value: ast.Value) -> Type:
