@@ -151,7 +151,7 @@ IGNORABLE = MappingProxyType(
 STRICT = frozenset({"PD812", "PD813"})
 """Codes that only ``--strict`` looks for."""
 
-NOT_ALWAYS = STRICT | {"PD501", "PD701", "PD702", "PD703", "PD814", "PD815", "PD816"}
+NOT_ALWAYS = STRICT | {"PD501", "PD701", "PD702", "PD703", "PD704", "PD814", "PD815", "PD816"}
 """Codes of checks that do not run each time, so that an ignore may look unneeded and be needed."""
 
 
