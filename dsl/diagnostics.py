@@ -144,6 +144,7 @@ IGNORABLE = MappingProxyType(
         "PD401": "the step then waits for ever, as with 'timeout: never'",
         "PD701": "who runs the workflow may register the activity elsewhere",
         "PD702": "who runs the workflow may register another activity under the name",
+        "PD704": "who runs the workflow may register another activity under the name",
     }
 )
 """The errors that a comment may ignore, and why the workflow can run all the same. Of warnings it may all."""
