@@ -227,7 +227,7 @@ def _container(step: model.Step) -> _Parts:
                 f"width {_count_of(step.width)}",
                 _policy(step.on_failure),
                 _said("until", step.until),
-                "" if step.chunk == "off" else f"chunk {step.chunk}",
+                f"chunk {step.chunk}" if isinstance(step.chunk, int) else "",
                 _time(step.timeout),
             ]
             return "fan_out", "repeat", brief(step.items), badges, _one(step.body, f"each {step.each}")

@@ -73,7 +73,9 @@ def fmt(ctx: click.Context, paths: tuple[str, ...], check: bool, diff: bool, std
         "text": None if check and not diff else text,
     }
     out.answer(data, text)
-    out.note(_summary(len(changed), len(files), "would be formatted" if only_look else "formatted"))
+    out.note(
+        _summary(len(changed), len(refused), len(names), "would be formatted" if only_look else "formatted")
+    )
     if refused or (only_look and changed):
         ctx.exit(NO)
 
@@ -128,6 +130,7 @@ def _diff(files: Iterable[_File], *, colored: bool) -> Iterator[str]:
             yield click.style(whole, fg=color) if colored and color else whole
 
 
-def _summary(changed: int, files: int, what: str) -> str:
+def _summary(changed: int, refused: int, files: int, what: str) -> str:
     word = "file" if files == 1 else "files"
-    return f"{changed} of {files} {word} {what}" if changed else f"{files} {word} in order"
+    said = f"{changed} of {files} {word} {what}" if changed else f"{files - refused} {word} in order"
+    return said + (f", {refused} left alone" if refused else "")

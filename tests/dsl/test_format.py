@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from perdure.dsl import Source, document_digest, load
-from perdure.dsl.format import KEYS_OF_STEPS, format_source
+from perdure.dsl.format import KEYS_OF_STEPS, MeaningChanged, _compare, format_source
 from perdure.dsl.schema import schema
 from tests.blocks import blocks
 from tests.checkout import ROOT
@@ -48,7 +48,7 @@ def digests(text: str) -> list[str]:
 
 @pytest.mark.parametrize("text", [*FILES.values(), *ON_PAGES.values()], ids=[*FILES, *ON_PAGES])
 def test_formatting_keeps_meaning_and_is_done_once(text: str) -> None:
-    """Each good file means the same afterwards, and is left alone the second time; bad ones the first time."""
+    """Each good file means the same afterwards, and is left alone the second time; bad ones at once."""
     found = format_source(Source("w", text))
     assert found.diagnostics == () or (found.text == text and not load(Source("w", text)).ok)
     if found.diagnostics:
@@ -308,3 +308,20 @@ def test_no_text_is_too_odd(steps: str) -> None:
     found = format_source(Source("w", f"{HEADER}do:\n  - a: {{ value: 1 }}\n  - b:\n      value: {steps}"))
     if not found.diagnostics:
         assert formatted(found.text) == found.text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("value: 1", "value: 2"),
+        ("value: 1 # c", "value: 1"),
+        ("value: { a: 1, b: 2 }", "value: { b: 2, a: 1 }"),
+        ("value: PT5S", "value: 5s"),
+        ("value: 1", "value: ["),
+    ],
+)
+def test_no_change_of_meaning_goes_unnoticed(before: str, after: str) -> None:
+    """White box: before a text is given back, its values, its comments and its digest are compared."""
+    sources = (Source("w", f"{HEADER}do:\n  - a:\n      {each}\n") for each in (before, after))
+    with pytest.raises(MeaningChanged):
+        _compare(*sources)
