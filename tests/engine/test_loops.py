@@ -86,7 +86,8 @@ def test_index_is_that_of_the_innermost_loop(hub: Hub) -> None:
 def test_a_list_longer_than_the_limit_is_an_error(hub: Hub) -> None:
     """``limit`` of a ``for_each`` bounds the list, before the first iteration."""
     offer(hub)
-    hub.start("do: [{ l: { for_each: [1, 2, 3], limit: 2, do: [{ a: { call: Echo, with: 1 } }] } }]")
+    text = "do: [{ l: { for_each: '${ input }', limit: 2, do: [{ a: { call: Echo, with: 1 } }] } }]"
+    hub.start(text, [1, 2, 3])
     hub.run()
     assert (hub.error()["type"], hub.error()["step"], hub.calls) == ("perdure.LimitExceeded", "l", [])
 
