@@ -49,6 +49,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def sim(session: nox.Session) -> None:
+    """Simulate: ``nox -s sim -- 42`` shows one seed's decisions, ``-- --seeds 1000`` counts many."""
+    _run(session, "python", "-m", "tests.sim", *session.posargs)
+
+
+@nox.session
 def bless(session: nox.Session) -> None:
     """Rewrite the goldens and snapshots from what the code does now. Review the diff as code."""
     _run(session, "python", "-m", "pytest", "-n0", "--snapshot-update", *session.posargs)

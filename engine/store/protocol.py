@@ -201,7 +201,10 @@ class Store(Membership, Turns, Tasks, Clients, Protocol):
     """A hub's database. Safe to use from several threads."""
 
     def changed(self) -> bool:
-        """A hint: whether another connection has written since the last call."""
+        """Whether another connection has written since the last call; True may be said in vain.
+
+        Never missed: that requests of one client keep their order through two processes rests on it.
+        """
 
     def close(self) -> None:
         """Close the connections. The store is not used afterwards."""

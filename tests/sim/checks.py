@@ -1,0 +1,101 @@
+"""What must hold after each write, and at the end. Each check has the number of ``docs/reliability.md``.
+
+They look at the reference store from outside, so they see what is committed and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from perdure.engine.codec import decode_events
+from perdure.engine.events import (
+    ANSWERS,
+    TaskCanceled,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+)
+from perdure.engine.instance import Status
+from perdure.engine.store.memory import MemoryStore
+from perdure.engine.store.rows import Batch, HistoryRow
+
+
+class Checks:
+    """The promises, watched write by write."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._consumed: set[str] = set()
+        self._next: dict[tuple[str, int], tuple[int, int]] = {}
+        """Of each generation: the next seq, and the time of its last turn."""
+        self._ended: dict[str, tuple[Status, str]] = {}
+        self.writes: Counter[str] = Counter()
+
+    def written(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
+        """A write was applied."""
+        self.writes[name] += 1
+        if name == "commit":
+            self._commit(arguments[0])
+
+    def _commit(self, batch: Batch) -> None:
+        member = self._store._workers[batch.worker]
+        assert member.state == "live", f"C2: {batch.worker} is {member.state}, and has committed"
+        for checkpoint in batch.checkpoints:
+            owner = self._store._slots[checkpoint.slot]
+            assert owner == batch.worker, f"C2: {batch.worker} writes a slot of {owner}"
+            for message in checkpoint.consumed:
+                assert message not in self._consumed, f"C3: {message} was consumed twice"
+                self._consumed.add(message)
+            for row in checkpoint.history:
+                self._history(row)
+            self._final(checkpoint.id)
+        for parking in batch.parkings:
+            self._final(parking.instance.id)
+
+    def _history(self, row: HistoryRow) -> None:
+        seq, at = self._next.get((row.instance, row.generation), (0, 0))
+        assert row.first_seq == seq, f"C1: {row.instance} goes on at {row.first_seq}, not {seq}"
+        assert row.at >= at, f"C1: time goes back in {row.instance}"
+        events = decode_events(row.events)
+        assert row.first_seq + len(events) == row.next_seq, f"C1: {row.instance} miscounts its events"
+        self._next[row.instance, row.generation] = row.next_seq, row.at
+
+    def _final(self, instance_id: str) -> None:
+        row = self._store.instance(instance_id)
+        assert row is not None, f"{instance_id} has a turn and no row"
+        before = self._ended.get(instance_id)
+        if before is not None:
+            assert before == (row.status, row.execution), f"C10: {instance_id} was {before}, is {row.status}"
+        if row.status.ended:
+            self._ended[instance_id] = row.status, row.execution
+
+
+def check_events(store: MemoryStore, instance_id: str, generation: int) -> None:
+    """C4 and C5: everything scheduled ends once, and no timer is early."""
+    scheduled: dict[int, TaskScheduled] = {}
+    timers: dict[int, int] = {}
+    closed: set[int] = set()
+    for row in store.history(instance_id, generation, 0, 1_000_000):
+        for seq, event in enumerate(decode_events(row.events), row.first_seq):
+            match event:
+                case TaskScheduled():
+                    scheduled[seq] = event
+                case TimerCreated(fire_at=fire_at):
+                    timers[seq] = fire_at
+                case TaskCompleted() | TaskFailed() | TaskCanceled():
+                    assert event.scheduled_seq in scheduled, f"C4: {instance_id} hears of no task"
+                    assert event.scheduled_seq not in closed, f"C4: a task of {instance_id} ends twice"
+                    closed.add(event.scheduled_seq)
+                case TimerFired() | TimerCanceled():
+                    assert event.scheduled_seq in timers, f"C5: {instance_id} hears of no timer"
+                    assert event.scheduled_seq not in closed, f"C5: a timer of {instance_id} ends twice"
+                    closed.add(event.scheduled_seq)
+                    if isinstance(event, TimerFired):
+                        early = timers[event.scheduled_seq] - row.at
+                        assert early <= 0, f"C5: a timer of {instance_id} fires {early} us early"
+                case _:
+                    assert not isinstance(event, ANSWERS), f"an answer that nobody checks: {event}"

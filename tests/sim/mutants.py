@@ -1,0 +1,180 @@
+"""Wrong engines, each by one line, that a simulation worth its name must find.
+
+``imported(name)`` makes the modules of a mutant come from changed source. It must be called before anything
+of perdure is imported, so each mutant has a process of its own: ``python -m tests.sim --mutant NAME``.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, ModuleType
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """``old`` becomes ``new`` in a module; it must stand there once."""
+
+    module: str
+    old: str
+    new: str
+
+
+_LIVE = 'if member is None or member.state != "live":\n                raise FenceLost'
+_CONSUMED = 'if not self._delete(self._inbox, id_):\n                raise Refused(f"The consumed'
+_FREED = "if task.worker == old:\n                self._put(self._tasks, key, _replace(task, worker=new))"
+_COMMIT = (
+    "        try:\n            self.store.commit(batch)\n"
+    "        except (FenceLost, OutcomeUnknown) as error:\n            self.owner.lost"
+)
+
+MUTANTS = {
+    "no_membership_check": Mutant(
+        "perdure.engine.store.memory",
+        _LIVE,
+        _LIVE.replace(' or member.state != "live"', ""),
+    ),
+    "dead_worker_revived_by_its_renewal": Mutant(
+        "perdure.engine.store.memory",
+        _LIVE,
+        "if lease is not None and member is not None:\n                "
+        f'member = _replace(member, state="live")\n            {_LIVE}',
+    ),
+    "history_overwritten": Mutant(
+        "perdure.engine.store.memory",
+        "self._insert(self._generation(row.instance, row.generation), row.first_seq, row)",
+        "self._put(self._generation(row.instance, row.generation), row.first_seq, row)",
+    ),
+    "consumed_message_need_not_be_there": Mutant(
+        "perdure.engine.store.memory", _CONSUMED, _CONSUMED.replace("id_):", "id_) and False:")
+    ),
+    "consumed_message_stays": Mutant(
+        "perdure.engine.store.memory",
+        _CONSUMED,
+        _CONSUMED.replace("not self._delete(self._inbox, id_)", "id_ not in self._inbox"),
+    ),
+    "slot_taken_from_the_living": Mutant(
+        "perdure.engine.store.memory",
+        "if set(self._slots.values()) <= {None, worker}:",
+        "if True:",
+    ),
+    "lease_not_compared_at_takeover": Mutant(
+        "perdure.engine.store.memory",
+        "expired = member.lease_until == seen_lease and member.lease_until < now",
+        "expired = True",
+    ),
+    "open_task_not_recovered_at_takeover": Mutant(
+        "perdure.engine.owner",
+        "self._rest.adopt.append(row_of(task, instance.slot, queue, deliveries=1))",
+        "pass",
+    ),
+    "task_of_the_dead_not_freed": Mutant(
+        "perdure.engine.store.memory", _FREED, _FREED.replace("== old:", "== old and new is not None:")
+    ),
+    "timer_fires_a_second_early": Mutant(
+        "perdure.engine.timers",
+        "while self._heap and self._heap[0][0] <= now:",
+        "while self._heap and self._heap[0][0] <= now + 1_000_000:",
+    ),
+    "canceled_timer_still_wakes": Mutant(
+        "perdure.engine.turn",
+        "turn.timers_closed.append((execution, closed))\n            case ExecutionCompleted",
+        "pass\n            case ExecutionCompleted",
+    ),
+    "second_result_is_recorded": Mutant(
+        "perdure.engine.turn",
+        'return None if self.running.machine.expects(each.event) else "superseded"',
+        "return None",
+    ),
+    "answer_before_the_commit": Mutant(
+        "perdure.engine.duties",
+        _COMMIT,
+        "        for message_id in sealed.answers:\n            self._asks[message_id].answer()\n" + _COMMIT,
+    ),
+    "activities_started_before_the_commit": Mutant(
+        "perdure.engine.duties",
+        _COMMIT,
+        "        self._activities.start(sealed.activities)\n        sealed.activities.clear()\n" + _COMMIT,
+    ),
+    "blind_retry_of_an_unknown_commit": Mutant(
+        "perdure.engine.duties",
+        _COMMIT,
+        _COMMIT.replace(
+            "        except (",
+            "        except OutcomeUnknown:\n            self.store.commit(batch)\n        except (",
+        ),
+    ),
+    "request_key_not_written": Mutant(
+        "perdure.engine.store.memory",
+        "for request in batch.requests:\n                self._insert(",
+        "for request in ():\n                self._insert(",
+    ),
+    "continue_as_new_drops_the_events": Mutant(
+        "perdure.engine.turn",
+        "carried=tuple(machine.state.buffer),",
+        "carried=(),",
+    ),
+    "terminal_status_overwritten": Mutant(
+        "perdure.engine.turn",
+        "if instance.status.ended:\n            # A next generation of ours that never began is no loss.",
+        "if False:\n            # A next generation of ours that never began is no loss.",
+    ),
+    "lost_batch_not_taken_back": Mutant(
+        "perdure.engine.owner",
+        "                self._take_back(turn)\n",
+        "                pass\n",
+    ),
+    "messages_of_two_processes_out_of_order": Mutant(
+        "perdure.engine.duties",
+        "if not count or (self.slots and self._news):",
+        "if not count:",
+    ),
+}
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Loads a module from changed source, and keeps no compiled file of it."""
+
+    def __init__(self, name: str, path: str, mutant: Mutant) -> None:
+        super().__init__(name, path)
+        self._mutant = mutant
+
+    def get_code(self, fullname: str) -> CodeType:
+        text = Path(self.path).read_text("utf-8")
+        count = text.count(self._mutant.old)
+        if count != 1:
+            raise ImportError(f"{fullname} has the text to be changed {count} times, not once")
+        return compile(text.replace(self._mutant.old, self._mutant.new), self.path, "exec")
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+        self._looking = False
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self._mutant.module or self._looking:
+            return None
+        self._looking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._looking = False
+        assert spec is not None, fullname
+        assert spec.origin is not None, fullname
+        loader = _Loader(fullname, spec.origin, self._mutant)
+        return importlib.util.spec_from_file_location(fullname, spec.origin, loader=loader)
+
+
+def imported(name: str) -> None:
+    """From now on the mutant's module is imported with its change."""
+    mutant = MUTANTS[name]
+    assert mutant.module not in sys.modules, f"{mutant.module} is imported already"
+    sys.meta_path.insert(0, _Finder(mutant))

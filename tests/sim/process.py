@@ -1,0 +1,199 @@
+"""A worker's process in the world: its duties, its activities, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+from perdure.engine.activities import Context, Registry
+from perdure.engine.duties import Duties
+from perdure.engine.errors import FenceLost, OutcomeUnknown, StoreError
+from perdure.engine.executor import Executor
+from perdure.engine.programs import Programs
+from perdure.engine.requests import Ask
+from perdure.engine.store.protocol import Store
+from perdure.engine.tasks import Task
+from tests.sim.faults import FaultyStore, Plan
+from tests.sim.ledger import Ledger
+from tests.sim.world import SECOND, World
+
+PLACES = 6
+
+
+class InlineActivities:
+    """Activities as actors of the world: each takes a while, and then happens at once."""
+
+    def __init__(self, process: Process, registry: Registry, programs: Programs) -> None:
+        self._process = process
+        self._registry = registry
+        self._executor = Executor(self._registry, programs.get, self._nothing, concurrency=1)
+        self._contexts: dict[tuple[str, int], Context] = {}
+
+    @staticmethod
+    def _nothing(_task: Task, _answer: Any) -> None:
+        raise AssertionError("the executor itself runs nothing here")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What is offered here."""
+        return self._registry.names
+
+    @property
+    def running(self) -> frozenset[tuple[str, int]]:
+        """Those that have begun and not ended."""
+        return frozenset(self._contexts)
+
+    @property
+    def places(self) -> int:
+        """Few, so that some tasks wait in the table."""
+        return max(PLACES - len(self._contexts), 0)
+
+    def start(self, tasks: Iterable[Task]) -> None:
+        """Each becomes an actor."""
+        for task in tasks:
+            context = Context(task.instance, task.path, task.key, task.attempt)
+            assert task.id not in self._contexts, "one task runs twice in one process"
+            self._contexts[task.id] = context
+            self._process.spawn_activity(task, context, self._perform)
+
+    def cancel(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Nobody waits for them; they do not look."""
+        for key in keys:
+            if key in self._contexts:
+                self._contexts[key].canceled = True
+
+    def tend(self, now: float) -> None:
+        """There are no threads to be tended."""
+
+    def _perform(self, task: Task, context: Context) -> None:
+        activity = self._registry.get(task.name)
+        assert activity is not None, task.name
+        answer = self._executor.perform(task, activity, context)
+        self._process.ended(task, answer)
+        del self._contexts[task.id]
+
+
+class Process:
+    """A process with a worker in it, in the place of ``engine.worker.Worker`` for its clients.
+
+    ``on_crash`` hears when it is over, with the ids it was a member under.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        plan: Plan,
+        inner: Store,
+        name: str,
+        ledger: Ledger,
+        *,
+        lease: int,
+        memory: int,
+        poll: int,
+        offers: Sequence[str],
+        on_crash: Callable[[Process], None],
+        written: Callable[[str, tuple[Any, ...], Any], None],
+    ) -> None:
+        self.world = world
+        self.name = name
+        self.over = False
+        self.member_ids: list[str] = []
+        self._plan = plan
+        self._poll = poll
+        self._on_crash = on_crash
+        self.faulty = FaultyStore(
+            inner, world, plan, name, crash=self.crash, written=self._heard(written), lease=lease
+        )
+        self.store = cast("Store", self.faulty)
+        self.programs = Programs(self.store.program)
+        activities = InlineActivities(self, ledger.registry(offers), self.programs)
+        self.duties = Duties(
+            self.store, self.programs, activities, reserve=False, queues=(), lease=lease, memory=memory
+        )
+        world.spawn(name, self._live, self)
+
+    def _heard(
+        self, written: Callable[[str, tuple[Any, ...], Any], None]
+    ) -> Callable[[str, tuple[Any, ...], Any], None]:
+        def heard(name: str, arguments: tuple[Any, ...], result: Any) -> None:
+            if name == "join":
+                self.member_ids.append(arguments[0].id)
+            elif name == "rejoin":
+                self.member_ids.append(arguments[1].id)
+            written(name, arguments, result)
+
+        return heard
+
+    # -- what clients in this process use ---------------------------------------------------------
+
+    @property
+    def owns_slots(self) -> bool:
+        """Whether turns are taken here."""
+        return bool(self.duties.slots)
+
+    def submit(self, ask: Ask) -> None:
+        """Let the owner carry out what a client asks."""
+        self.duties.asking.append(ask)
+        self.world.wake(self)
+
+    def watch(self, instance_id: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Nobody is told; whoever waits looks again after a while."""
+        return lambda: None
+
+    # -- its life ---------------------------------------------------------------------------------
+
+    def crash(self) -> None:
+        """End at once. Does not return to an actor of this process."""
+        self.over = True
+        self._on_crash(self)
+        self.world.kill(self)
+
+    def spawn_activity(self, task: Task, context: Context, perform: Callable[[Task, Context], None]) -> None:
+        """Let an activity happen after a while, unless the process ends before."""
+        delay = self.world.random.choice([1, 1000, SECOND // 20, SECOND])
+        # A group of its own within the process: waking the worker must not hurry it.
+        self.world.later(f"{self.name}/{task.name}", delay, lambda: self._if_alive(perform, task, context))
+
+    def _if_alive(self, perform: Callable[[Task, Context], None], task: Task, context: Context) -> None:
+        if not self.over:
+            perform(task, context)
+
+    def ended(self, task: Task, answer: Any) -> None:
+        """An activity has ended."""
+        self.duties.done(task, answer)
+        self.world.wake(self)
+
+    def _live(self) -> None:
+        self._retrying(self.duties.join)
+        while True:
+            try:
+                busy = self.duties.round()
+            except (FenceLost, OutcomeUnknown) as error:
+                self.world.note(f"{self.name}: joins again ({error})")
+                self._retrying(self.duties.rejoin)
+            except StoreError:
+                self._back_off()
+            else:
+                if busy:
+                    self.world.pause()
+                else:
+                    self._rest()
+
+    def _rest(self) -> None:
+        due = self.duties.owner.timers.next()
+        now = self.store.time()
+        rest = self._poll if due is None else min(self._poll, max(due - now, 1))
+        if self.duties.finished or self.duties.asking or self.faulty.news:
+            rest = 1
+        self.world.sleep(rest)
+
+    def _retrying(self, step: Callable[[], None]) -> None:
+        while True:
+            try:
+                step()
+                return
+            except StoreError:
+                self._back_off()
+
+    def _back_off(self) -> None:
+        self.world.sleep(self.world.random.randrange(1, SECOND // 10))

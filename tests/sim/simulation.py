@@ -1,0 +1,318 @@
+"""One run: a world made from a seed, faults for a while, then peace, and then the account.
+
+``simulate(seed)`` raises ``Failure`` with everything that is needed to look at it again.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, cast
+
+import msgspec
+
+from perdure.compiler import compile_workflow
+from perdure.dsl import load
+from perdure.dsl.source import Source
+from perdure.engine import clock, ids
+from perdure.engine.client import Client
+from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, StoreError
+from perdure.engine.instance import Status
+from perdure.engine.linked import LinkedProgram, link
+from perdure.engine.store.memory import MemoryStore
+from perdure.engine.store.protocol import Store
+from perdure.engine.worker import Worker
+from tests.engine.driver import check_prefixes
+from tests.sim.checks import Checks, check_events
+from tests.sim.documents import Document, make
+from tests.sim.faults import FaultyStore, Plan
+from tests.sim.ledger import Ledger
+from tests.sim.process import Process
+from tests.sim.world import DAY, SECOND, World
+
+DOCUMENTS = 150
+"""How many documents there are of each kind: compiling one takes longer than a run."""
+SAFETY = 4_000
+"""Steps of the world with faults."""
+LIVENESS = 60_000
+"""Steps without, in which everything must end."""
+
+
+class Failure(AssertionError):
+    """A promise was broken; the text says by which seed."""
+
+
+@lru_cache(maxsize=4 * DOCUMENTS)
+def document(number: int, long_time: bool) -> tuple[Document, LinkedProgram]:
+    """A document and its Program."""
+    made = make(number, long_time=long_time)
+    loaded = load(Source("flow.perdure.yaml", made.text))
+    assert loaded.ok, loaded.diagnostics
+    return made, link(compile_workflow(loaded.workflows[0]))
+
+
+@dataclass
+class Order:
+    """What a client wants: an instance of a document, and what may happen to it."""
+
+    id: str
+    document: Document
+    program: LinkedProgram
+    input: dict[str, int]
+    terminate: bool
+    pause: bool
+    started: bool = False
+    maybe_terminated: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run has seen."""
+
+    seed: int | str
+    faults: dict[str, int]
+    writes: dict[str, int]
+    calls: int
+    virtual_seconds: float
+    instances: int
+    statuses: dict[str, int]
+    joined: int
+
+
+def simulate(seed: int | str, *, trace: bool = False) -> Report:
+    """Run a seed. Raises ``Failure``; with ``trace`` prints the decisions."""
+    world = World(seed)
+    run = _Run(world, seed)
+    try:
+        with ids.drawn_from(world.random), clock.driven_by(world):
+            return run.whole()
+    except Exception as error:  # noqa: BLE001
+        decisions = "\n".join(world.decisions)
+        text = "".join(traceback.format_exception(error, limit=-6))
+        faults = dict(run.plan.counts)
+        raise Failure(
+            f"seed {seed}: {error}\n\nthe last decisions:\n{decisions}\n\nfaults: {faults}\n{text}"
+        ) from None
+    finally:
+        if trace:
+            print("\n".join(world.decisions))  # noqa: T201
+
+
+class _Run:
+    def __init__(self, world: World, seed: int | str) -> None:
+        random = world.random
+        self.world = world
+        self.seed = seed
+        self.long_time = random.random() < 0.5
+        self.plan = Plan.drawn(random, long_time=self.long_time)
+        self.store = MemoryStore(world)
+        self.checks = Checks(self.store)
+        self.ledger = Ledger()
+        self.lease = random.choice([40 * DAY, 20 * DAY] if self.long_time else [2 * SECOND, 10 * SECOND])
+        self.memory = random.choice([0, 2_000, 64 << 20])
+        self.poll = self.lease // random.choice([6, 16])
+        self.processes: list[Process] = []
+        self.joined = 0
+        self.unfinished = 0
+        self.peace = False
+
+    # -- the run ----------------------------------------------------------------------------------
+
+    def whole(self) -> Report:
+        """Faults, peace, account."""
+        random = self.world.random
+        orders = [self._order(number) for number in range(random.randint(1, 5))]
+        for _ in range(random.choice([1, 2, 2, 3])):
+            self._spawn()
+        for order in orders:
+            self.unfinished += 1
+            self.world.spawn(f"client of {order.id}", partial(self._client, order), order)
+        began = self.world.now
+        self.world.run(lambda: self._all_ended(orders), SAFETY)
+        self.peace, self.plan.active = True, False
+        self.world.note("peace")
+        self._spawn()
+        ended = self.world.run(lambda: self._all_ended(orders), LIVENESS)
+        assert ended, f"stuck: {[(o.id, self._status(o.id)) for o in orders]}"
+        for order in orders:
+            self._account(order)
+        settled = self.world.run(self._nothing_left, LIVENESS)
+        left = [*self.store._timers.values(), *self.store._tasks.values(), *self.store._inbox.values()]
+        assert settled, f"C9: rows of work are left: {left}"
+        statuses = Counter(str(self._status(order.id)) for order in orders)
+        return Report(
+            seed=self.seed,
+            faults=dict(self.plan.counts),
+            writes=dict(self.checks.writes),
+            calls=self.plan.calls,
+            virtual_seconds=(self.world.now - began) / SECOND,
+            instances=len(orders),
+            statuses=dict(statuses),
+            joined=self.joined,
+        )
+
+    def _order(self, number: int) -> Order:
+        random = self.world.random
+        made, program = document(random.randrange(DOCUMENTS), self.long_time)
+        return Order(
+            id=f"i{number}",
+            document=made,
+            program=program,
+            input={"n": random.randint(0, 5), "round": 1},
+            terminate=random.random() < 0.1,
+            pause=random.random() < 0.25,
+        )
+
+    # -- processes --------------------------------------------------------------------------------
+
+    def _spawn(self) -> None:
+        random = self.world.random
+        self.joined += 1
+        process = Process(
+            self.world,
+            self.plan,
+            self.store,
+            f"p{self.joined}",
+            self.ledger,
+            lease=self.lease,
+            memory=self.memory,
+            poll=self.poll,
+            # The owner of an instance may not offer what it calls: then another process does it.
+            offers=["Work", "Break"]
+            if self.peace or random.random() < 0.5
+            else [random.choice(["Work", "Break"])],
+            on_crash=self._crashed,
+            written=self._written,
+        )
+        self.processes.append(process)
+
+    def _crashed(self, process: Process) -> None:
+        # A process's locks are free when it ends; those of a machine that is away tell nobody.
+        if self.world.random.random() < 0.7:
+            for member in process.member_ids:
+                self.store.kill(member)
+        delay = self.world.random.randrange(1, 2 * self.lease)
+        self.world.later("a new process", delay, self._spawn)
+
+    def _written(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
+        self.checks.written(name, arguments, result)
+        for process in self.processes:
+            process.faulty.writes += 1
+            if not process.over:
+                self.world.wake(process)
+
+    # -- clients ----------------------------------------------------------------------------------
+
+    def _client(self, order: Order) -> None:
+        """Start the instance, send its events, disturb it; every request until it is answered."""
+        random = self.world.random
+        self.world.sleep(random.randrange(1, SECOND))
+        self._until_done(order, "start", lambda client: self._start(client, order))
+        order.started = True
+        if order.pause:
+            self._until_done(order, "suspend", lambda client: client.suspend(order.id, request_key="s"))
+        for number in range(1, order.document.events + 1):
+            self.world.sleep(random.randrange(1, 2 * SECOND))
+            self._until_done(order, f"event {number}", partial(self._send, order, number))
+        if order.pause:
+            self._until_done(order, "resume", lambda client: client.resume(order.id, request_key="r"))
+        if order.terminate:
+            self.world.sleep(random.randrange(1, 10 * SECOND))
+            order.maybe_terminated = True
+            self._until_done(order, "terminate", lambda client: client.terminate(order.id, request_key="t"))
+        self.unfinished -= 1
+
+    def _start(self, client: Client, order: Order) -> None:
+        try:
+            client.run(order.program.program, order.input, id=order.id)
+        except Conflict:
+            assert self._status(order.id) is not None, "a start was refused, and nothing is there"
+
+    def _send(self, order: Order, number: int, client: Client) -> None:
+        client.raise_event(order.id, "Go", number, request_key=f"event {number}")
+
+    def _until_done(self, order: Order, what: str, act: Callable[[Client], object]) -> None:
+        """Ask in some process, or straight in the database, until there is an answer."""
+        random, done = self.world.random, False
+        while not done:
+            there = [process for process in self.processes if not process.over]
+            process = random.choice(there) if there and random.random() < 0.8 else None
+            outcome: list[Exception | None] = []
+            group = outcome if process is None else process
+            asking = self.world.spawn(f"{order.id}: {what}", partial(self._ask, act, process, outcome), group)
+            clock.wait(asking.done)
+            error = outcome[0] if outcome else OutcomeUnknown("the process ended")
+            self.world.note(f"client of {order.id}: {what}: {error or 'done'}")
+            assert not isinstance(error, NotFound), f"an acknowledged instance is not there: {order.id}"
+            done = error is None or isinstance(error, Ended)
+            if not done:
+                self.world.sleep(random.randrange(1, SECOND))
+
+    def _ask(
+        self, act: Callable[[Client], object], process: Process | None, outcome: list[Exception | None]
+    ) -> None:
+        try:
+            if process is None:
+                act(Client(self._outside(outcome)))
+            else:
+                act(Client(process.store, cast("Worker", process)))
+            outcome.append(None)
+        except (StoreError, NotFound, Ended) as error:
+            outcome.append(error)
+
+    def _outside(self, group: object) -> Store:
+        """The store as a process without a worker sees it, which only asks and ends."""
+        store = FaultyStore(
+            self.store,
+            self.world,
+            self.plan,
+            "outside",
+            crash=lambda: self.world.kill(group),
+            written=self._written,
+            lease=self.lease,
+        )
+        return cast("Store", store)
+
+    # -- the account ------------------------------------------------------------------------------
+
+    def _status(self, instance_id: str) -> Status | None:
+        row = self.store.instance(instance_id)
+        return None if row is None else row.status
+
+    def _all_ended(self, orders: list[Order]) -> bool:
+        if self.unfinished:
+            return False
+        return all((status := self._status(order.id)) is not None and status.ended for order in orders)
+
+    def _account(self, order: Order) -> None:
+        row = self.store.instance(order.id)
+        assert row is not None, order.id
+        for generation in range(1, row.generation + 1):
+            rows = self.store.history(order.id, generation, 0, 1_000_000)
+            check_prefixes(order.program, order.id, rows)
+            check_events(self.store, order.id, generation)
+        status, value, state = order.document.run(order.input["n"])
+        if row.status is Status.TERMINATED:
+            assert order.maybe_terminated, f"{order.id} was terminated by nobody"
+            return
+        payloads = self.store.payloads(order.id)
+        key = "output" if status == "Completed" else "error"
+        assert row.status == status, f"{order.id} is {row.status}, not {status}: {payloads}"
+        found = msgspec.json.decode(payloads[key])
+        assert found == value, f"{order.id} gives {found}, not {value}"
+        for label, count in state.calls.items():
+            keys = self.ledger.keys.get((order.id, label), set())
+            if label in state.optional:
+                assert len(keys) <= count, f"{order.id} did {label} under {len(keys)} keys, not {count}"
+            else:
+                assert len(keys) == count, f"{order.id} did {label} under {len(keys)} keys, not {count}"
+        done = {label for instance, label in self.ledger.keys if instance == order.id}
+        assert done <= set(state.calls), f"{order.id} did what it should not: {done - set(state.calls)}"
+
+    def _nothing_left(self) -> bool:
+        """Whether no row of work is left of what has ended."""
+        store = self.store
+        return not (store._timers or store._tasks or store._inbox)
