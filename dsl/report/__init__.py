@@ -14,6 +14,8 @@ Format: TypeAlias = Literal["full", "concise", "json", "github", "gitlab", "sari
 
 PLAIN = Look()
 
+__all__ = ["PLAIN", "Format", "Look", "format_diagnostics"]
+
 
 def format_diagnostics(
     diagnostics: Iterable[Diagnostic], sources: Iterable[Source], format: Format = "full", look: Look = PLAIN

@@ -30,9 +30,9 @@ def render(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source]) -> 
 
 def _add(suite: ET.Element, diagnostic: Diagnostic, source: Source) -> None:
     line, column = diagnostic.span.start
-    place = {"file": _text(diagnostic.file), "line": str(line)}
+    file = _text(diagnostic.file)
     name = f"{diagnostic.code} at {line}:{column}"
-    case = ET.SubElement(suite, "testcase", name=name, classname=_text(diagnostic.file), **place)
+    case = ET.SubElement(suite, "testcase", name=name, classname=file, file=file, line=str(line))
     if diagnostic.severity is Severity.ERROR:
         said = ET.SubElement(case, "failure", message=_text(diagnostic.message), type=diagnostic.code)
     else:

@@ -79,7 +79,7 @@ def check(
             return Checked(source=Source(name, shown), workflows=(), diagnostics=found)
         text = data.decode("utf-8", "ignore")
     source = Source(name, text)
-    catalog = catalog_of(activities and activities.manifest(), beside)
+    catalog = catalog_of(None if activities is None else activities.manifest(), beside)
     built = build(source, catalog, strict=strict, files=files_beside(name))
     diagnostics = (*built.diagnostics, *built.ignores.kept(_unknown(built, activities)))
     return Checked(
