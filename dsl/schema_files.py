@@ -12,7 +12,7 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from perdure.dsl.diagnostics import quote
 
@@ -136,7 +136,7 @@ class _Bundle:
         return schema
 
 
-def _leads_away(reference: Any) -> bool:
+def _leads_away(reference: Any) -> TypeGuard[str]:
     return isinstance(reference, str) and not reference.startswith("#")
 
 
