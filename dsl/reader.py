@@ -42,6 +42,7 @@ MAX_EXPANDED_CHARACTERS = 1024 * 1024
 EXPANSION = 10
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_VERSION = re.compile("^%YAML.*$", re.MULTILINE)
 _BEYOND_UNICODE = re.compile(r"\\U(?!000[0-9a-fA-F]|0010)[0-9a-fA-F]{8}")
 _NOWHERE = re.compile("[\0\ud800-\udfff]")
 """What even an escape may not write: no store keeps it."""
@@ -161,6 +162,12 @@ class _Reading:
             problem = explain(error, self._text)
             span = self._span(problem.start, problem.end)
             raise self._stopped(problem.code, problem.message, span, problem.hint) from None
+        except AssertionError:
+            # The parser asserts that a version ends in 1 or 2.
+            directive = _VERSION.search(self._text)
+            span = self._span(*directive.span()) if directive else Span.at(1, 1)
+            message = "documents are YAML 1.2; leave the %YAML line out"
+            raise self._stopped("PD121", message, span) from None
         except (YAMLError, ValueError, OverflowError):
             # The scanner does not expect chr() to refuse an escape; where it was is lost.
             escape = _BEYOND_UNICODE.search(self._text)

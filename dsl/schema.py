@@ -57,10 +57,13 @@ def schema() -> Schema:
 
 
 def check_structure(root: Node, diagnostics: Collector) -> bool:
-    """Whether a document has the structure of a workflow; says what is wrong otherwise."""
+    """Whether a document has the structure of a workflow; says what is wrong otherwise.
+
+    When nothing more is kept the walk ends early, and what was not seen is not taken for right.
+    """
     walker = _Walker(diagnostics)
     walker.document(root)
-    return not walker.harmed
+    return not (walker.harmed or diagnostics.full)
 
 
 def kinds(union: str) -> tuple[str, ...]:

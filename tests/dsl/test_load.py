@@ -204,6 +204,12 @@ def test_arguments_that_may_be_right(written: str) -> None:
     assert check_activities(workflow, {"Charge": charge}) == ()
 
 
+def test_a_document_after_too_many_mistakes_is_not_taken_for_right() -> None:
+    """What is not looked at any more, because enough was found, is not decoded either."""
+    wrong = "".join(f"---\nx{number}: 1\n" for number in range(LIMIT + 5))
+    assert loaded(f"{wrong}---\ndsl: perdure/1\n").documents == ()
+
+
 @pytest.mark.parametrize("key", ["on", "if", "do", "call"])
 def test_keys_of_data_are_free(key: str) -> None:
     """Words of the language mean nothing inside a value."""

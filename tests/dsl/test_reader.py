@@ -122,6 +122,7 @@ def test_places_inside_scalars(text: str, needle: str, line: int, column: int) -
         ("a: 1e400", "PD116"),
         ("a: -.inf", "PD117"),
         ("%TAG ! tag:x,2000:\n---\na: 1", "PD121"),
+        ("%YAML 1.11\n---\na: 1", "PD121"),
         ("? [a]\n: b", "PD119"),
         ("null: 1", "PD119"),
     ],
