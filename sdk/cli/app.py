@@ -16,7 +16,7 @@ COMMANDS = {
     "init": "Start a directory with an example workflow.",
     "validate": "Check workflow files and point at what is wrong.",
     "fmt": "Bring workflow files into one layout.",
-    "compile": "List the instructions that workflows compile to.",
+    "compile": "List the instructions that workflows and entities compile to.",
     "diagram": "Draw a workflow as SVG, Mermaid or text.",
     "explain": "Say what a diagnostic's code means.",
     "schema": "Print the JSON Schema of workflow files, for editors.",
