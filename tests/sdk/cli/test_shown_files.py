@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.compiler.build import build
+from perdure.compiler.build import Built, BuiltEntity, build
 from perdure.compiler.disassemble import disassemble
 from perdure.dsl import Source, load
 from perdure.dsl.diagram import draw
@@ -32,7 +32,7 @@ def test_every_definition_is_listed(both: str) -> None:
     """The listings of a file stand below each other, each below its digest."""
     answer = perdure("compile", both)
     built = build(Source("x", BOTH))
-    every = [*built.workflows, *built.entities]
+    every: list[Built | BuiltEntity] = [*built.workflows, *built.entities]
     assert answer.code == 0
     assert answer.out == "\n".join(f"digest {each.digest}\n{disassemble(each.program)}" for each in every)
 
