@@ -6,7 +6,11 @@ import json
 import sys
 from importlib import import_module
 
+<<<<<<< HEAD
 NAMES = ("chain", "latency", "fan_out", "store", "expressions", "compile")
+=======
+NAMES = ("chain", "latency", "fan_out", "store", "expressions", "validate")
+>>>>>>> 9a2fa0f (wip)
 
 
 def main(argv: list[str]) -> int:

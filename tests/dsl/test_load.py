@@ -206,8 +206,7 @@ def test_arguments_that_may_be_right(written: str) -> None:
 
 def test_a_document_after_too_many_mistakes_is_not_taken_for_right() -> None:
     """What is not looked at any more, because enough was found, is not decoded either."""
-    wrong = "".join(f"---\nx{number}: 1\n" for number in range(LIMIT + 5))
-    assert loaded(f"{wrong}---\ndsl: perdure/1\n").documents == ()
+    assert loaded("dsl:\n---\n" * LIMIT + f"{HEADER}do:\n").documents == ()
 
 
 @pytest.mark.parametrize("key", ["on", "if", "do", "call"])
