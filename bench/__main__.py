@@ -6,11 +6,7 @@ import json
 import sys
 from importlib import import_module
 
-<<<<<<< HEAD
-NAMES = ("chain", "latency", "fan_out", "store", "expressions", "compile")
-=======
-NAMES = ("chain", "latency", "fan_out", "store", "expressions", "validate")
->>>>>>> 9a2fa0f (wip)
+NAMES = ("chain", "latency", "fan_out", "store", "expressions", "validate", "compile")
 
 
 def main(argv: list[str]) -> int:
