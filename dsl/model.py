@@ -554,7 +554,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """One document of kind ``workflow``. Its tags see ``input`` and ``workflow``, and so does ``concurrency``."""
+    """One document of kind ``workflow``. Its tags and ``concurrency`` see ``input`` and ``workflow``."""
 
     name: str
     version: str

@@ -9,6 +9,7 @@ import click
 
 from perdure.cli.connection import open_store, told_where
 from perdure.cli.console import console
+from perdure.cli.failures import USAGE, Stop
 from perdure.cli.settings import Command, settings
 
 
@@ -25,6 +26,9 @@ def deploy(ctx: click.Context, paths: tuple[str, ...]) -> None:
 
     checked = [sources.check(path, sources.read_file(Path(path)), None) for path in paths]
     sources.refuse_unsupported(checked)
+    for each in checked:
+        if not each.workflows and not each.entities:
+            raise Stop(USAGE, "no_workflow", f"{each.source.name} holds nothing to deploy")
     db, server = settings(ctx).target()
     with told_where(ctx):
         results = _to_server(server, checked) if server is not None else _to_database(db, checked)
