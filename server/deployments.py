@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perdure.compiler.build import Build, Built, build
-from perdure.compiler.ir import EntityProgram, Program
+from perdure.compiler.build import Built, BuiltEntity, build
 from perdure.dsl import Diagnostic, Severity, Source, format_diagnostics, load_bytes
 from perdure.dsl.diagnostics import Related, quote
 from perdure.dsl.source import Position, Span
@@ -41,25 +40,24 @@ def deploy_source(client: Client, text: str, filename: str, *, dry_run: bool = F
     """
     source = Source(filename, text)
     built = build(source)
-    diagnostics = (*built.diagnostics, *unsupported(_programs(built), source))
+    diagnostics = (*built.diagnostics, *unsupported(built.workflows, built.entities, source))
     if any(each.severity is Severity.ERROR for each in diagnostics):
         raise InvalidDocument(diagnostics, source)
     return client.deploy([_deployment(each, text) for each in built.workflows], dry_run=dry_run)
 
 
-def unsupported(programs: Sequence[Program | EntityProgram], source: Source) -> list[Diagnostic]:
-    """What in the programs of a file the engine cannot run: PD603, in the order of the file."""
-    lines = source.text.splitlines()
+def unsupported(
+    workflows: Sequence[Built], entities: Sequence[BuiltEntity], source: Source
+) -> list[Diagnostic]:
+    """What in the documents of a file the engine cannot run: PD603, in the order of the file."""
+    needs = [need for each in workflows for need in missing(each.program)]
+    needs += [need for each in entities for need in missing(each.program)]
     features: dict[tuple[str | None, int, int], dict[str, None]] = {}
-    for program in programs:
-        for feature, step, line, column in missing(program):
-            features.setdefault((step, line, column), {})[feature] = None
+    for feature, step, line, column in needs:
+        features.setdefault((step, line, column), {})[feature] = None
+    lines = source.text.split("\n")
     found = [_missing(", ".join(names), *place, source.name, lines) for place, names in features.items()]
     return sorted(found, key=lambda each: each.span)
-
-
-def _programs(built: Build) -> list[Program | EntityProgram]:
-    return [*(each.program for each in built.workflows), *(each.program for each in built.entities)]
 
 
 def _missing(

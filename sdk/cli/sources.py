@@ -160,11 +160,8 @@ def refuse_unsupported(checked: Sequence[Checked]) -> None:
     from perdure.server.deployments import unsupported
 
     def unsupported_too(file: Checked) -> Checked:
-        programs = [
-            *(each.program for each in file.workflows),
-            *(each.program for each in file.entities),
-        ]
-        return replace(file, diagnostics=(*file.diagnostics, *unsupported(programs, file.source)))
+        found = unsupported(file.workflows, file.entities, file.source)
+        return replace(file, diagnostics=(*file.diagnostics, *found))
 
     refuse([unsupported_too(file) for file in checked])
 
