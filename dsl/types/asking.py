@@ -15,8 +15,8 @@ from perdure.dsl.types.json_schema import type_of_schema
 from perdure.dsl.types.kinds import DYN, NULL, Object, Type, describe, fits
 from perdure.dsl.types.positions import ENTITY_KEY, Env, Positions, where
 
-Operations: TypeAlias = Callable[[str, str], "tuple[Type | None, Type] | None"]
-"""From an entity's type and an operation to the types of its input, if it takes one, and of its result."""
+Operations: TypeAlias = Callable[[str, str], "tuple[Type, Type] | None"]
+"""From an entity's type and an operation to the types of its input and of its result, where it is known."""
 
 
 class Asking(Positions):
@@ -65,11 +65,7 @@ class Asking(Positions):
             return DYN
         wanted, result = known
         what = f"{step.entity.type}.{step.operation}"
-        if wanted is not None:
-            self.given(step.arguments, wanted, what, step.operation_span, "PD502")
-        elif step.arguments is not None:
-            message = f"{what} takes no input, but there is a 'with'"
-            self.diagnostics.add("PD502", message, step.operation_span)
+        self.given(step.arguments, wanted, what, step.operation_span, "PD502")
         return result
 
     def started(self, step: model.CallWorkflow | model.StartWorkflow | model.Launch, env: Env) -> Type:

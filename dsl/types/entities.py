@@ -7,7 +7,7 @@ from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.types.asking import Asking, Operations
 from perdure.dsl.types.catalog import Catalog
 from perdure.dsl.types.json_schema import type_of_json, type_of_schema
-from perdure.dsl.types.kinds import DYN, MAP, NEVER, NULL, STRING, Object, Type, object_of
+from perdure.dsl.types.kinds import DYN, MAP, NEVER, STRING, Object, Type, object_of
 from perdure.dsl.types.names import loosely
 from perdure.dsl.types.positions import CONDITION, MESSAGE, Env
 
@@ -38,19 +38,14 @@ def _keys(operation: model.Operation) -> list[str]:
     return [name for name, _ in operation.set] if isinstance(operation.set, tuple) else []
 
 
-def input_type(operation: model.Operation) -> Type | None:
-    """What an operation takes; None when it takes nothing."""
-    return None if operation.input_schema is None else type_of_schema(operation.input_schema)
-
-
 class Entities:
     """The operations of the entities of a catalog, each inferred once."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._found: dict[tuple[str, str], tuple[Type | None, Type] | None] = {}
+        self._found: dict[tuple[str, str], tuple[Type, Type] | None] = {}
 
-    def operation(self, entity: str, name: str) -> tuple[Type | None, Type] | None:
+    def operation(self, entity: str, name: str) -> tuple[Type, Type] | None:
         """The types of the input and of the result of an operation; None when it is not known."""
         key = (entity, name)
         if key not in self._found:
@@ -61,7 +56,7 @@ class Entities:
             )
             if known is not None and operation is not None:
                 checker = EntityTypes(known, self._catalog, lambda *_: None, Collector(known.file))
-                self._found[key] = (input_type(operation), checker.own(operation))
+                self._found[key] = (type_of_schema(operation.input_schema), checker.own(operation))
         return self._found[key]
 
 
@@ -88,7 +83,7 @@ class EntityTypes(Asking):
 
     def own(self, operation: model.Operation) -> Type:
         """One of the entity's operations; gives the type of its result."""
-        env = Env(None, state=self.state, input=input_type(operation) or NULL, key=STRING)
+        env = Env(None, state=self.state, input=type_of_schema(operation.input_schema), key=STRING)
         for local in operation.let:
             found = self.json(local.value, env)
             env.add(local.name, DYN if found == NEVER else found)

@@ -49,8 +49,8 @@ class Steps(Asking):
     ) -> None:
         super().__init__(catalog, operations, diagnostics, strict=strict)
         self.workflow = workflow
-        self.input = DYN if workflow.input_schema is None else type_of_schema(workflow.input_schema)
-        self.output = DYN if workflow.output_schema is None else type_of_schema(workflow.output_schema)
+        self.input = type_of_schema(workflow.input_schema)
+        self.output = type_of_schema(workflow.output_schema)
         self.variables = {each.name: variable_type(each) for each in workflow.variables}
         self.events = {
             each.name: type_of_schema(each.schema) for each in workflow.events if each.schema is not None

@@ -235,7 +235,7 @@ def test_the_new_input_must_fit_the_schema(hub: Hub) -> None:
         input: { schema: { type: integer } }
         do:
           - t:
-              try: [{ continue_as_new: { input: text } }]
+              try: [{ continue_as_new: { input: "${ dyn('text') }" } }]
               catch: [{ do: [{ return: "${ error.type }" }] }]
         """,
         1,
