@@ -101,6 +101,7 @@ CODES = MappingProxyType(
         "PD407": "bounds that contradict each other",
         "PD408": "functions that come to too many steps",
         "PD501": "an operation that the entity does not have",
+        "PD502": "arguments that an operation does not take",
         "PD503": "a readonly operation that changes something",
         "PD504": "a key that the entity's state does not have",
         "PD505": "an entity that is not written Type@key",
