@@ -1,7 +1,7 @@
-"""How fast expressions compile and evaluate, beside two other implementations of CEL when they are installed.
+"""How fast expressions compile and evaluate, beside two other implementations of CEL if they are there.
 
-``pip install cel-python common-expression-language`` into a throw-away environment adds their rows. Everything
-is measured in turns within one run, so that ratios hold whatever else the machine does.
+``pip install cel-python common-expression-language`` into a throw-away environment adds their rows. All is
+measured in turns within one run, so that ratios hold whatever else the machine does.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ def document(steps: int) -> str:
         lines += [
             f"  - charge{number}:",
             "      call: ChargeCard",
-            '      with: { order: "${ input.id + \'-\' + string(vars.total) }", amount: "${ input.amount }" }',
+            "      with:",
+            "        order: \"${ input.id + '-' + string(vars.total) }\"",
+            "        amount: ${ input.amount }",
             "      retry: { attempts: 3, delay: 2s, backoff: 2 }",
             f"  - set: {{ total: '${{ vars.total + {number} }}' }}",
             f"  - kept{number}:",
