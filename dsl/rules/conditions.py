@@ -40,9 +40,11 @@ def _constant(step: model.Step) -> Iterator[tuple[Value, bool, str]]:
             part = "'else'" if holds else "'then'"
             yield condition, holds, f"{part} never runs: keep the other part alone"
         case model.Switch(cases=cases):
-            for case in cases:
+            for index, case in enumerate(cases):
                 if truth(case.when) is False:
                     yield case.when, False, "the case is never taken: take it out"
+                elif truth(case.when) and (step.otherwise or index < len(cases) - 1):
+                    yield case.when, True, "the cases after it are never taken: take them out"
         case model.Try(catches=catches):
             for clause in catches:
                 if clause.when is not None and (holds := truth(clause.when)) is not None:

@@ -9,7 +9,6 @@ from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, Related
 from perdure.dsl.rules.flow import completes, passes
 from perdure.dsl.rules.places import blocks
-from perdure.dsl.rules.truth import span_of, truth
 
 
 def check(workflow: model.Workflow, diagnostics: Collector) -> None:
@@ -34,9 +33,7 @@ def _block(block: model.Block, without_value: str | None, diagnostics: Collector
                 hint = "write 'return' to end the workflow, or a 'switch' to choose between values"
                 message = f"'output' has no effect here: {without_value} has no value"
                 diagnostics.add("PD217", message, step.span, hint=hint)
-        if isinstance(step, model.Switch):
-            _cases(step, diagnostics)
-        elif isinstance(step, model.Try):
+        if isinstance(step, model.Try):
             _clauses(step, diagnostics)
         for inner in blocks(step):
             _block(inner, _without_value(step, inner), diagnostics)
@@ -56,21 +53,6 @@ def _reachable(block: model.Block, diagnostics: Collector) -> None:
             related = [Related(span=step.span, message="the block ends here")]
             diagnostics.add("PD216", "this step is never reached", following.span, related=related)
             return
-
-
-def _cases(step: model.Switch, diagnostics: Collector) -> None:
-    """Cases after one that always holds."""
-    for index, case in enumerate(step.cases):
-        if not truth(case.when):
-            continue
-        after = [each.span for each in step.cases[index + 1 :]]
-        if not after and step.otherwise is not None:
-            after = [step.otherwise.span]
-        if after:
-            related = [Related(span=span_of(case.when) or case.span, message="this always holds")]
-            message = "what follows is never reached: the case before it always holds"
-            diagnostics.add("PD216", message, after[0], related=related)
-        return
 
 
 def _clauses(step: model.Try, diagnostics: Collector) -> None:
