@@ -242,7 +242,7 @@ def test_a_kept_error_is_raised_again_unchanged(hub: Hub) -> None:
 @pytest.mark.parametrize("value", ["1", "{ message: no type }", "{ type: 5 }", "null"])
 def test_raise_of_what_is_no_error_is_an_error(hub: Hub, value: str) -> None:
     """Only an error can be raised again."""
-    hub.start(f"do: [{{ kept: {{ value: {value} }} }}, {{ raise: '${{ kept }}' }}]")
+    hub.start(f"do: [{{ kept: {{ value: {value} }} }}, {{ raise: '${{ dyn(kept) }}' }}]")
     hub.run()
     assert hub.error()["type"] == "perdure.Expression"
 
