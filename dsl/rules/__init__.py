@@ -43,7 +43,6 @@ WORKFLOW_RULES = (
     expressions.check,
     events.check,
     errors.check,
-    bounds.check,
     fan_outs.check,
     compensations.check,
     locks.check,
@@ -52,11 +51,12 @@ WORKFLOW_RULES = (
 )
 
 REMARKS = (
+    bounds.check,
     retries.check,
     conditions.check,
     unused.check,
 )
-"""What is only of interest when nothing is wrong: a mistake makes much look unused."""
+"""What counts when nothing else is wrong: a mistake makes much look unused, and bounds look like 0."""
 
 
 ENTITY_RULES = (
