@@ -41,7 +41,11 @@ FINDINGS = {
     "while": ("cel.syntax", "'while' is a reserved word", None),
     "xs.map(math, 1)": ("cel.syntax", "'math' is reserved: map cannot bind it", None),
     "xs.map(int, 1)": ("cel.syntax", "'int' is reserved: map cannot bind it", None),
-    "secret('k')": ("cel.unsupported", "secret(...) is not supported yet", None),
+    "secret('k')": (
+        "cel.secret",
+        "secret(...) can only stand under 'with' of the call of an activity",
+        "the worker puts it in, so that no history ever holds it",
+    ),
     "cel.bind(x, 1, 2)": ("cel.unused", "'x' is bound but never read", None),
     "xs.map(x, xs.map(x, x))": ("cel.shadowed", "'x' of map hides a name from outside", None),
 }
@@ -121,6 +125,23 @@ def test_comprehensions_nest_six_deep() -> None:
     for name in "abcdefg":
         nested = f"[1].map({name}, {nested})"
     assert (problems(text), [found.kind for found in problems(nested)]) == ([], ["cel.limit"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("${ secret('k') }", []),
+        ("Bearer ${ secret('k') }", ["a secret stands alone"]),
+        ("${ 'x' + secret('k') }", ["a secret stands alone"]),
+        ("${ secret(name) }", ["the name of a secret is a literal"]),
+        ("${ secret('') }", ["a secret without a name"]),
+        ("${ secret() }", ["the name of a secret is a literal"]),
+    ],
+)
+def test_secrets_stand_alone(text: str, said: list[str]) -> None:
+    """Where secrets may stand, each is a whole value with a literal name."""
+    found = check(parse_scalar(text, TextMap((Mark(0, 7, 1),))), secrets=True)
+    assert [each.message for each in found] == said
 
 
 def test_all_findings_are_listed_in_order() -> None:
