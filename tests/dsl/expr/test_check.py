@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from perdure.dsl.expr.check import WARNINGS, check
@@ -8,7 +10,7 @@ from perdure.dsl.expr.template import parse_scalar
 from perdure.dsl.source import Mark, Position, TextMap
 
 
-def problems(text: str, **options: frozenset[str]) -> list[ExprProblem]:
+def problems(text: str, **options: Any) -> list[ExprProblem]:
     """The findings in a whole-scalar expression that begins at column 4 of line 7."""
     return check(parse_scalar(f"${{ {text} }}", TextMap((Mark(0, 7, 1),))), **options)
 
