@@ -26,10 +26,7 @@ def manifest_of(activities: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
 
 def contract_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The contract of one function."""
-    try:
-        hints = get_type_hints(function, include_extras=True)
-    except Exception:  # noqa: BLE001  # an annotation that cannot be evaluated says nothing
-        hints = {}
+    hints = _hints(function)
     parameters = [
         {
             "name": name,
@@ -44,13 +41,21 @@ def contract_of(function: Callable[..., Any]) -> dict[str, Any]:
     return {"doc": doc.partition("\n")[0], **contract} if doc else contract
 
 
+def _hints(annotated: Any) -> dict[str, Any]:
+    """The annotations of a function or class; none when one of them cannot be evaluated."""
+    try:
+        return get_type_hints(annotated, include_extras=True)
+    except Exception:  # noqa: BLE001  # it is the user's code that is evaluated
+        return {}
+
+
 def schema_of(hint: Any) -> dict[str, Any]:
     """The JSON Schema of a type annotation, with the definitions that it needs."""
     if hint in _ANYTHING:
         return {}
     try:
         (schema,), definitions = msgspec.json.schema_components([hint], ref_template=_DEFINITIONS)
-    except (TypeError, ValueError, RuntimeError):
+    except Exception:  # noqa: BLE001  # what cannot be described may be anything
         return {}
     found: dict[str, Any] = _numbers_too({**schema, "$defs": definitions} if definitions else schema)
     return found
@@ -89,7 +94,7 @@ def _closed(hint: Any, seen: set[int]) -> set[str]:
     inner = list(getattr(hint, "__args__", ()))
     if isinstance(hint, type) and (dataclasses.is_dataclass(hint) or _is_whole_struct(hint)):
         found.add(hint.__name__)
-        inner += get_type_hints(hint).values()
+        inner += _hints(hint).values()
     return found.union(*(_closed(each, seen) for each in inner))
 
 

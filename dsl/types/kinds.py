@@ -173,35 +173,69 @@ def key_of(one: Map | Object) -> Type:
     return one.key if isinstance(one, Map) else STRING
 
 
-_NUMBERS = (INT, UINT, DOUBLE)
+class Comparison:
+    """Two questions about types, answered within a bounded number of steps: beyond it, with yes."""
 
+    def __init__(self, steps: int = 500) -> None:
+        self._left = steps
 
-def overlap(one: Type, other: Type) -> bool:
-    """Whether a value of the first can equal one of the second."""
-    return any(_alike(a, b) for a in members(one) for b in members(other))
+    def overlap(self, one: Type, other: Type) -> bool:
+        """Whether a value of the first can equal one of the second."""
+        return any(self._alike(a, b) for a in members(one) for b in members(other))
 
-
-def _alike(a: Atom, b: Atom) -> bool:
-    if DYN in (a, b) or a == b or (a in _NUMBERS and b in _NUMBERS):
-        return True
-    match a, b:
-        case (List(), List()) | (Optional(), Optional()):
+    def _alike(self, a: Atom, b: Atom) -> bool:
+        self._left -= 1
+        if self._left < 0 or DYN in (a, b) or a is b or (a in _NUMBERS and b in _NUMBERS):
             return True
-        case (Map() | Object(), Map() | Object()):
-            return _fields_alike(a, b)
-        case _:
-            return False
+        match a, b:
+            case (List(), List()) | (Optional(), Optional()):
+                return True
+            case (Map() | Object(), Map() | Object()):
+                return self._fields_alike(a, b)
+            case _:
+                return a == b
+
+    def _fields_alike(self, a: Map | Object, b: Map | Object) -> bool:
+        if not self.overlap(key_of(a), key_of(b)):
+            return _may_be_empty(a) and _may_be_empty(b)
+        for one, other in ((a, b), (b, a)):
+            for name in one.required if isinstance(one, Object) else ():
+                there = _field(other, name)
+                if there is None or not self.overlap(_field(one, name) or DYN, there):
+                    return False
+        return True
+
+    def fits(self, given: Type, wanted: Type) -> bool:
+        """Whether a value of the first can be one of the second. A double is no int, even if it is whole."""
+        return any(self._fitting(a, b) for a in members(given) for b in members(wanted))
+
+    def _fitting(self, given: Atom, wanted: Atom) -> bool:
+        self._left -= 1
+        if self._left < 0 or DYN in (given, wanted) or given is wanted:
+            return True
+        match given, wanted:
+            case (Simple("int" | "uint"), Simple("int" | "double")):
+                return True
+            case (List(), List()):
+                return True
+            case (Map() | Object(), Map() | Object()):
+                return self.misfit(given, wanted) is None
+            case _:
+                return given == wanted
+
+    def misfit(self, given: Map | Object, wanted: Map | Object) -> str | None:
+        """The field because of which a map can never be one of the wanted type, or None."""
+        for name in sorted(wanted.required) if isinstance(wanted, Object) else ():
+            if _field(given, name) is None:
+                return name
+        for name in sorted(given.required) if isinstance(given, Object) else ():
+            needed, there = _field(wanted, name), _field(given, name)
+            if needed is None or (there is not None and not self.fits(there, needed)):
+                return name
+        return None
 
 
-def _fields_alike(a: Map | Object, b: Map | Object) -> bool:
-    if not overlap(key_of(a), key_of(b)):
-        return _may_be_empty(a) and _may_be_empty(b)
-    for one, other in ((a, b), (b, a)):
-        for name in one.required if isinstance(one, Object) else ():
-            there = _field(other, name)
-            if there is None or not overlap(_field(one, name) or DYN, there):
-                return False
-    return True
+_NUMBERS = (INT, UINT, DOUBLE)
 
 
 def _may_be_empty(one: Map | Object) -> bool:
@@ -215,35 +249,19 @@ def _field(one: Map | Object, name: str) -> Type | None:
     return one.fields.get(name, one.rest)
 
 
+def overlap(one: Type, other: Type) -> bool:
+    """Whether a value of the first can equal one of the second."""
+    return Comparison().overlap(one, other)
+
+
 def fits(given: Type, wanted: Type) -> bool:
-    """Whether a value of the first can be one of the second. A double is no int, even if it is whole."""
-    return any(_fitting(a, b) for a in members(given) for b in members(wanted))
-
-
-def _fitting(given: Atom, wanted: Atom) -> bool:
-    if DYN in (given, wanted) or given == wanted:
-        return True
-    match given, wanted:
-        case (Simple("int" | "uint"), Simple("int" | "double")):
-            return True
-        case (List(), List()):
-            return True
-        case (Map() | Object(), Map() | Object()):
-            return misfit(given, wanted) is None
-        case _:
-            return False
+    """Whether a value of the first can be one of the second."""
+    return Comparison().fits(given, wanted)
 
 
 def misfit(given: Map | Object, wanted: Map | Object) -> str | None:
     """The field because of which a map can never be one of the wanted type, or None."""
-    for name in sorted(wanted.required) if isinstance(wanted, Object) else ():
-        if _field(given, name) is None:
-            return name
-    for name in given.required if isinstance(given, Object) else ():
-        needed, there = _field(wanted, name), _field(given, name)
-        if needed is None or (there is not None and not fits(there, needed)):
-            return name
-    return None
+    return Comparison().misfit(given, wanted)
 
 
 def describe(one: Type) -> str:

@@ -223,7 +223,9 @@ class Positions:
     # Expressions ------------------------------------------------------------------------------
 
     def expression(self, part: ast.Embedded, env: Env) -> Type:
-        """The type of one expression as CEL has it."""
+        """The type of one expression as CEL has it; any, once nothing more would be said."""
+        if self.diagnostics.full:
+            return DYN
         found = infer(part.expr, env.get, env.tested)
         if found.problems:
             certain = found.type == NEVER

@@ -55,10 +55,22 @@ def many(options: Options, due: dt.datetime, lines: dict[str, list[Line]], other
     """Nothing."""
 
 
+@dataclass
+class Broken:
+    """A class that refers to one that does not exist."""
+
+    other: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+
+def broken(value: Broken, other: int) -> Broken:
+    """Its class cannot be described."""
+    return value
+
+
 def contract(name: str) -> dict[str, Any]:
     """The manifest's entry of an activity of this module."""
     registry = Registry()
-    for each in (charge, plain, many):
+    for each in (charge, plain, many, broken):
         registry.add(each.__name__.capitalize(), each)
     found: dict[str, Any] = json.loads(json.dumps(registry.manifest()))["activities"][name]
     return found
@@ -110,6 +122,12 @@ def test_annotations_of_every_kind_have_a_schema() -> None:
     assert kinds["options"]["$ref"] == "#/$defs/Options"
     assert kinds["other"] == {}
     assert contract("Many")["result"] == {"type": "null"}
+
+
+def test_an_annotation_that_cannot_be_evaluated_says_nothing() -> None:
+    """The others count all the same."""
+    schemas = [each["schema"] for each in contract("Broken")["parameters"]]
+    assert (schemas, contract("Broken")["result"]) == ([{}, {"type": "integer"}], {})
 
 
 def test_the_checker_understands_the_manifest() -> None:
