@@ -52,7 +52,7 @@ def document(steps: int) -> str:
             "      value: ${ input.lines.filter(l, l.qty > 1).map(l, l.sku) }",
             "  - if: ${ vars.total > 100 && input.currency == 'EUR' }",
             "    then:",
-            f"      - sleep: {{ for: {number + 1}s }}",
+            f"      - pause{number}: {{ wait: {number + 1}s }}",
         ]
     return "\n".join([*lines, "  - return: ${ vars.total }", ""])
 

@@ -41,7 +41,8 @@ MAX_EXPANDED_NODES = 100_000
 MAX_EXPANDED_CHARACTERS = 1024 * 1024
 EXPANSION = 10
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Among them the line breaks that only YAML 1.1 knows: the parser reads them as such, other tools do not."""
 _VERSION = re.compile("^%YAML.*$", re.MULTILINE)
 _BEYOND_UNICODE = re.compile(r"\\U(?!000[0-9a-fA-F]|0010)[0-9a-fA-F]{8}")
 _NOWHERE = re.compile("[\0\ud800-\udfff]")

@@ -18,6 +18,10 @@ from perdure.dsl.expr.literals import in_range, is_double, read_integer, read_st
 from perdure.dsl.expr.syntax_errors import explained
 
 
+_LONGEST_INTEGER = 100
+"""Leading zeros are allowed, but Python refuses to read very many digits."""
+
+
 def build(text: str) -> ast.Node:
     """The tree of one expression, of any size; raises ExprError ``cel.syntax``."""
     try:
@@ -152,6 +156,9 @@ class _Builder(Transformer[Token, Any]):
             if math.isinf(value):
                 raise ExprError("cel.syntax", f"the number {token} is too large", _start(token), _end(token))
             return ast.Double(value, _start(token), _end(token))
+        if len(token) > _LONGEST_INTEGER:
+            message = f"the integer {token[:20]}… does not fit in 64 bits"
+            raise ExprError("cel.syntax", message, _start(token), _end(token))
         value, unsigned = read_integer(token)
         if unsigned:
             return ast.Uint(value, _start(token), _end(token))

@@ -123,6 +123,8 @@ def test_places_inside_scalars(text: str, needle: str, line: int, column: int) -
         ("a: -.inf", "PD117"),
         ("%TAG ! tag:x,2000:\n---\na: 1", "PD121"),
         ("%YAML 1.11\n---\na: 1", "PD121"),
+        ("a: b\x85", "PD118"),
+        ("a: b\u2028c", "PD118"),
         ("? [a]\n: b", "PD119"),
         ("null: 1", "PD119"),
     ],

@@ -111,19 +111,20 @@ def _nodes(tree: Tree, *, scalars: bool = False) -> list[Tree]:
 
 def examine(data: bytes) -> str | None:
     """What is wrong with how a document is answered, or None; any exception is wrong too."""
-    loaded = load_bytes("case.yaml", data)
-    text = data.decode("utf-8", "replace")
-    errors = [each for each in loaded.diagnostics if each.severity is Severity.ERROR]
-    if not errors and not loaded.documents:
-        return "there is neither a document nor an error"
-    for each in loaded.diagnostics:
-        if (outside := _outside(each, text)) is not None:
+    try:
+        source = Source("case.yaml", data.decode())
+    except UnicodeDecodeError:
+        return None if load_bytes("case.yaml", data).diagnostics else "bytes that are no text pass"
+    built = build(source)
+    for each in built.diagnostics:
+        if (outside := _outside(each, source.text)) is not None:
             return outside
-    format_diagnostics(loaded.diagnostics, [Source("case.yaml", text)])
-    built = None if errors else build(Source("case.yaml", text))
-    if built and not (built.workflows or built.entities or built.documents):
-        return "a document without errors compiles to nothing"
-    return None
+    format_diagnostics(built.diagnostics, [source])
+    if any(each.severity is Severity.ERROR for each in built.diagnostics):
+        return None
+    if built.workflows or built.entities or built.documents:
+        return None
+    return "a document without errors compiles to nothing"
 
 
 def _outside(found: Diagnostic, text: str) -> str | None:

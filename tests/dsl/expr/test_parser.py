@@ -33,6 +33,7 @@ WRONG = {
     "9223372036854775808": (0, "the integer 9223372036854775808 does not fit in 64 bits"),
     "-(9223372036854775808)": (2, "the integer 9223372036854775808 does not fit in 64 bits"),
     "18446744073709551616u": (0, "the integer 18446744073709551616u does not fit in 64 bits"),
+    "9" * 5000: (0, "the integer 99999999999999999999… does not fit in 64 bits"),
     "1e999": (0, "the number 1e999 is too large"),
 }
 
