@@ -17,7 +17,6 @@ from perdure.dsl.expr.functions import KEYWORDS, NAMESPACES, macro_form
 from perdure.dsl.expr.literals import in_range, is_double, read_integer, read_string
 from perdure.dsl.expr.syntax_errors import explained
 
-
 _LONGEST_INTEGER = 100
 """Leading zeros are allowed, but Python refuses to read very many digits."""
 
