@@ -8,15 +8,13 @@ warnings about parts of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from perdure.dsl.diagnostics import quote
 from perdure.dsl.expr import ast
 from perdure.dsl.expr.functions import TYPE_NAMES
-from perdure.dsl.expr.names import dotted_name, is_type
-from perdure.dsl.suggest import suggest
+from perdure.dsl.expr.names import dotted_name
+from perdure.dsl.types.combining import Combining
 from perdure.dsl.types.kinds import (
     BOOL,
     BYTES,
@@ -43,27 +41,9 @@ from perdure.dsl.types.kinds import (
     members,
     object_of,
     optional_of,
-    overlap,
 )
-from perdure.dsl.types.operators import binary
+from perdure.dsl.types.problems import OR_VALUE, Bound, Problem
 from perdure.dsl.types.signatures import FUNCTIONS, METHODS, Overload
-
-LISTED = 20
-"""Most names that a hint lists."""
-
-Bound: TypeAlias = Mapping[str, Type]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Something wrong between two offsets of an expression. ``warning`` is whether it never fails."""
-
-    kind: str
-    message: str
-    at: int
-    end: int
-    hint: str | None = None
-    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +86,8 @@ def _tests(node: ast.Node, found: set[str]) -> None:
         _tests(child, found)
 
 
-class _Inference:
+class _Inference(Combining):
     """One expression's."""
-
-    def __init__(self, names: Callable[[str], Type | None], tested: frozenset[str]) -> None:
-        self.names = names
-        self.tested = tested
-        self.problems: list[Problem] = []
-
-    def fail(
-        self, message: str, at: int, end: int, hint: str | None = None, kind: str = "cel.no_overload"
-    ) -> Type:
-        """Notes what fails whenever it is evaluated."""
-        self.problems.append(Problem(kind=kind, message=message, at=at, end=end, hint=hint))
-        return NEVER
-
-    def warn(self, kind: str, message: str, at: int, end: int, hint: str | None = None) -> None:
-        """Notes what does not fail, but is hardly meant."""
-        self.problems.append(Problem(kind=kind, message=message, at=at, end=end, hint=hint, warning=True))
 
     def visit(self, node: ast.Node, bound: Bound) -> Type:
         """The type of a node."""
@@ -183,111 +147,6 @@ class _Inference:
             return found
         return TYPE if node.name in TYPE_NAMES else DYN
 
-    # Fields -----------------------------------------------------------------------------------
-
-    def select(self, node: ast.Select, bound: Bound) -> Type:
-        if is_type(node, frozenset(bound)):
-            return TYPE
-        operand = self.visit(node.operand, bound)
-        if node.optional:
-            return self.optional_field(node, operand)
-        return self.field(operand, node.operand, node.field, node.field_at, node.end)
-
-    def field(self, operand: Type, of: ast.Node, name: str, at: int, end: int) -> Type:
-        """The type of ``operand.name``."""
-        found = join(*(_field(each, name) for each in members(operand)))
-        if found == NEVER and operand != NEVER and not _through_optional(operand):
-            return self.no_field(operand, of, name, at, end)
-        self.maybe_missing(operand, of, name, at, end)
-        return found
-
-    def no_field(self, operand: Type, of: ast.Node, name: str, at: int, end: int) -> Type:
-        known = [each for each in members(operand) if isinstance(each, Object)]
-        if not known:
-            word = f"{_called(of)} is {describe(operand)}: it has no field {quote(name)}"
-            return self.fail(word, of.at, end, _method_hint(name))
-        fields = dict.fromkeys(each for one in known for each in one.fields)
-        near = suggest(name, fields)
-        message = f"{_called(of)} has no field {quote(name)}" + (
-            f"; did you mean {quote(near)}?" if near else ""
-        )
-        return self.fail(message, at, end, has_fields(fields), "cel.no_such_field")
-
-    def maybe_missing(self, operand: Type, of: ast.Node, name: str, at: int, end: int) -> None:
-        """Warns of a field that its schema does not require."""
-        path = f"{dotted_name(of)}.{name}"
-        if path in self.tested or not isinstance(operand, Object):
-            return
-        if name in operand.fields and name not in operand.required:
-            message = f"{quote(path if dotted_name(of) else name)} may be missing: it is not required"
-            self.warn(
-                "cel.missing", message, at, end, f"write .?{name}.orValue(...), or test has(...) before"
-            )
-
-    def optional_field(self, node: ast.Select, operand: Type) -> Type:
-        found, taken = [], False
-        for each in members(operand):
-            inner = each.value if isinstance(each, Optional) else each
-            fields = [_field(one, node.field) for one in members(inner)]
-            if each == DYN or isinstance(each, Map | Object | Optional):
-                taken = True
-                found += fields
-        if operand != NEVER and not taken:
-            word = f"{_called(node.operand)} is {describe(operand)}: it has no fields"
-            return self.fail(word, node.operand.at, node.end)
-        value = join(*found)
-        if isinstance(operand, Object) and value == NEVER:
-            self.never_there(operand, node.operand, node.field, node.field_at, node.end)
-        return optional_of(value) if taken else NEVER
-
-    def never_there(self, operand: Object, of: ast.Node, name: str, at: int, end: int) -> None:
-        near = suggest(name, operand.fields)
-        message = f"{_called(of)} never has a field {quote(name)}" + (
-            f"; did you mean {quote(near)}?" if near else ""
-        )
-        self.warn("cel.never_there", message, at, end, has_fields(operand.fields))
-
-    def has(self, node: ast.Has, bound: Bound) -> Type:
-        operand = self.visit(node.operand, bound)
-        if operand == NEVER:
-            return NEVER
-        if not any(each == DYN or isinstance(each, Map | Object | Optional) for each in members(operand)):
-            word = f"{_called(node.operand)} is {describe(operand)}: it has no fields"
-            return self.fail(word, node.at, node.end)
-        if isinstance(operand, Object) and not node.optional:
-            if _field(operand, node.field) == NEVER:
-                self.never_there(operand, node.operand, node.field, node.at, node.end)
-            elif node.field in operand.required and dotted_name(node.operand):
-                message = f"{_called(node.operand)} always has the field {quote(node.field)}"
-                self.warn("cel.always", message, node.at, node.end)
-        return BOOL
-
-    def index(self, node: ast.Index, bound: Bound) -> Type:
-        operand = self.visit(node.operand, bound)
-        if isinstance(node.index, ast.String) and not node.optional:
-            return self.field(operand, node.operand, node.index.value, node.index.at, node.index.end)
-        key = self.visit(node.index, bound)
-        if NEVER in (operand, key):
-            return NEVER
-        if node.optional:
-            found = [_at(inner, key) for each in members(operand) for inner in _unwrapped(each)]
-            taken = any(_takes_index(each, key) for each in members(operand))
-            result: Type = optional_of(join(*found))
-        else:
-            result = join(*(_at(each, key) for each in members(operand)))
-            taken = result != NEVER
-        return result if taken else self.no_item(node, operand, key)
-
-    def no_item(self, node: ast.Index, operand: Type, key: Type) -> Type:
-        called = _called(node.operand)
-        if any(_takes_index(each, key) for each in members(operand)):
-            message = f"{called} never has this key, of type {describe(key)}"
-            if isinstance(operand, List):
-                message = f"{called} is always empty"
-        else:
-            message = f"{called} is {describe(operand)}: it cannot be indexed by {describe(key)}"
-        return self.fail(message, node.operand.at, node.end)
-
     # Calls ------------------------------------------------------------------------------------
 
     def call(
@@ -330,97 +189,6 @@ class _Inference:
                 end = node.name_at + len(node.name.rpartition(".")[2])
                 hint = "write xs.map(x, string(x)).join(...)" if node.name == "join" else None
                 self.fail(message, node.name_at, end, hint)
-
-    # Operators --------------------------------------------------------------------------------
-
-    def truth(self, found: Type, operator: str, node: ast.Node) -> Type:
-        """BOOL if the value may be one, else NEVER with a note."""
-        if found == NEVER or any(each in (BOOL, DYN) for each in members(found)):
-            return NEVER if found == NEVER else BOOL
-        hint = "compare it, as in x != null" if not isinstance(found, Optional) else _OR_VALUE
-        return self.fail(f"'{operator}' takes bool, not {describe(found)}", node.at, node.end, hint)
-
-    def negate(self, node: ast.Negate, bound: Bound) -> Type:
-        operand = self.visit(node.operand, bound)
-        found = [each for each in members(operand) if each in (INT, DOUBLE, DYN)]
-        if operand != NEVER and not found:
-            return self.fail(f"'-' takes a number, not {describe(operand)}", node.at, node.end)
-        return join(*found)
-
-    def logic(self, node: ast.And | ast.Or, bound: Bound) -> Type:
-        """``&&`` and ``||``: an operand that decides makes up for others that fail."""
-        operator, decides = ("&&", False) if isinstance(node, ast.And) else ("||", True)
-        failing = deciding = False
-        for operand in node.operands:
-            found = self.truth(self.visit(operand, bound), operator, operand)
-            if found == NEVER:
-                failing = True
-            elif not (isinstance(operand, ast.Bool) and operand.value is not decides):
-                deciding = True
-        return NEVER if failing and not deciding else BOOL
-
-    def chain(self, node: ast.Chain, bound: Bound) -> Type:
-        found, left = self.visit(node.first, bound), node.first
-        for operation in node.rest:
-            right = self.visit(operation.operand, bound)
-            found = self.operation(node, operation, (found, left), right)
-            left = operation.operand
-        return found
-
-    def operation(
-        self, node: ast.Chain, operation: ast.Operation, before: tuple[Type, ast.Node], b: Type
-    ) -> Type:
-        a, left = before
-        operator, end = operation.operator, operation.operand.end
-        at = left.at if left is node.first else operation.at
-        if NEVER in (a, b):
-            return NEVER
-        if operator in ("==", "!="):
-            quoted = isinstance(left, ast.String) or isinstance(operation.operand, ast.String)
-            self.equality(operator, a, b, at, end, quoted=quoted)
-            return BOOL
-        result = binary(operator, a, b)
-        if result == NEVER:
-            return self.fail(*_refused(operator, a, b, at, end))
-        if operator == "in":
-            self.membership(a, b, at, end)
-        elif operator == "/" and isinstance(operation.operand, ast.Int) and _is_data(left, a):
-            self.division(operation, a)
-        return result
-
-    def division(self, operation: ast.Operation, a: Type) -> None:
-        """Warns of data that divides without a rest when it happens to be whole."""
-        if DYN in members(a) or INT in members(a):  # what is known to be double is right
-            message = "a whole number here divides without a rest: 7 / 2 is 3"
-            right = operation.operand
-            assert isinstance(right, ast.Int)
-            self.warn(
-                "cel.int_division",
-                message,
-                operation.at,
-                right.end,
-                f"write / {right.value}.0 for a real result",
-            )
-
-    def equality(self, operator: str, a: Type, b: Type, at: int, end: int, *, quoted: bool) -> None:
-        if overlap(a, b):
-            return
-        word = "never" if operator == "==" else "always"
-        optional = isinstance(a, Optional) or isinstance(b, Optional)
-        numbers = any(each in (INT, DOUBLE) for one in (a, b) for each in members(one))
-        hint = _OR_VALUE if optional else "what stands in quotes is text" if quoted and numbers else None
-        message = f"'{operator}' compares {describe(a)} with {describe(b)}: they are never equal"
-        self.warn(f"cel.{word}_equal", message, at, end, hint)
-
-    def membership(self, a: Type, b: Type, at: int, end: int) -> None:
-        for each in members(b):
-            items = each.item if isinstance(each, List) else _key(each)
-            if items == NEVER or overlap(a, items):
-                return
-        message = f"{describe(a)} is never in {describe(b)}"
-        if describe(b) == "map":
-            message = f"{describe(a)} is never a key of this map"
-        self.warn("cel.never_equal", message, at, end)
 
     # Literals and macros ----------------------------------------------------------------------
 
@@ -551,48 +319,6 @@ class _Inference:
 _TESTING = frozenset({"all", "exists", "exists_one", "existsOne", "filter"})
 _BAD_KEYS = (ast.Double, ast.Null, ast.Bytes, ast.List, ast.Map)
 """Literal keys that ``expr.check`` refuses."""
-_OR_VALUE = "take the value out of the optional with .orValue(...)"
-
-
-def _field(one: Atom, name: str) -> Type:
-    """The type of a field of a value; NEVER if there is no such field."""
-    match one:
-        case Object(fields, _, rest):
-            return fields.get(name, NEVER if rest is None else rest)
-        case Map(key, value):
-            return value if overlap(key, STRING) else NEVER
-        case Optional(value):
-            return optional_of(join(*(_field(each, name) for each in members(value))))
-        case _:
-            return DYN if one == DYN else NEVER
-
-
-def _through_optional(operand: Type) -> bool:
-    return any(isinstance(each, Optional) for each in members(operand))
-
-
-def _at(one: Atom, key: Type) -> Type:
-    """The type of ``one[key]``."""
-    match one:
-        case List(item):
-            return item if _takes_index(one, key) else NEVER
-        case Map() | Object():
-            return element(one) if overlap(key_of(one), key) else NEVER
-        case Optional(value):
-            return optional_of(join(*(_at(each, key) for each in members(value))))
-        case _:
-            return DYN if one == DYN else NEVER
-
-
-def _takes_index(one: Atom, key: Type) -> bool:
-    """Whether something can be indexed by a key of that type, be the key there or not."""
-    if isinstance(one, List):
-        return any(each in (INT, UINT, DOUBLE, DYN) for each in members(key))
-    return one == DYN or isinstance(one, Map | Object | Optional)
-
-
-def _unwrapped(one: Atom) -> tuple[Atom, ...]:
-    return members(one.value) if isinstance(one, Optional) else (one,)
 
 
 def _key(one: Atom) -> Type:
@@ -607,55 +333,9 @@ def _may_be_key(one: Type) -> bool:
     return any(each in (STRING, INT, UINT, BOOL, DYN) for each in members(one))
 
 
-def _is_data(node: ast.Node, one: Type) -> bool:
-    """Whether the node reads data; a name that is surely an int, such as a counter, is meant to be one."""
-    return isinstance(node, ast.Select | ast.Index) or (isinstance(node, ast.Name) and one != INT)
-
-
-def _called(node: ast.Node) -> str:
-    """The value in a message: by its name where it has one."""
-    name = dotted_name(node)
-    return quote(name) if name else "this value"
-
-
-def has_fields(fields: Iterable[str]) -> str:
-    """A hint that lists the fields there are, or the first of many."""
-    names = list(fields)
-    shown = [*names[:LISTED], *(["…"] if len(names) > LISTED else [])]
-    return f"it has: {', '.join(shown)}" if shown else "it has no fields"
-
-
-def _method_hint(name: str) -> str | None:
-    """What was meant with the field of a value that has none."""
-    if name in METHODS:
-        return f"call it: .{name}()"
-    return "write size(...)" if name in ("length", "len", "count") else None
-
-
-def _refused(operator: str, a: Type, b: Type, at: int, end: int) -> tuple[str, int, int, str | None]:
-    """What to say of an operator that does not take its operands."""
-    hint = None
-    if any(isinstance(each, Optional) for each in (a, b)):
-        hint = _OR_VALUE
-    elif operator in ("<", "<=", ">", ">="):
-        if STRING in (a, b) and any(each in (INT, DOUBLE) for one in (a, b) for each in members(one)):
-            hint = "write int(...) or double(...) around the text"
-    elif operator == "+" and STRING in (a, b):
-        hint = "write string(...) around the other value"
-    elif operator == "%" and DOUBLE in (*members(a), *members(b)):
-        hint = "'%' takes whole numbers"
-    if operator == "in":
-        message = f"'in' looks into a list or a map, not into {describe(b)}"
-    elif operator in ("<", "<=", ">", ">="):
-        message = f"'{operator}' compares {describe(a)} with {describe(b)}"
-    else:
-        message = f"'{operator}' does not take {describe(a)} and {describe(b)}"
-    return message, at, end, hint
-
-
 def _call_hint(name: str, arguments: list[Type]) -> str | None:
     if any(isinstance(each, Optional) for each in arguments):
-        return _OR_VALUE
+        return OR_VALUE
     if name == "duration" and arguments[0] in (INT, DOUBLE):
         return "write seconds(n) for a number"
     if name in ("string", "size") and isinstance(arguments[0], List | Map | Object):

@@ -10,7 +10,7 @@ from perdure.dsl.expr import ast
 from perdure.dsl.expr.names import dotted_name, text_map
 from perdure.dsl.source import Span
 from perdure.dsl.suggest import suggest
-from perdure.dsl.types.infer import Problem, has_fields, infer, tests
+from perdure.dsl.types.infer import infer, tests
 from perdure.dsl.types.json_schema import type_of_json
 from perdure.dsl.types.kinds import (
     BOOL,
@@ -40,6 +40,7 @@ from perdure.dsl.types.kinds import (
     members,
     object_of,
 )
+from perdure.dsl.types.problems import Problem, has_fields
 
 _CODES = MappingProxyType(
     {
