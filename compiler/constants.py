@@ -1,14 +1,11 @@
-"""Values that the compiler takes apart or makes: texts, secrets, the equality of a correlation."""
+"""Values that the compiler takes apart or makes: texts and secrets."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import msgspec
 
 from perdure.compiler.ir import Secret
 from perdure.dsl.expr import ast
-from perdure.dsl.expr.names import names_of
 
 
 def text_value(value: ast.Value) -> ast.Value:
@@ -37,33 +34,3 @@ def _blanked(value: ast.Value, path: tuple[str | int, ...], secrets: list[Secret
             return ast.MapValue(tuple((key, _blanked(item, (*path, key), secrets)) for key, item in entries))
         case _:
             return value
-
-
-def equality(condition: ast.Value) -> tuple[ast.Embedded, ast.Embedded]:
-    """The first conjunct of the form ``A == B`` in which one side reads nothing but ``event``, the other not.
-
-    Returns the side of the event and the other one.
-    """
-    assert isinstance(condition, ast.Embedded), "a condition is one expression"
-    for node in _conjuncts(condition.expr):
-        match node:
-            case ast.Chain(first=left, rest=(ast.Operation(operator="==", operand=right),)):
-                sides = ast.Embedded(left, condition.marks), ast.Embedded(right, condition.marks)
-                for event, known in (sides, sides[::-1]):
-                    if _roots(event) == {"event"} and "event" not in _roots(known):
-                        return event, known
-            case _:
-                pass
-    raise AssertionError("the rules found an equality")
-
-
-def _conjuncts(node: ast.Node) -> Iterator[ast.Node]:
-    if isinstance(node, ast.And):
-        for operand in node.operands:
-            yield from _conjuncts(operand)
-    else:
-        yield node
-
-
-def _roots(value: ast.Value) -> set[str]:
-    return {use.name for use in names_of(value)}

@@ -13,11 +13,12 @@ from operator import itemgetter
 from typing import Any
 
 from perdure.compiler import ir
-from perdure.compiler.constants import equality, without_secrets
+from perdure.compiler.constants import without_secrets
 from perdure.compiler.emitter import Emitter, Label
 from perdure.compiler.scope import Scope
 from perdure.dsl import model
-from perdure.dsl.expr.ast import Value
+from perdure.dsl.expr.ast import Embedded, Value
+from perdure.dsl.rules.correlation import equality
 
 
 class Lowering:
@@ -241,7 +242,9 @@ class Lowering:
     def _correlation(self, condition: Value | None, event: str) -> ir.Correlation | None:
         if condition is None:
             return None
-        event_key, known = equality(condition)
+        found = equality(condition) if isinstance(condition, Embedded) else None
+        assert found is not None, "the rules found an equality"
+        event_key, known = found
         return ir.Correlation(
             condition=self._code(condition, event=event),
             event_key=self._code(event_key, event=event),

@@ -107,7 +107,7 @@ CODES = MappingProxyType(
         "PD505": "an entity that is not written Type@key",
         "PD510": "a lock inside a lock",
         "PD511": "an entity that is not locked",
-        "PD512": "'call_workflow' under a lock",
+        "PD512": "a child instance under a lock",
         "PD513": "calls of one locked entity side by side",
         "PD601": "a version range that cannot be read",
         "PD603": "engine support missing",

@@ -312,18 +312,15 @@ def embedded(value: Value) -> Iterator[Embedded]:
             pass
 
 
-def leaves(value: Value) -> Iterator[Embedded]:
-    """The expressions in a YAML position that are a whole scalar each."""
+def named_leaves(value: Value) -> Iterator[Embedded]:
+    """The expressions in a YAML position that are a whole scalar each, but for those in lists."""
     match value:
         case Embedded():
             yield value
-        case ListValue(items):
-            for item in items:
-                yield from leaves(item)
         case MapValue(entries):
             for _, item in entries:
-                yield from leaves(item)
-        case Text() | Const():
+                yield from named_leaves(item)
+        case Text() | Const() | ListValue():
             pass
 
 

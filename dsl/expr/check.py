@@ -43,12 +43,13 @@ def check(
     """Every finding in ``value``, in the order of the text.
 
     ``allow`` names the functions of ``VARYING`` that may be called here; ``roots`` are the names in scope,
-    which a bound variable should not shadow. With ``secrets``, a leaf may be ``${ secret('name') }``.
+    which a bound variable should not shadow. With ``secrets``, a leaf that has a name may be
+    ``${ secret('name') }``: in a list, what is left out before it would move it to another place.
     """
     problems: list[ExprProblem] = []
-    leaves = set(map(id, ast.leaves(value)))
+    named = set(map(id, ast.named_leaves(value)))
     for part in ast.embedded(value):
-        if secrets and id(part) in leaves and _is_secret(part.expr):
+        if secrets and id(part) in named and _is_secret(part.expr):
             continue
         checker = _Checker(part, allow, roots, secrets=secrets)
         checker.visit(part.expr, frozenset(), 0)
@@ -75,6 +76,7 @@ class _Checker:
         self.allow = allow
         self.roots = roots
         self.secrets = secrets
+        self.whole = part.expr
         self.problems: list[ExprProblem] = []
 
     def report(self, kind: str, message: str, at: int, end: int, hint: str | None = None) -> None:
@@ -173,6 +175,8 @@ class _Checker:
             message, hint = "the name of a secret is a literal", "write ${ secret('name') }"
         elif not node.arguments[0].value:
             message, hint = "a secret without a name", "write ${ secret('name') }"
+        elif node is self.whole:
+            message, hint = "a secret in a list", "give the activity the secret under a name of its own"
         self.report("cel.secret", message, node.name_at, end, hint)
 
     def unknown_function(self, node: ast.Call, end: int) -> None:

@@ -73,6 +73,10 @@ def _under(step: model.Step, lock: model.LockEntities, diagnostics: Collector) -
                     message = f"the lock {name} does not hold {_shown(entity)}"
                 hint = "add it to 'lock_entities', or do this before or after the lock"
                 diagnostics.add("PD511", message, entity.span, hint=hint, related=related)
+        case model.FanOut(chunk=int()):
+            message = f"chunks inside lock_entities {name}"
+            hint = "chunks are child instances, which do not hold the locks: leave 'chunk' out"
+            diagnostics.add("PD512", message, step.name_span or step.span, hint=hint, related=related)
         case model.CallWorkflow():
             message = f"'call_workflow' inside lock_entities {name}"
             hint = "the child could wait for the same entities: call it before or after the lock"
