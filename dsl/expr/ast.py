@@ -312,14 +312,17 @@ def embedded(value: Value) -> Iterator[Embedded]:
             pass
 
 
-def named_leaves(value: Value) -> Iterator[Embedded]:
-    """The expressions in a YAML position that are a whole scalar each, but for those in lists."""
+def leaves(value: Value, *, lists: bool = True) -> Iterator[Embedded]:
+    """The expressions in a YAML position that are a whole scalar each, those in ``lists`` as well."""
     match value:
         case Embedded():
             yield value
+        case ListValue(items) if lists:
+            for item in items:
+                yield from leaves(item)
         case MapValue(entries):
             for _, item in entries:
-                yield from named_leaves(item)
+                yield from leaves(item, lists=lists)
         case Text() | Const() | ListValue():
             pass
 

@@ -47,11 +47,12 @@ def check(
     ``${ secret('name') }``: in a list, what is left out before it would move it to another place.
     """
     problems: list[ExprProblem] = []
-    named = set(map(id, ast.named_leaves(value)))
+    named = set(map(id, ast.leaves(value, lists=False)))
+    listed = set(map(id, ast.leaves(value))) - named
     for part in ast.embedded(value):
         if secrets and id(part) in named and _is_secret(part.expr):
             continue
-        checker = _Checker(part, allow, roots, secrets=secrets)
+        checker = _Checker(part, allow, roots, secrets=secrets, listed=id(part) in listed)
         checker.visit(part.expr, frozenset(), 0)
         problems += checker.problems
     return sorted(problems, key=lambda problem: problem.position)
@@ -70,13 +71,19 @@ class _Checker:
     """Walks one expression."""
 
     def __init__(
-        self, part: ast.Embedded, allow: frozenset[str], roots: frozenset[str], *, secrets: bool
+        self,
+        part: ast.Embedded,
+        allow: frozenset[str],
+        roots: frozenset[str],
+        *,
+        secrets: bool,
+        listed: bool,
     ) -> None:
         self.map = text_map(part)
         self.allow = allow
         self.roots = roots
         self.secrets = secrets
-        self.whole = part.expr
+        self.listed = listed
         self.problems: list[ExprProblem] = []
 
     def report(self, kind: str, message: str, at: int, end: int, hint: str | None = None) -> None:
@@ -167,7 +174,6 @@ class _Checker:
             self.unknown_function(node, end)
 
     def secret(self, node: ast.Call, end: int) -> None:
-        message, hint = "a secret stands alone", "give the activity the secret and the rest as two values"
         if not self.secrets:
             message = "secret(...) can only stand under 'with' of the call of an activity"
             hint = "the worker puts it in, so that no history ever holds it"
@@ -175,8 +181,10 @@ class _Checker:
             message, hint = "the name of a secret is a literal", "write ${ secret('name') }"
         elif not node.arguments[0].value:
             message, hint = "a secret without a name", "write ${ secret('name') }"
-        elif node is self.whole:
+        elif self.listed:
             message, hint = "a secret in a list", "give the activity the secret under a name of its own"
+        else:
+            message, hint = "a secret stands alone", "give the activity the secret and the rest as two values"
         self.report("cel.secret", message, node.name_at, end, hint)
 
     def unknown_function(self, node: ast.Call, end: int) -> None:
