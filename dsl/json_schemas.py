@@ -12,6 +12,7 @@ from jsonschema.protocols import Validator
 
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.nodes import ListNode, MapNode, Node, ScalarNode, descendants
+from perdure.dsl.pointers import target_of
 from perdure.dsl.schema import describe
 from perdure.dsl.schema_files import Read, SchemaFileError, with_files
 
@@ -110,7 +111,7 @@ class JsonSchemas:
     def _references(self, whole: Any, node: Node) -> None:
         for part in _mappings(whole):
             target = part.get("$ref")
-            if isinstance(target, str) and target.startswith("#/") and _resolved(target, whole) is None:
+            if isinstance(target, str) and target.startswith("#/") and target_of(target, whole) is None:
                 place = _reference_node(node, target) or node
                 self._error(f"{quote(target)} is not in this schema", place)
                 return
@@ -166,19 +167,6 @@ def _dialect(schema: Any) -> type[Validator]:
     return DIALECTS.get(named, Draft202012Validator) if isinstance(named, str) else Draft202012Validator
 
 
-def _resolved(target: str, whole: Any) -> Any:
-    """What a JSON Pointer leads to; None when there is nothing."""
-    for part in target[2:].split("/") if target != "#" else ():
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(whole, dict) and key in whole:
-            whole = whole[key]
-        elif isinstance(whole, list) and key.isdigit() and int(key) < len(whole):
-            whole = whole[int(key)]
-        else:
-            return None
-    return whole
-
-
 def _endless(whole: Any) -> str | None:
     """A reference that leads a value back to the same schema, for ever."""
     done: set[int] = set()
@@ -204,7 +192,7 @@ def _for_the_same_value(part: dict[str, Any], whole: Any) -> Iterator[tuple[str,
     """The schemas that a value is checked against because of a schema, and the references to them."""
     reference = part.get("$ref")
     if isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
-        target = _resolved(reference, whole)
+        target = target_of(reference, whole)
         if isinstance(target, dict):
             yield reference, target
     for key in _HERE:

@@ -13,6 +13,7 @@ import msgspec
 from perdure.compiler import ir
 from perdure.compiler.codegen import compile_value
 from perdure.compiler.encode import UnknownProgram, decode, digest
+from perdure.dsl.numbers import widening
 from perdure.engine.support import constant, missing
 
 _ITEM_KEYS = re.compile(r"\[[^\]]*\]")
@@ -56,6 +57,9 @@ class LinkedProgram:
         }
         """Names of events that the workflow declares or waits for."""
         self._events = {name: _validator(schema) for name, schema in program.events.items()}
+        self.input_value = widening(program.input_schema) or _unchanged
+        """Makes doubles of whole numbers where the schema of the input says ``number``."""
+        self._payloads = {name: widening(schema) or _unchanged for name, schema in program.events.items()}
 
     def output_of(self, path: str) -> Callable[[dict[str, Any], Any], Any] | None:
         """The ``output`` of the call at a path (item keys and all), for the worker to apply."""
@@ -72,6 +76,10 @@ class LinkedProgram:
     def output_problem(self, value: Any) -> str | None:
         """Why the value is not an output of this workflow; None if it is one."""
         return self._output(value)
+
+    def payload_value(self, name: str, value: Any) -> Any:
+        """The payload of an event with doubles where its schema says ``number``."""
+        return self._payloads.get(name, _unchanged)(value)
 
     def event_problem(self, name: str, value: Any) -> str | None:
         """Why the value is not a payload of this event; None if it is one, or nothing is declared."""
@@ -139,6 +147,10 @@ def _validator(schema: Any) -> Callable[[Any], str | None]:
         return f"{where.lstrip('.')}: {_said(error)}" if where else _said(error)
 
     return problem
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _said(error: Any) -> str:

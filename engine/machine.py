@@ -277,7 +277,7 @@ class Machine:
 
     def _start(self, event: ExecutionStarted) -> None:
         env, program = self.env, self.program.program
-        env.input = event.input
+        env.input = self.program.input_value(event.input)
         env.workflow = {
             "instance_id": self.instance_id,
             "name": event.name,

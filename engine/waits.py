@@ -106,6 +106,7 @@ def hand_out(machine: Machine) -> None:
 def take(machine: Machine, fiber: Fiber, wait: EventWait, payload: Any) -> bool:
     """Give a payload to a wait; returns whether it has all it waits for, with the value assigned."""
     op = machine.op(fiber)
+    payload = machine.program.payload_value(wait.event, payload)
     if not op.listed:
         fiber.frame[op.slot] = payload
         return True

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from perdure.dsl.numbers import is_plain, says_number
+from perdure.dsl.pointers import target_of
 from perdure.dsl.types.kinds import (
     BOOL,
     DOUBLE,
@@ -41,9 +43,9 @@ _SIMPLE: dict[str, Type] = {"null": NULL, "boolean": BOOL, "integer": INT, "numb
 _DRAFT_7 = ("http://json-schema.org/draft-07/schema", "http://json-schema.org/draft-07/schema#")
 
 
-def type_of_schema(schema: Any) -> Type:
-    """The type of what a schema accepts; ``DYN`` for none."""
-    return _Reader(schema).read(schema, 0)
+def type_of_schema(schema: Any, *, widened: bool = False) -> Type:
+    """The type of what a schema accepts; ``DYN`` for none. ``widened``: after ``numbers.widening``."""
+    return _Reader(schema, widened=widened).read(schema, 0)
 
 
 def type_of_json(value: Any, depth: int = 0) -> Type:
@@ -76,8 +78,9 @@ def _more(value: list[Any]) -> tuple[Type, ...]:
 class _Reader:
     """Reads one schema."""
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, *, widened: bool) -> None:
         self._root = root
+        self._widened = widened
         self._left = MAX_PARTS
         self._old = isinstance(root, dict) and root.get("$schema") in _DRAFT_7
 
@@ -87,9 +90,13 @@ class _Reader:
             return DYN
         if schema is not self._root and "$id" in schema:
             return DYN  # its references are relative to itself
+        if self._widened and not is_plain(schema, self._root):
+            # From here down numbers are as they were written.
+            reader = _Reader(self._root, widened=False)
+            return reader.read(schema, depth)
         parts = []
         if "$ref" in schema:
-            target = self._target(schema["$ref"])
+            target = target_of(schema["$ref"], self._root)
             found = DYN if target is None else self.read(target, depth + 1)
             if self._old:
                 return found  # nothing beside a $ref counts there
@@ -102,21 +109,6 @@ class _Reader:
         for part in parts[1:]:
             result = _both(result, part)
         return result
-
-    def _target(self, reference: Any) -> Any:
-        """What a reference inside of the schema names, or None."""
-        if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
-            return None
-        found = self._root
-        for part in reference[2:].split("/") if len(reference) > 1 else ():
-            name = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, dict):
-                found = found.get(name)
-            elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-                found = found[int(name)]
-            else:
-                return None
-        return found
 
     def _any(self, choices: Sequence[Any], depth: int) -> Type:
         if len(choices) > 20:
@@ -144,6 +136,8 @@ class _Reader:
                 return self._object(schema, depth)
             case "array":
                 return list_of(self._items(schema, depth))
+            case "number" if self._widened and says_number(schema["type"]):
+                return DOUBLE
             case _:
                 return _SIMPLE.get(name, DYN) if isinstance(name, str) else DYN
 

@@ -49,11 +49,13 @@ class Steps(Asking):
     ) -> None:
         super().__init__(catalog, operations, diagnostics, strict=strict)
         self.workflow = workflow
-        self.input = type_of_schema(workflow.input_schema)
+        self.input = type_of_schema(workflow.input_schema, widened=True)
         self.output = type_of_schema(workflow.output_schema)
         self.variables = {each.name: variable_type(each) for each in workflow.variables}
         self.events = {
-            each.name: type_of_schema(each.schema) for each in workflow.events if each.schema is not None
+            each.name: type_of_schema(each.schema, widened=True)
+            for each in workflow.events
+            if each.schema is not None
         }
         self.errors = {
             each.name: type_of_schema(each.schema) for each in workflow.errors if each.schema is not None
