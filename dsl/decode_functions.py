@@ -16,7 +16,7 @@ from perdure.dsl.forms import NOTHING, plain
 from perdure.dsl.nodes import Entry, MapNode, Node
 from perdure.dsl.source import Span
 
-MAX_STEPS = 10_000
+MAX_STEPS = 2_000
 """Steps of a document with its functions put in, about: a function is put in while there are fewer."""
 MAX_DEPTH = 40
 """Blocks and functions around a function that is put in."""
