@@ -7,7 +7,7 @@ import re
 import pytest
 
 from perdure.dsl import json_schemas, reader
-from perdure.engine import client, executor, machine, payload, retry, sealing, worker
+from perdure.engine import client, duties, executor, machine, payload, retry, sealing, worker
 from perdure.server.settings import Settings
 from tests.checkout import ROOT
 
@@ -25,7 +25,7 @@ LIMITS = [
     ("instructions", f"{machine.MAX_INSTRUCTIONS:,}"),
     ("wait between two attempts", f"{retry.MAX_DELAY // 86_400_000_000} days"),
     ("histories of earlier generations", str(sealing.KEPT_GENERATIONS)),
-    ("hand-outs", str(worker.MAX_DELIVERIES)),
+    ("hand-outs", str(duties.MAX_DELIVERIES)),
     ("lease", f"{worker.LEASE // 1_000_000} seconds"),
     ("items of a list", f"{client.MAX_LIMIT:,}"),
     ("body of a request", f"{Settings().body_bytes >> 20} MiB"),

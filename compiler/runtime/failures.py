@@ -139,4 +139,4 @@ def unknown_function(name: str) -> NoReturn:
 
 def no_secret() -> NoReturn:
     """Raise for ``secret(name)``."""
-    raise EvalError("cel.unsupported", "secret(...) is not supported yet")
+    raise EvalError("cel.secret", "a secret is put in by the worker, never computed")

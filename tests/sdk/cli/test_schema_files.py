@@ -34,7 +34,7 @@ def ordered(here: Path) -> None:
 
 def test_a_run_holds_its_input_against_the_file() -> None:
     """What does not fit the schema in the file is no input."""
-    assert perdure("run", "flows/ordered.perdure.yaml", "-i", "total=3").out.strip() == "3"
+    assert perdure("run", "flows/ordered.perdure.yaml", "-i", "total=3").out.strip() == "3.0"
     answer = perdure("run", "flows/ordered.perdure.yaml", "-i", "sum=3")
     assert answer.code != 0
     assert "total" in answer.err
