@@ -11,7 +11,7 @@ from tests.checkout import ROOT
 from tests.sim.mutants import MUTANTS
 from tests.sim.simulation import simulate
 
-QUICK = 16
+QUICK = 8
 SLOW = 240
 PARTS = 8
 FOUND = ["consumed_message_stays", "timer_fires_a_second_early", "second_result_is_recorded"]
