@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
+from typing import Any
 
 from perdure.compiler import ir
 from perdure.compiler.constants import text_value
@@ -50,29 +51,23 @@ class OutsideLowering(FlowLowering):
 
     def _call_workflow(self, step: model.CallWorkflow, slot: str) -> None:
         self._emit(
-            ir.CallWorkflow,
-            slot=slot,
-            workflow=step.workflow,
-            version=step.version,
-            arguments=self._optional(step.arguments),
-            instance_id=self._optional(step.instance_id),
-            if_exists=step.if_exists,
-            on_parent_close=step.on_parent_close,
-            tags=self._tags(step.child_tags),
+            ir.CallWorkflow, slot=slot, **self._new_instance(step), on_parent_close=step.on_parent_close
         )
 
     def _start_workflow(self, step: model.StartWorkflow, slot: str) -> None:
-        self._emit(
-            ir.StartWorkflow,
-            slot=slot,
-            workflow=step.workflow,
-            version=step.version,
-            arguments=self._optional(step.arguments),
-            instance_id=self._optional(step.instance_id),
-            if_exists=step.if_exists,
-            start_at=self._optional(step.start_at),
-            tags=self._tags(step.child_tags),
-        )
+        start_at = self._optional(step.start_at)
+        self._emit(ir.StartWorkflow, slot=slot, **self._new_instance(step), start_at=start_at)
+
+    def _new_instance(self, step: model.CallWorkflow | model.StartWorkflow) -> dict[str, Any]:
+        """What is said of an instance that a step starts, waited for or not."""
+        return {
+            "workflow": step.workflow,
+            "version": step.version,
+            "arguments": self._optional(step.arguments),
+            "instance_id": self._optional(step.instance_id),
+            "if_exists": step.if_exists,
+            "tags": self._tags(step.child_tags),
+        }
 
     def _tags(self, tags: tuple[tuple[str, Value], ...]) -> tuple[tuple[str, ir.Code], ...]:
         """In the order of names: the order of tags means nothing, so it must not change a digest."""

@@ -51,17 +51,9 @@ class CallDecoder:
 
     def call_workflow(self, node: MapNode, common: Common) -> model.CallWorkflow:
         """A child instance; its ``tags`` are the child's."""
-        workflow = child(node, "call_workflow")
         return model.CallWorkflow(
-            workflow=str(plain(workflow)),
-            workflow_span=workflow.span,
-            version=self._keys.text(node, "version"),
-            version_span=span_of(node, "version"),
-            arguments=self._keys.value(node, "with"),
-            instance_id=self._keys.value(node, "instance_id"),
-            if_exists=cast("Any", self._keys.text(node, "if_exists") or "reject"),
+            **self._new_instance(node, "call_workflow"),
             on_parent_close=cast("Any", self._keys.text(node, "on_parent_close") or "terminate"),
-            child_tags=self._keys.tags(node),
             compensate=self._compensate(node, common),
             **self._keys.bounds(node),
             **common,
@@ -69,19 +61,25 @@ class CallDecoder:
 
     def start_workflow(self, node: MapNode, common: Common) -> model.StartWorkflow:
         """A detached instance; its ``tags`` are that instance's."""
-        workflow = child(node, "start_workflow")
         return model.StartWorkflow(
-            workflow=str(plain(workflow)),
-            workflow_span=workflow.span,
-            version=self._keys.text(node, "version"),
-            version_span=span_of(node, "version"),
-            arguments=self._keys.value(node, "with"),
-            instance_id=self._keys.value(node, "instance_id"),
-            if_exists=cast("Any", self._keys.text(node, "if_exists") or "reject"),
+            **self._new_instance(node, "start_workflow"),
             start_at=self._keys.condition(node, "start_at"),
-            child_tags=self._keys.tags(node),
             **common,
         )
+
+    def _new_instance(self, node: MapNode, kind: str) -> dict[str, Any]:
+        """What is said of an instance that a step starts, waited for or not."""
+        workflow = child(node, kind)
+        return {
+            "workflow": str(plain(workflow)),
+            "workflow_span": workflow.span,
+            "version": self._keys.text(node, "version"),
+            "version_span": span_of(node, "version"),
+            "arguments": self._keys.value(node, "with"),
+            "instance_id": self._keys.value(node, "instance_id"),
+            "if_exists": self._keys.text(node, "if_exists") or "reject",
+            "child_tags": self._keys.tags(node),
+        }
 
     def call_entity(self, node: MapNode, common: Common) -> model.CallEntity:
         """An operation of an entity."""
