@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, TypeGuard
 
 from perdure.dsl.diagnostics import quote
+from perdure.dsl.nesting import depth
 
 Read: TypeAlias = Callable[[str], bytes]
 """Gives the bytes of a file by its path from the folder of the document, with '/'. Raises OSError."""
@@ -129,7 +130,7 @@ class _Bundle:
         except (ValueError, RecursionError) as error:
             message = f"{quote(path)} is not JSON: {error}"
             raise SchemaFileError(message, led_here) from None
-        if not isinstance(schema, dict | bool) or _depth(schema) > MAX_DEPTH:
+        if not isinstance(schema, dict | bool) or depth(schema, MAX_DEPTH) > MAX_DEPTH:
             raise SchemaFileError(f"{quote(path)} does not hold a JSON Schema", led_here)
         if isinstance(schema, dict):
             schema.pop("$id", None)  # its own references would be relative to it
@@ -149,19 +150,6 @@ def _mappings(schema: Any) -> Iterator[dict[str, Any]]:
             waiting += part.values()
         elif isinstance(part, list):
             waiting += part
-
-
-def _depth(schema: Any) -> int:
-    level, depth = [schema], 0
-    while level and depth <= MAX_DEPTH:
-        depth += 1
-        level = [
-            inner
-            for part in level
-            if isinstance(part, dict | list)
-            for inner in (part.values() if isinstance(part, dict) else part)
-        ]
-    return depth
 
 
 def _no_number(text: str) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from perdure.dsl.nesting import depth
+
 MAX_BYTES = 1 << 20
 """Of one payload as JSON text in UTF-8."""
 MAX_DEPTH = 64
@@ -44,7 +46,7 @@ def to_json(value: Any) -> Any:
             "keep it elsewhere and pass its name, or pass less"
         )
     decoded = msgspec.json.decode(text)
-    if _depth(decoded) > MAX_DEPTH:
+    if depth(decoded, MAX_DEPTH) > MAX_DEPTH:
         raise BadPayload(f"the value has more than {MAX_DEPTH} levels")
     return decoded
 
@@ -54,17 +56,3 @@ def _builtin(value: Any) -> Any:
     if made is value:
         raise TypeError(f"{type(value).__name__} is no JSON value")
     return made
-
-
-def _depth(value: Any) -> int:
-    """Levels of nesting, counted no further than one past the limit."""
-    level, depth = [value], 0
-    while level and depth <= MAX_DEPTH:
-        depth += 1
-        level = [
-            item
-            for each in level
-            if isinstance(each, dict | list)
-            for item in (each.values() if isinstance(each, dict) else each)
-        ]
-    return depth
