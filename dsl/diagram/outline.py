@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from perdure.dsl import model
-from perdure.dsl.duration import format_duration
-from perdure.dsl.expr.ast import Const, Embedded, ListValue, MapValue, Text, Value
-from perdure.dsl.expr.show import show
+from perdure.dsl.diagram.words import (
+    amount,
+    at_once,
+    bounds,
+    brief,
+    clause,
+    lasting,
+    said,
+    target,
+    time_limit,
+    tolerance,
+    undo,
+)
 
 MOST_STEPS = 400
 """With more steps than this a picture shows containers closed."""
@@ -127,32 +136,32 @@ def _parts(step: model.Step) -> _Parts:
     match step:
         case model.Call():
             badges = [
-                *_bounds(step),
-                _said("queue", step.queue),
-                _limit(step.concurrency),
-                _undo(step.compensate),
+                *bounds(step),
+                said("queue", step.queue),
+                at_once(step.concurrency),
+                undo(step.compensate),
             ]
             return "call", "work", step.activity, badges, ()
         case model.Use():
-            return "call", "flow", step.function, [*_bounds(step), "function"], _one(step.body)
+            return "call", "flow", step.function, [*bounds(step), "function"], _one(step.body)
         case model.CallWorkflow():
             text = f"{step.workflow} {step.version or ''}".strip()
-            return "call_workflow", "work", text, [*_bounds(step), _undo(step.compensate)], ()
+            return "call_workflow", "work", text, [*bounds(step), undo(step.compensate)], ()
         case model.StartWorkflow():
             text = f"{step.workflow} {step.version or ''}".strip()
-            return "start_workflow", "work", text, [_said("at", step.start_at)], ()
+            return "start_workflow", "work", text, [said("at", step.start_at)], ()
         case model.CallEntity():
             text = f"{target(step.entity)} {step.operation}"
-            return "call_entity", "work", text, [_time(step.timeout), _undo(step.compensate)], ()
+            return "call_entity", "work", text, [time_limit(step.timeout), undo(step.compensate)], ()
         case model.SendEvent():
             return "send_event", "work", f"{step.event} to {brief(step.to)}", (), ()
         case model.SignalEntity():
             text = f"{target(step.entity)} {step.operation}"
-            return "signal_entity", "work", text, [_said("at", step.at)], ()
+            return "signal_entity", "work", text, [said("at", step.at)], ()
         case model.Cancel():
             return "cancel", "work", brief(step.instance), (), ()
         case model.Wait():
-            until = f"until {brief(step.until)}" if step.until is not None else _duration(step.duration)
+            until = f"until {brief(step.until)}" if step.until is not None else lasting(step.duration)
             return "wait", "wait", until, (), ()
         case model.WaitForEvent():
             return _wait_for_event(step)
@@ -185,7 +194,7 @@ def _parts(step: model.Step) -> _Parts:
 def _container(step: model.Step) -> _Parts:
     match step:
         case model.Do():
-            return "do", "flow", "", _bounds(step), _one(step.body)
+            return "do", "flow", "", bounds(step), _one(step.body)
         case model.If():
             lanes = [_lane("then", step.then)]
             lanes += [_lane("else", step.otherwise)] if step.otherwise else []
@@ -195,48 +204,48 @@ def _container(step: model.Step) -> _Parts:
             lanes += [_lane("else", step.otherwise)] if step.otherwise else []
             return "switch", "flow", "", (), [tuple(lanes)]
         case model.Try():
-            first = (_lane("try", step.body), *(_lane(_clause(each), each.body) for each in step.catches))
+            first = (_lane("try", step.body), *(_lane(clause(each), each.body) for each in step.catches))
             last = (_lane("finally", step.finally_),) if step.finally_ else ()
-            return "try", "guard", "", _bounds(step), [first, last]
+            return "try", "guard", "", bounds(step), [first, last]
         case model.Saga():
             stops = "stop when an undo fails" if step.on_failure == "stop" else ""
             return (
                 "saga",
                 "guard",
                 ", undone in reverse if it fails",
-                [_time(step.timeout), stops],
+                [time_limit(step.timeout), stops],
                 _one(step.body),
             )
         case model.LockEntities():
             entities = step.entities
             text = ", ".join(map(target, entities)) if isinstance(entities, tuple) else brief(entities)
-            return "lock_entities", "guard", text, [_time(step.timeout)], _one(step.body)
+            return "lock_entities", "guard", text, [time_limit(step.timeout)], _one(step.body)
         case model.Parallel():
-            badges = [_time(step.timeout), "collect" if step.on_failure == "collect" else ""]
+            badges = [time_limit(step.timeout), "collect" if step.on_failure == "collect" else ""]
             return "parallel", "flow", f", {len(step.branches)} branches", badges, [_branches(step.branches)]
         case model.Race():
             return (
                 "race",
                 "flow",
                 ", the first to end decides",
-                [_time(step.timeout)],
+                [time_limit(step.timeout)],
                 [_branches(step.branches)],
             )
         case model.FanOut():
             badges = [
-                f"width {_count_of(step.width)}",
-                _policy(step.on_failure),
-                _said("until", step.until),
+                f"width {amount(step.width)}",
+                tolerance(step.on_failure),
+                said("until", step.until),
                 f"chunk {step.chunk}" if isinstance(step.chunk, int) else "",
-                _time(step.timeout),
+                time_limit(step.timeout),
             ]
             return "fan_out", "repeat", brief(step.items), badges, _one(step.body, f"each {step.each}")
         case model.ForEach():
-            badges = [_said("limit", step.limit), _time(step.timeout)]
+            badges = [said("limit", step.limit), time_limit(step.timeout)]
             return "for_each", "repeat", brief(step.items), badges, _one(step.body, f"each {step.each}")
         case model.Loop():
             every = "" if step.checkpoint_every is None else f"checkpoint every {step.checkpoint_every}"
-            badges = [f"limit {_count_of(step.limit)}", every, _time(step.timeout)]
+            badges = [f"limit {amount(step.limit)}", every, time_limit(step.timeout)]
             return step.kind, "repeat", brief(step.condition), badges, _one(step.body)
         case _:
             raise AssertionError(f"{type(step).__name__} is no step")
@@ -244,38 +253,13 @@ def _container(step: model.Step) -> _Parts:
 
 def _wait_for_event(step: model.WaitForEvent) -> _Parts:
     badges = [
-        "no timeout" if step.timeout is None else _time(step.timeout),
-        _said("count", step.count),
-        _said("until", step.until),
-        _said("correlate", step.correlate),
+        "no timeout" if step.timeout is None else time_limit(step.timeout),
+        said("count", step.count),
+        said("until", step.until),
+        said("correlate", step.correlate),
     ]
     rows = _one(step.on_timeout, "on timeout") if step.on_timeout and step.on_timeout.steps else ()
     return "wait_for_event", "wait", step.event, badges, rows
-
-
-# Words ----------------------------------------------------------------------------------------
-
-
-def brief(value: Value) -> str:
-    """A value without the ``${ }`` around it."""
-    match value:
-        case Embedded(expr=expr):
-            return show(expr)
-        case Const(value=str(text)):
-            return text if text.strip() else json.dumps(text)
-        case Const(value=constant):
-            return json.dumps(constant, ensure_ascii=False)
-        case Text(parts=parts):
-            return "".join(part if isinstance(part, str) else f"${{ {show(part.expr)} }}" for part in parts)
-        case ListValue(items=items):
-            return f"[{', '.join(map(brief, items))}]"
-        case MapValue(entries=entries):
-            return "{" + ", ".join(f"{key}: {brief(item)}" for key, item in entries) + "}"
-
-
-def target(entity: model.EntityTarget) -> str:
-    """``Type@key``."""
-    return f"{entity.type}@{brief(entity.key)}"
 
 
 def _one(block: model.Block, label: str = "") -> tuple[tuple[Lane, ...], ...]:
@@ -288,65 +272,3 @@ def _lane(label: str, block: model.Block) -> Lane:
 
 def _branches(branches: Iterable[model.Branch]) -> tuple[Lane, ...]:
     return tuple(_lane(each.name, each.body) for each in branches)
-
-
-def _clause(clause: model.Catch) -> str:
-    when = "" if clause.when is None else f" when {brief(clause.when)}"
-    return f"catch {', '.join(clause.errors)}{when}"
-
-
-def _bounds(step: model.Bounded) -> list[str]:
-    retry = "" if step.retry is None else f"retry ×{_count_of(step.retry.attempts)}"
-    deadline = "" if step.deadline is None else f"deadline {_duration(step.deadline)}"
-    return [retry, _time(step.timeout), deadline]
-
-
-def _time(timeout: model.Duration | None) -> str:
-    return "" if timeout is None else f"timeout {_duration(timeout)}"
-
-
-def _duration(duration: model.Duration | None) -> str:
-    if duration is None:
-        return "for ever"
-    return format_duration(duration) if isinstance(duration, int) else brief(duration)
-
-
-def _count_of(count: model.Count) -> str:
-    return str(count) if isinstance(count, int) else brief(count)
-
-
-def _said(word: str, what: Value | str | int | None) -> str:
-    if what is None:
-        return ""
-    return f"{word} {what if isinstance(what, str | int) else brief(what)}"
-
-
-def _limit(limit: model.KeyLimit | None) -> str:
-    return "" if limit is None else f"{_count_of(limit.limit)} at once for {brief(limit.key)}"
-
-
-def _policy(policy: str | model.Tolerate) -> str:
-    match policy:
-        case model.Tolerate(count=int(count)):
-            return f"tolerate {count}"
-        case model.Tolerate(share=share):
-            return f"tolerate {(share or 0) * 100:g}%"
-        case "collect":
-            return "collect"
-        case _:
-            return ""
-
-
-def _undo(compensate: model.Compensate | None) -> str:
-    match compensate:
-        case None:
-            return ""
-        case model.Compensate(action=model.Call(activity=name)):
-            what = name
-        case model.Compensate(action=model.CallWorkflow(workflow=name)):
-            what = name
-        case model.Compensate(action=model.CallEntity(entity=entity, operation=operation)):
-            what = f"{target(entity)} {operation}"
-        case _:
-            raise AssertionError("an undo is one of three calls")
-    return f"undo {what}" + (" even if unsure" if compensate.on == "attempted" else "")
