@@ -1,6 +1,6 @@
 """Every position of a document that holds a value, with the names that may be read there.
 
-This is the table of names in the language's page, section 2.3, as code: lexical scope, in which a step is
+This is the table of "Blocks and names" in the language's page as code: lexical scope, in which a step is
 visible after itself in its block and in blocks nested there, and the names that only some positions have.
 A function's body is walked where it is declared, and again in every step that uses it.
 """
