@@ -68,11 +68,8 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run a benchmark: ``nox -s bench -- NAME [ARGUMENTS]`` runs ``bench/NAME.py``."""
-    if not session.posargs:
-        session.error("name a benchmark: " + ", ".join(sorted(file.stem for file in HERE.glob("bench/*.py"))))
-    name, *arguments = session.posargs
-    _run(session, "python", f"bench/{name}.py", *arguments)
+    """Run a benchmark: ``nox -s bench -- NAME [OPTIONS]``; without a name it lists them."""
+    _run(session, "python", "-m", "bench", *session.posargs)
 
 
 def _link_tree(session: nox.Session) -> None:

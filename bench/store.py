@@ -3,7 +3,7 @@
 Chain-step checkpoints (one history row each) in batches of 1, 10, 100 and 1,000 on SQLite, FULL. Store and
 driver take turns in one run, on the same disk; medians, with minimum and maximum.
 
-Usage: ``python bench/store.py [--seconds S] [--rounds N] [--directory D]``
+Usage: ``python -m bench store [--seconds S] [--rounds N] [--directory D]``
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import json
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -124,7 +123,3 @@ def _rate(batches: Iterator[Any], write: Callable[[Any], object], seconds: float
         spent += time.perf_counter() - begun
         commits += 1
     return commits / spent
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
