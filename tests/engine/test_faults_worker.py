@@ -280,7 +280,7 @@ def test_an_activity_goes_on_though_its_worker_lost_its_slots(store: Trouble, tm
         assert begun.wait(WAIT)
         here = client.worker
         # Whoever comes first takes free slots, so this one is made to give way to servers.
-        here._reserve = True
+        here._duties._reserve = True
         with Worker(beside.store, Registry()) as second:
             beside.store.rejoin([here.id], Member(id="thief", host="t", ir=1), 1)
             beside.store.leave("thief")

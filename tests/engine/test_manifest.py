@@ -137,6 +137,6 @@ def test_the_checker_understands_the_manifest() -> None:
     found = catalog_of(registry.manifest()).activities["Charge"]
     assert (list(found.parameters), found.required, found.doc) == (
         ["order", "amount", "currency"],
-        {"order", "amount"},
+        frozenset({"order", "amount"}),
         "Charge a card.",
     )

@@ -82,4 +82,4 @@ def _holds(kind: Any, value: Any) -> bool:
         case Optional(inner):
             return type(value) is OptionalValue and (not value.present or holds(inner, value.value))
         case _:
-            return kind == DYN or _SIMPLE[type(value)] == kind if type(value) in _SIMPLE else kind == DYN
+            return kind in (DYN, _SIMPLE.get(type(value)))
