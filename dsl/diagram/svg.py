@@ -8,6 +8,7 @@ light and on a dark page.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def _em(char: str, *, bold: bool) -> float:
 
 
 def _measure(text: str, bold: bool) -> float:
-    return sum(_em(char, bold=bold) for char in text) * _SIZE
+    # Whole numbers, since newer Pythons add fractions more exactly than older ones.
+    return round(math.fsum(_em(char, bold=bold) for char in text) * _SIZE)
 
 
 METRICS = Metrics(
