@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from perdure.dsl.expr import ast, foreign
 from perdure.dsl.expr.errors import ExprProblem
@@ -25,6 +25,8 @@ from perdure.dsl.expr.suggest import did_you_mean
 from perdure.dsl.expr.times import find_zone, parse_duration, parse_timestamp
 
 MAX_LOOPS = 6
+MOST_GUESSES = 20
+"""Unknown functions of one expression for which it is looked what was meant."""
 
 VARYING = frozenset({"now", "uuid"})
 """Functions whose value depends on the turn, so that some places forbid them."""
@@ -84,7 +86,13 @@ class _Checker:
         self.roots = roots
         self.secrets = secrets
         self.listed = listed
+        self.guesses = 0
         self.problems: list[ExprProblem] = []
+
+    def nearest(self, name: str, candidates: Iterable[str]) -> str | None:
+        """What was meant. Comparing takes time, so only the first few mistakes are worth it."""
+        self.guesses += 1
+        return did_you_mean(name, candidates) if self.guesses <= MOST_GUESSES else None
 
     def report(self, kind: str, message: str, at: int, end: int, hint: str | None = None) -> None:
         position, length = self.map.position(at), max(end - at, 1)
@@ -204,7 +212,7 @@ class _Checker:
             if dot
             else [*FUNCTIONS, *METHODS]
         )
-        near = did_you_mean(plain, (known.rpartition(".")[2] for known in candidates))
+        near = self.nearest(plain, (known.rpartition(".")[2] for known in candidates))
         hint = f"did you mean {namespace}{dot}{near}?" if near else None
         self.report("cel.unknown_function", f"unknown function '{name}'", at, end, hint)
 
@@ -226,7 +234,7 @@ class _Checker:
                 "cel.unknown_function", f"'{name}' is not called on a value", at, end, f"write {name}(x)"
             )
         else:
-            near = did_you_mean(name, [*METHODS, *MACROS])
+            near = self.nearest(name, [*METHODS, *MACROS])
             hint = f"did you mean {near}?" if near else None
             self.report("cel.unknown_function", f"unknown function '{name}' of a value", at, end, hint)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from perdure.dsl.expr.check import WARNINGS, check
+from perdure.dsl.expr.check import MOST_GUESSES, WARNINGS, check
 from perdure.dsl.expr.errors import ExprProblem
 from perdure.dsl.expr.template import parse_scalar
 from perdure.dsl.source import Mark, Position, TextMap
@@ -153,3 +153,10 @@ def test_all_findings_are_listed_in_order() -> None:
         "cel.convert",
         "cel.arity",
     ]
+
+
+def test_many_unknown_functions_are_no_long_search() -> None:
+    """Each is reported; what was meant is only looked for at the first ones."""
+    found = problems(" || ".join(["siz()"] * 50))
+    hints = [problem.hint for problem in found]
+    assert hints == ["did you mean size?"] * MOST_GUESSES + [None] * (50 - MOST_GUESSES)
