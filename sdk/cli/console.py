@@ -12,9 +12,6 @@ import click
 
 from perdure.cli.settings import Color, Settings, settings
 
-PLAIN_WIDTH = 100
-"""Columns where no terminal says how many there are."""
-
 STATUS_COLORS = {
     "Completed": "green",
     "Failed": "red",
