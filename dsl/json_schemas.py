@@ -11,6 +11,7 @@ from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
 
 from perdure.dsl.diagnostics import Collector, quote
+from perdure.dsl.nesting import mappings, parts
 from perdure.dsl.nodes import ListNode, MapNode, Node, ScalarNode, descendants
 from perdure.dsl.pointers import target_of
 from perdure.dsl.schema import describe
@@ -59,7 +60,7 @@ class JsonSchemas:
 
     def check_value(self, value: Any, node: Node, schema: Any) -> None:
         """Notes that a constant is not what its schema allows, as far as that can be told cheaply."""
-        if any(key in _UNBOUNDED for part in _mappings(schema) for key in part):
+        if any(key in _UNBOUNDED for part in mappings(schema) for key in part):
             return
         error = best_match(_dialect(schema)(schema).iter_errors(value))
         if error is not None:
@@ -71,7 +72,7 @@ class JsonSchemas:
         self._diagnostics.add("PD222", message, node.span, hint=hint)
 
     def _affordable(self, schema: Any, node: Node) -> bool:
-        for each in _parts(schema):
+        for each in parts(schema):
             self._nodes += 1
             if isinstance(each, list) and len(each) > MAX_SCHEMA_LIST:
                 self._error(f"a list of more than {MAX_SCHEMA_LIST} items in a JSON Schema", node)
@@ -99,7 +100,7 @@ class JsonSchemas:
             self._error(f"not a JSON Schema: {_shortened(error.message)}", place)
 
     def _drafts(self, schema: Any, node: Node) -> None:
-        for part in _mappings(schema):
+        for part in mappings(schema):
             draft = part.get("$schema")
             if isinstance(draft, str) and draft not in DIALECTS:
                 hint = (
@@ -109,7 +110,7 @@ class JsonSchemas:
                 self._error(f"the draft {quote(draft)} is not understood", place, hint)
 
     def _references(self, whole: Any, node: Node) -> None:
-        for part in _mappings(whole):
+        for part in mappings(whole):
             target = part.get("$ref")
             if isinstance(target, str) and target.startswith("#/") and target_of(target, whole) is None:
                 place = _reference_node(node, target) or node
@@ -131,21 +132,6 @@ def node_at(node: Node, path: Sequence[str | int]) -> Node:
         elif isinstance(node, ListNode) and isinstance(part, int) and part < len(node.items):
             node = node.items[part]
     return node
-
-
-def _parts(schema: Any) -> Iterator[Any]:
-    waiting = [schema]
-    while waiting:
-        part = waiting.pop()
-        yield part
-        if isinstance(part, dict):
-            waiting += part.values()
-        elif isinstance(part, list):
-            waiting += part
-
-
-def _mappings(schema: Any) -> Iterator[dict[str, Any]]:
-    return (part for part in _parts(schema) if isinstance(part, dict))
 
 
 def _scalar_node(node: Node, key: str, text: str) -> Node | None:
@@ -170,7 +156,7 @@ def _dialect(schema: Any) -> type[Validator]:
 def _endless(whole: Any) -> str | None:
     """A reference that leads a value back to the same schema, for ever."""
     done: set[int] = set()
-    for start in _mappings(whole):
+    for start in mappings(whole):
         path = [("", start, _for_the_same_value(start, whole))]
         around = {id(start)}
         while path and id(start) not in done:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from perdure.dsl.nesting import mappings
 from perdure.dsl.pointers import target_of
 
 _CHOICES = ("anyOf", "oneOf", "allOf", "enum", "const")
@@ -19,7 +20,7 @@ MAX_HOPS = 50
 
 def widening(schema: Any) -> Callable[[Any], Any] | None:
     """What turns a value that fits a schema into one with doubles; None when it would change nothing."""
-    if not _mentions(schema):
+    if not any(says_number(part.get("type")) for part in mappings(schema)):
         return None
     return lambda value: _widened(value, schema, schema, MAX_HOPS)
 
@@ -34,16 +35,6 @@ def is_plain(schema: dict[str, Any], root: Any) -> bool:
 def says_number(kind: Any) -> bool:
     """Whether a ``type`` says that a whole number is a double."""
     return kind == "number" or (isinstance(kind, list) and "number" in kind and "integer" not in kind)
-
-
-def _mentions(schema: Any) -> bool:
-    match schema:
-        case dict():
-            return says_number(schema.get("type")) or any(map(_mentions, schema.values()))
-        case list():
-            return any(map(_mentions, schema))
-        case _:
-            return False
 
 
 def _widened(value: Any, schema: Any, root: Any, hops: int) -> Any:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, TypeGuard
 
 from perdure.dsl.diagnostics import quote
-from perdure.dsl.nesting import depth
+from perdure.dsl.nesting import depth, mappings
 
 Read: TypeAlias = Callable[[str], bytes]
 """Gives the bytes of a file by its path from the folder of the document, with '/'. Raises OSError."""
@@ -39,7 +39,7 @@ class SchemaFileError(Exception):
 
 def file_references(schema: Any) -> Iterator[str]:
     """Every ``$ref`` of a schema that leads to another file."""
-    return (each["$ref"] for each in _mappings(schema) if _leads_away(each.get("$ref")))
+    return (each["$ref"] for each in mappings(schema) if _leads_away(each.get("$ref")))
 
 
 def with_files(schema: Any, read: Read | None) -> Any:
@@ -139,17 +139,6 @@ class _Bundle:
 
 def _leads_away(reference: Any) -> TypeGuard[str]:
     return isinstance(reference, str) and not reference.startswith("#")
-
-
-def _mappings(schema: Any) -> Iterator[dict[str, Any]]:
-    waiting = [schema]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            yield part
-            waiting += part.values()
-        elif isinstance(part, list):
-            waiting += part
 
 
 def _no_number(text: str) -> Any:
