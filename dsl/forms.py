@@ -187,7 +187,7 @@ class Forms:
             hint = "write it like 'Account@${ input.account }'"
             self.error("PD505", f"an entity is written Type@key, not {describe(node)}", node.span, hint)
         else:
-            value = self._text(key, node.text_map.from_offset(len(name) + 1))
+            value = self._text(key, node.text_map.part(len(name) + 1))
             return EntityTarget(type=name, key=value, span=node.span)
         return EntityTarget(type="", key=NOTHING, span=node.span)
 

@@ -51,10 +51,15 @@ class TextMap(tuple[Mark, ...]):
         mark = self[max(bisect_right(self, offset, key=lambda mark: mark.offset) - 1, 0)]
         return Position(mark.line, mark.column + max(offset - mark.offset, 0))
 
-    def from_offset(self, offset: int) -> TextMap:
-        """The map of the value's tail that begins at ``offset``, with offsets counted from there."""
-        first = self.position(offset)
-        later = (Mark(m.offset - offset, m.line, m.column) for m in self if m.offset > offset)
+    def part(self, start: int, end: int | None = None) -> TextMap:
+        """The map of the value's part from ``start`` to ``end``, with offsets counted from there.
+
+        Positions up to ``end`` itself are right: an error may stand behind the last character.
+        """
+        first = self.position(start)
+        low = bisect_right(self, start, key=lambda mark: mark.offset)
+        high = len(self) if end is None else bisect_right(self, end, key=lambda mark: mark.offset)
+        later = (Mark(m.offset - start, m.line, m.column) for m in self[low:high])
         return TextMap((Mark(0, *first), *later))
 
 

@@ -75,7 +75,7 @@ def _embedded(text: str, start: int, end: int, text_map: TextMap) -> ast.Embedde
         node = parse(text[start:end])
     except ExprError as error:
         raise error.shifted(start) from None
-    marks = tuple((mark.offset, mark.line, mark.column) for mark in text_map.from_offset(start))
+    marks = tuple((mark.offset, mark.line, mark.column) for mark in text_map.part(start, end))
     return ast.Embedded(node, marks)
 
 
