@@ -13,11 +13,13 @@ from perdure.dsl import model
 from perdure.dsl.decode_keys import Common, Keys, child
 from perdure.dsl.diagnostics import quote
 from perdure.dsl.forms import NOTHING, plain
-from perdure.dsl.nodes import Entry, MapNode, Node
+from perdure.dsl.nodes import Entry, MapNode, Node, descendants
 from perdure.dsl.source import Span
 
 MAX_STEPS = 2_000
 """Steps of a document with its functions put in, about: a function is put in while there are fewer."""
+MAX_PARTS = 5_000
+"""Values that functions are made of, each time that one is put in: every expression is checked anew."""
 MAX_DEPTH = 40
 """Blocks and functions around a function that is put in."""
 ALLOWED = ("call", "with", "if", "output", "summary", "tags", "timeout", "deadline", "retry")
@@ -36,6 +38,8 @@ class Functions:
         """Where the functions are called that are being put in, outer ones first."""
         self._depth = 0
         self._steps = 0
+        self._parts = 0
+        self._sizes: dict[str, int] = {}
         self._full = False
         self._endless: set[str] = set()
         """Functions that were reported to call themselves."""
@@ -87,11 +91,13 @@ class Functions:
         if name in self._open:
             self._calls_itself(self._open[self._open.index(name) :], place)
             return False
-        if self._steps < MAX_STEPS and self._depth < MAX_DEPTH:
+        if self._steps < MAX_STEPS and self._parts < MAX_PARTS and self._depth < MAX_DEPTH:
             return True
         if not self._full:
             self._full = True
             what = f"more than {MAX_STEPS:,} steps"
+            if self._parts >= MAX_PARTS:
+                what = f"more than {MAX_PARTS:,} values in them"
             if self._depth >= MAX_DEPTH:
                 what = f"blocks more than {MAX_DEPTH} deep"
             message = f"with its functions put in, the workflow has {what}"
@@ -111,10 +117,18 @@ class Functions:
         assert isinstance(entry.value, MapNode), "the structure was checked"
         self._open.append(name)
         self.count()
+        self._parts += self._size(name)
         with self.level():
             step = task(entry, entry.value, path)
         self._open.pop()
         return model.Block(steps=(step,), value_of=name, span=entry.value.span)
+
+    def _size(self, name: str) -> int:
+        """Values of a function, long texts as several."""
+        if name not in self._sizes:
+            found = descendants(self._entries[name].value)
+            self._sizes[name] = sum(1 + len(getattr(each, "text", "")) // 100 for each in found)
+        return self._sizes[name]
 
     def _nothing(self, name: str, path: str) -> model.Block:
         """In place of a function that cannot be put in."""

@@ -7,6 +7,7 @@ activities, PD8xx style (warnings), PD9xx the tool itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,7 +16,7 @@ from types import MappingProxyType
 from perdure.dsl.source import Span
 
 LIMIT = 100
-"""Most diagnostics that are kept of one file."""
+"""Most errors that are kept of one file, and most warnings."""
 
 CODES = MappingProxyType(
     {
@@ -237,13 +238,15 @@ class Ignores:
 
 @dataclass(slots=True)
 class Collector:
-    """Gathers the diagnostics of one file: each once, at most ``LIMIT``."""
+    """Gathers the diagnostics of one file: each once, of errors and of warnings at most ``LIMIT``."""
 
     file: str
     ignores: Ignores = field(default_factory=Ignores)
     _found: dict[Diagnostic, None] = field(default_factory=dict)
     _errors: int = 0
-    _left_out: bool = False
+    _kept: Counter[Severity] = field(default_factory=Counter)
+    _left_out: set[Severity] = field(default_factory=set)
+    """Of what there was more than is kept."""
 
     def add(
         self,
@@ -269,15 +272,18 @@ class Collector:
         )
         if self.ignores.covers(diagnostic):
             return
-        self._errors += severity is Severity.ERROR
-        if len(self._found) < LIMIT:
+        is_error = severity is Severity.ERROR
+        self._errors += is_error
+        if self._kept[severity] < LIMIT or diagnostic in self._found:
+            self._kept[severity] += diagnostic not in self._found
             self._found[diagnostic] = None
-        elif diagnostic not in self._found:
-            self._left_out = True
+        else:
+            self._left_out.add(severity)
 
     def accept(self) -> None:
         """Forgets what was noted before the comments of the file were known, and is accepted by them."""
         self._found = dict.fromkeys(self.ignores.kept(self._found))
+        self._kept = Counter(each.severity for each in self._found)
 
     @property
     def errors(self) -> int:
@@ -286,8 +292,8 @@ class Collector:
 
     @property
     def full(self) -> bool:
-        """Whether nothing more is kept, so that looking further is in vain."""
-        return self._left_out
+        """Whether no more errors are kept, so that looking further is in vain."""
+        return Severity.ERROR in self._left_out
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.diagnostics())
@@ -297,8 +303,11 @@ class Collector:
         found = sorted(self._found, key=lambda each: (each.span, each.code))
         if not self._left_out:
             return tuple(found)
-        message = f"only the first {LIMIT} problems are shown"
-        more = Diagnostic(code="PD900", message=message, span=found[-1].span, file=self.file)
+        severity = Severity.ERROR if self.full else Severity.WARNING
+        message = f"only the first {LIMIT} {severity}s are shown"
+        more = Diagnostic(
+            code="PD900", message=message, span=found[-1].span, severity=severity, file=self.file
+        )
         return (*found, more)
 
 

@@ -54,7 +54,7 @@ def _header(program: ir.Program) -> Iterator[Missing]:
         return Missing(feature, None, *program.places.get(key, (1, 1)))
 
     for key in HEADER:
-        if getattr(program, key):
+        if getattr(program, key) not in (None, (), {}):
             yield at(key, key)
     if any(constant(code) is None for code in program.tags.values()):
         yield at("an expression in tags", "tags")

@@ -213,3 +213,16 @@ def test_a_document_after_too_many_mistakes_is_not_taken_for_right() -> None:
 def test_keys_of_data_are_free(key: str) -> None:
     """Words of the language mean nothing inside a value."""
     assert codes(f"{HEADER}do:\n  - return: {{ {key}: [{key}] }}\n") == []
+
+
+def test_many_warnings_refuse_nothing_and_hide_no_error() -> None:
+    """Of each severity so many are kept; what is only warned of can be used."""
+    unused = "vars:\n" + "".join(f"  v{n}: 1\n" for n in range(LIMIT + 10))
+    found = loaded(HEADER + unused + "do:\n  - return: 1\n")
+    assert len(found.documents) == 1
+    assert found.ok
+    assert found.diagnostics[-1].message == f"only the first {LIMIT} warnings are shown"
+    texts = "".join(f'  - s{n}: {{ value: "$.input.a{n}" }}\n' for n in range(LIMIT + 10))
+    wrong = loaded(HEADER + "do:\n" + texts + "  - return: ${ nowhere }\n")
+    assert "PD301" in {each.code for each in wrong.diagnostics}
+    assert not wrong.documents

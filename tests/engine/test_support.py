@@ -38,6 +38,7 @@ def test_every_instruction_is_run_or_refused() -> None:
         ("queries: { a: '${ input }' }\ndo: [ return: 1 ]", ["queries"]),
         ("concurrency: { key: '${ input }', limit: 1 }\ndo: [ return: 1 ]", ["concurrency"]),
         ("timeout: 1h\ndo: [ return: 1 ]", ["timeout"]),
+        ("timeout: 0s\ndo: [ return: 1 ]", ["timeout"]),
         ("limits: { history_events: 500 }\ndo: [ return: 1 ]", ["limits"]),
         ("retention: { generations: 1 }\ndo: [ return: 1 ]", ["retention"]),
         ("tags: { a: '${ input.b }' }\ndo: [ return: 1 ]", ["an expression in tags"]),
