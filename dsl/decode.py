@@ -48,13 +48,13 @@ def decode(root: MapNode, diagnostics: Collector, files: Read | None = None) -> 
     What cannot be read is reported and replaced by something harmless: the result is only good when no
     error was reported.
     """
-    return _Decoder(diagnostics, files).workflow(root)
+    return _Decoder(diagnostics, files, root).workflow(root)
 
 
 class _Decoder:
-    def __init__(self, diagnostics: Collector, files: Read | None) -> None:
+    def __init__(self, diagnostics: Collector, files: Read | None, root: Node) -> None:
         self._file = diagnostics.file
-        self._forms = Forms(diagnostics, files)
+        self._forms = Forms(diagnostics, files, root)
 
     def workflow(self, root: MapNode) -> Workflow:
         """The whole document."""

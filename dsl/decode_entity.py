@@ -14,7 +14,7 @@ from perdure.dsl.source import Span
 
 def decode_entity(root: MapNode, diagnostics: Collector, files: Read | None = None) -> model.Entity:
     """The entity of a document that passed ``schema.check_structure``."""
-    forms = Forms(diagnostics, files)
+    forms = Forms(diagnostics, files, root)
     decoder = _Decoder(forms)
     name, state = scalar(root, "name"), root.get("state")
     assert isinstance(state, MapNode), "the structure was checked"

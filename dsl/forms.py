@@ -18,10 +18,10 @@ from perdure.dsl.expr.template import parse_scalar
 from perdure.dsl.json_schemas import JsonSchemas
 from perdure.dsl.model import EntityTarget
 from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode, descendants
-from perdure.dsl.schema import describe
+from perdure.dsl.schema import describe, kinds
 from perdure.dsl.schema_files import Read
 from perdure.dsl.source import Span, TextMap
-from perdure.dsl.templates import ForeignTemplate, foreign_template
+from perdure.dsl.templates import ForeignTemplate, foreign_template, names_in
 
 NOTHING = Const(None)
 NEVER = "never"
@@ -81,10 +81,11 @@ def plain(node: Node) -> Any:
 
 
 class Forms:
-    """Reads forms and reports to one collector."""
+    """Reads the forms of the document at ``root`` and reports to one collector."""
 
-    def __init__(self, diagnostics: Collector, files: Read | None = None) -> None:
+    def __init__(self, diagnostics: Collector, files: Read | None = None, root: Node | None = None) -> None:
         self._diagnostics = diagnostics
+        self._names = {} if root is None else names_in(root, frozenset(kinds("task")))
         self._values: dict[int, Value] = {}
         self._schemas = JsonSchemas(diagnostics, files)
 
@@ -117,7 +118,7 @@ class Forms:
     def _scalar(self, node: ScalarNode) -> Value:
         if not isinstance(node.value, str):
             return Const(node.value)
-        if "${" not in node.text and (foreign := foreign_template(node.text)):
+        if "${" not in node.text and (foreign := foreign_template(node.text, self._names)):
             self._foreign(node, foreign)
         return self._text(node.text, node.text_map)
 
@@ -152,21 +153,29 @@ class Forms:
     def expression(self, node: Node) -> Value:
         """One whole ``${ }``."""
         before = self._diagnostics.errors
-        found = self.value(node)
+        hint = self._meant(node)
+        found = NOTHING if hint else self.value(node)
         if not isinstance(found, Embedded) and self._diagnostics.errors == before:
-            hint = "write ${ … }, in quotes if it contains ': ' or ' #'"
             if isinstance(node, ScalarNode) and _NAMES.fullmatch(node.text):
-                hint = f"write ${{ {node.text} }}"
+                hint = hint or f"write ${{ {node.text} }}"
+            hint = hint or "write ${ … }, in quotes if it contains ': ' or ' #'"
             self.error("PD311", f"an expression is needed here, not {describe(node)}", node.span, hint)
         return found
+
+    def _meant(self, node: Node) -> str | None:
+        """What to write where an expression is needed and another engine's stands."""
+        if not (isinstance(node, ScalarNode) and isinstance(node.value, str)) or "${" in node.text:
+            return None
+        found = foreign_template(node.text, self._names)
+        return f"write {found.instead}" if found else None
 
     def items(self, node: Node, label: str) -> Value:
         """A list to loop over: written in YAML, or an expression."""
         before = self._diagnostics.errors
-        found = self.value(node)
+        hint = self._meant(node)
+        found = NOTHING if hint else self.value(node)
         if self._diagnostics.errors > before or isinstance(found, Embedded) or isinstance(node, ListNode):
             return found
-        hint = None
         if isinstance(node, MapNode):
             hint = 'loop over its entries: m.transformList(k, v, {"key": k, "value": v})'
         self.error(
@@ -196,10 +205,11 @@ class Forms:
         if isinstance(node, ListNode):
             return tuple(self.entity(item) for item in node.items)
         before = self._diagnostics.errors
-        found = self.value(node)
+        hint = self._meant(node)
+        found = NOTHING if hint else self.value(node)
         if not isinstance(found, Embedded) and self._diagnostics.errors == before:
             message = f"entities are a list or an expression, not {describe(node)}"
-            self.error("PD203", message, node.span, "put it in [ ], even a single one")
+            self.error("PD203", message, node.span, hint or "put it in [ ], even a single one")
         return found
 
     # Durations and counts ---------------------------------------------------------------------
@@ -252,7 +262,8 @@ class Forms:
     def count(self, node: Node, label: str) -> int | Value:
         """A whole number of at least 1, or the expression that gives one."""
         before = self._diagnostics.errors
-        found = self.value(node)
+        meant = self._meant(node)
+        found = NOTHING if meant else self.value(node)
         if isinstance(found, Embedded):
             return found
         number = found.value if isinstance(found, Const) else None
@@ -261,7 +272,7 @@ class Forms:
                 self.error("PD405", f"'{label}' must be at least 1", node.span)
             return max(number, 1)
         if self._diagnostics.errors == before:
-            code, hint = "PD203", None
+            code, hint = "PD203", meant
             if number == "unlimited":
                 code, hint = "PD405", "every bound is explicit; write the largest number that can be meant"
             message = f"'{label}' must be a whole number or an expression, not {describe(node)}"
