@@ -6,6 +6,7 @@ from perdure.dsl import model
 from perdure.dsl.cases import Cases
 from perdure.dsl.diagnostics import Collector, Diagnostic
 from perdure.dsl.expr.ast import MapValue
+from perdure.dsl.rules import endless
 from perdure.dsl.rules.places import steps_of
 from perdure.dsl.types.blocks import Blocks
 from perdure.dsl.types.cases import note_cases
@@ -40,6 +41,8 @@ def note_types(
     if isinstance(document, model.Entity):
         EntityTypes(document, catalog, entities.operation, diagnostics, strict=strict).check()
         return
+    if strict:
+        endless.check(document, diagnostics)
     checker = Blocks(document, catalog, entities.operation, diagnostics, strict=strict)
     checker.base = Env(None, input=checker.input, vars=variables_type(document.variables), workflow=WORKFLOW)
     _header(checker, document)

@@ -72,10 +72,6 @@ class Steps(Asking):
         if step.fairness_key is not None:
             self.json(step.fairness_key, env)
         self.limited(step.concurrency, env)
-        if self.strict and step.timeout is None and step.deadline is None:
-            message = f"{step.activity} may take for ever: neither 'timeout' nor 'deadline' bounds it"
-            hint = "add 'timeout: 1m' for one attempt, or 'deadline' for all of them"
-            self.diagnostics.add("PD813", message, step.activity_span, hint=hint)
         contract = self.catalog.activities.get(step.activity)
         if contract is None:
             return DYN
@@ -214,9 +210,4 @@ class Steps(Asking):
         inner = Env(env, event=payload)
         self.needs(step.correlate, inner, CONDITION)
         self.needs(step.until, inner, CONDITION)
-        if self.strict and step.timeout is None:
-            message = f"this may wait for {quote(step.event)} for ever"
-            self.diagnostics.add(
-                "PD813", message, step.event_span or step.span, hint="give it a timeout, such as '30d'"
-            )
         return list_of(payload) if gathers else payload

@@ -118,6 +118,65 @@ def test_strict_names_what_is_not_known() -> None:
     ]
 
 
+BOUNDED = {
+    "in a block with a timeout": "- all: { do: [CALL], timeout: 1h }",
+    "in a block with a deadline": "- all: { do: [CALL], deadline: 1h }",
+    "in a try, which is bounded": "- all: { try: [CALL], timeout: 1h, catch: [{ do: [NEXT] }] }",
+    "in a loop": "- all: { while: '${ true }', limit: 3, timeout: 1h, do: [CALL] }",
+    "in a saga": "- all: { saga: [CALL], timeout: 1h }",
+    "in a fan_out": "- all: { fan_out: [1], timeout: 1h, do: [CALL] }",
+    "in a race with a timeout": "- all: { race: { a: [CALL], b: [WAIT] }, timeout: 1h }",
+    "beside a wait": "- all: { race: { a: [CALL, WAIT], b: [late: { wait: 1h }, NEXT] } }",
+    "beside a wait for an event": (
+        "- all: { race: { a: [CALL], b: [e: { wait_for_event: E, timeout: 1h }] } }"
+    ),
+    "deep inside": "- all: { do: [deep: { for_each: [1], do: [one: { do: [CALL] }] }], timeout: 1h }",
+}
+UNBOUNDED = {
+    "after a try": "- all: { try: [NEXT], timeout: 1h, catch: [{ do: [CALL] }] }",
+    "in finally": "- all: { do: [t: { try: [NEXT], finally: [CALL] }], timeout: 1h }",
+    "after a timeout": "- e: { wait_for_event: E, timeout: 1h, on_timeout: [CALL] }",
+    "under a lock": "- all: { lock_entities: [A@1], timeout: 1h, do: [CALL] }",
+    "beside what may not end": "- all: { race: { a: [CALL], b: [WAIT] } }",
+    "to undo": "- s: { timeout: 1h, saga: [c: { call: Print, with: a, compensate: { call: Print } }] }",
+}
+_STEPS = {
+    "CALL": "c: { call: Print, with: a }",
+    "WAIT": "w: { wait_for_event: E, timeout: never }",
+    "NEXT": "n: { value: 1 }",
+}
+
+
+def endless(do: str, header: str = "") -> list[str]:
+    """The codes about steps that may take for ever; nothing else may be wrong with them."""
+    for word, step in _STEPS.items():
+        do = do.replace(word, f"{{ {step} }}")
+    text = f"{header}do:\n  {do}\n"
+    assert [each for each in said(text) if not each.startswith("PD8")] == []
+    return [each[:5] for each in said(text, strict=True) if "PD813" in each]
+
+
+@pytest.mark.parametrize("place", BOUNDED)
+def test_a_bound_around_a_step_is_one(place: str) -> None:
+    """Strict does not list what ends because of what stands around it."""
+    assert endless(BOUNDED[place]) == []
+
+
+@pytest.mark.parametrize("place", UNBOUNDED)
+def test_a_bound_that_does_not_reach_a_step_is_none(place: str) -> None:
+    """What runs after a bound has passed, or beside one, is listed."""
+    assert "PD813" in endless(UNBOUNDED[place])
+
+
+def test_the_timeout_of_the_workflow_bounds_all_its_steps() -> None:
+    """Of a function the call may be bounded."""
+    function = "functions: { f: { call: Print, with: a } }\n"
+    assert endless("- x: { do: [CALL, WAIT] }", "timeout: 30d\n") == []
+    assert endless("- x: { call: f, timeout: 1m }", function) == []
+    assert endless("- x: { call: f }", function) == ["PD813"]
+    assert endless("- x: { value: 1 }", function) == ["PD813"]
+
+
 def test_a_condition_that_asks_makes_reading_safe() -> None:
     """A field that a guard, an ``if`` or an earlier ``if`` asked for may be read after it."""
     text = """
