@@ -10,6 +10,7 @@ from types import MappingProxyType
 _CLOCK = "write now(), the recorded time of the turn"
 _CHANCE = "chance belongs in an activity; an expression gives the same value on every replay"
 _OUTSIDE = "an expression reads nothing from outside; pass it in the input, or let an activity read it"
+_LATER = "add a duration: now() + duration('72h')"
 _CALL = "an expression calls no activity; make it a step, '- name: {call: Activity}', and read its name"
 
 FUNCTIONS = MappingProxyType(
@@ -94,6 +95,8 @@ METHODS = MappingProxyType(
         "isoformat": "write string(x)",
         "toFixed": "write '%.2f'.format([x])",
         "add": "write x + y",
+        **dict.fromkeys(("addDays", "addHours", "addMinutes", "addSeconds", "addDuration"), _LATER),
+        **dict.fromkeys(("plusDays", "plusHours", "plusMinutes", "plusSeconds", "plus"), _LATER),
         "now": _CLOCK,
         "utcnow": _CLOCK,
         "today": _CLOCK,

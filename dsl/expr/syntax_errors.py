@@ -11,12 +11,18 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from perdure.dsl.expr.errors import ExprError
 from perdure.dsl.expr.foreign import SIGNS, WORDS
 
+_SAFE_FIELD = re.compile(r"(?P<before>\w[\w.]{0,80}|[])])\?\.(?P<field>[A-Za-z_]\w*)")
+_SLICED = re.compile(r"(?P<list>[A-Za-z_][\w.]{0,80})\[(?P<first>[^][:]{0,80})$")
 _WORDS = {"RPAR": ")", "RSQB": "]", "RBRACE": "}", "COMMA": ",", "COLON": ":"}
 
 
 def explained(error: UnexpectedInput, text: str) -> ExprError:
     """Lark's error in words, at its place."""
     place: Any = error.pos_in_stream
+    if found := _SAFE_FIELD.search(text):
+        at, before = found.end("before"), "x" if found["before"] in ")]" else found["before"]
+        hint = f"write {before}.?{found['field']}"
+        return ExprError("cel.syntax", "?. is no operator", at, at + 2, hint)
     if isinstance(error, UnexpectedCharacters):
         return _bad_character(place, text)
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
@@ -59,6 +65,12 @@ def _bad_token(error: UnexpectedToken, text: str) -> ExprError:
         return foreign
     if hint := _foreign_word(token.value, before, text):
         return ExprError("cel.syntax", f"unexpected {token!s}", at, end, hint)
+    if token.type == "COLON" and (sliced := _SLICED.search(before)):
+        name, first = sliced["list"], sliced["first"].strip() or "0"
+        last = text[end:].partition("]")[0].strip() or f"{name}.size()"
+        return ExprError(
+            "cel.syntax", "a list is not cut with ':'", at, end, f"write {name}.slice({first}, {last})"
+        )
     if token.type == "LBRACE" and before and (before[-1].isalnum() or before[-1] == "_"):
         return ExprError(
             "cel.syntax", "CEL messages are not supported; write a map", at, end, 'as in {"a": 1}'

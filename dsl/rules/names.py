@@ -96,6 +96,8 @@ def _unknown(
         diagnostics.add("PD301", f"{quote(name)} is not defined here", span, hint=f"write vars.{name}")
     else:
         habit = foreign.NAMES.get(name)
+        if use.length > len(name):  # a dot before it, as jq reads its input
+            habit = f"write input.{name}"
         guess = "" if habit else _guess(name, place)
         diagnostics.add("PD301", f"{quote(name)} is not defined here{guess}", span, hint=habit)
 

@@ -26,6 +26,10 @@ HERE = TextMap([Mark(0, 1, 1)])
         ("a = b", "= is no operator", "use =="),
         ("a <> b", "<> is no operator", "write !="),
         ("a ?? b", "?? is no operator", "write a.?b.orValue(other)"),
+        ("a.b?.c", "?. is no operator", "write a.b.?c"),
+        ("f(a)?.c ? 1 : 2", "?. is no operator", "write x.?c"),
+        ("a.xs[0:2]", "a list is not cut with ':'", "write a.xs.slice(0, 2)"),
+        ("xs[1:]", "a list is not cut with ':'", "write xs.slice(1, xs.size())"),
         ("2 ** 3", "** is no operator", "there are no powers; multiply, or use an activity"),
         (
             "xs.map(x => x.y)",
