@@ -134,7 +134,7 @@ class StepDecoder:
     def _wait(self, node: MapNode, common: Common) -> model.Step:
         found = child(node, "wait")
         if isinstance(found, MapNode):
-            return model.Wait(until=self._forms.expression(child(found, "until")), **common)
+            return model.Wait(until=self._forms.time(child(found, "until")), **common)
         return model.Wait(duration=self._forms.duration(found), **common)
 
     def _wait_for_event(self, node: MapNode, common: Common) -> model.Step:

@@ -27,6 +27,8 @@ NOTHING = Const(None)
 NEVER = "never"
 _NAMES = re.compile(r"!?[a-z_][\w.]*( (==|!=|<|>|<=|>=) [\w.']+)?")
 """What is surely meant as an expression."""
+_TIME = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d+)?Z")
+_SOME_TIME = "2026-01-31T09:00:00Z"
 ENTITY_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 """What entities are named, as in ``schemas/workflow-v1.schema.json``."""
 
@@ -150,12 +152,18 @@ class Forms:
                 self.error("PD310", "an expression cannot stand here; write a constant", each.span)
         return plain(node)
 
-    def expression(self, node: Node) -> Value:
-        """One whole ``${ }``."""
+    def time(self, node: Node) -> Value:
+        """One whole ``${ }`` that gives a time."""
+        text = node.text if isinstance(node, ScalarNode) and _TIME.fullmatch(node.text) else _SOME_TIME
+        return self.expression(node, f"write ${{ timestamp('{text}') }}")
+
+    def expression(self, node: Node, instead: str | None = None) -> Value:
+        """One whole ``${ }``; ``instead`` is what to write where nothing is known to be meant."""
         before = self._diagnostics.errors
         hint = self._meant(node)
         found = NOTHING if hint else self.value(node)
         if not isinstance(found, Embedded) and self._diagnostics.errors == before:
+            hint = hint or instead
             if isinstance(node, ScalarNode) and _NAMES.fullmatch(node.text):
                 hint = hint or f"write ${{ {node.text} }}"
             hint = hint or "write ${ … }, in quotes if it contains ': ' or ' #'"
