@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from perdure.dsl.diagnostics import quote
 from perdure.dsl.expr import ast
+from perdure.dsl.expr.times import parse_duration, parse_timestamp
 from perdure.dsl.types.kinds import (
     BOOL,
     DOUBLE,
+    DURATION,
     DYN,
     INT,
     NEVER,
     STRING,
+    TIMESTAMP,
     List,
     Map,
     Object,
@@ -77,7 +81,9 @@ class Combining(Selecting):
             return BOOL
         result = binary(operator, a, b)
         if result == NEVER:
-            return self.fail(*_refused(operator, a, b, at, end))
+            hint = _time_hint(a, b, (left, operation.operand))
+            message, usual = _refused(operator, a, b)
+            return self.fail(message, at, end, hint or usual)
         if operator == "in":
             self.membership(a, b, at, end)
         elif operator == "/" and isinstance(operation.operand, ast.Int) and _is_data(left, a):
@@ -130,8 +136,22 @@ def _is_data(node: ast.Node, one: Type) -> bool:
     return isinstance(node, ast.Select | ast.Index) or (isinstance(node, ast.Name) and one != INT)
 
 
-def _refused(operator: str, a: Type, b: Type, at: int, end: int) -> tuple[str, int, int, str | None]:
-    """What to say of an operator that does not take its operands."""
+def _time_hint(a: Type, b: Type, operands: tuple[ast.Node, ast.Node]) -> str | None:
+    """What was meant with text beside a time."""
+    if STRING not in (a, b) or not any(each in (TIMESTAMP, DURATION) for each in (a, b)):
+        return None
+    text = next((each.value for each in operands if isinstance(each, ast.String)), "")
+    for function, reads in (("duration", parse_duration), ("timestamp", parse_timestamp)):
+        try:
+            reads(text)
+        except (ValueError, OverflowError):
+            continue
+        return f"write {function}({quote(text)})"
+    return "write duration(...) or timestamp(...) around text such as 1h30m, or 2026-01-31T12:00:00Z"
+
+
+def _refused(operator: str, a: Type, b: Type) -> tuple[str, str | None]:
+    """What to say of an operator that does not take its operands, and what to do."""
     hint = None
     if any(isinstance(each, Optional) for each in (a, b)):
         hint = OR_VALUE
@@ -148,4 +168,4 @@ def _refused(operator: str, a: Type, b: Type, at: int, end: int) -> tuple[str, i
         message = f"'{operator}' compares {describe(a)} with {describe(b)}"
     else:
         message = f"'{operator}' does not take {describe(a)} and {describe(b)}"
-    return message, at, end, hint
+    return message, hint

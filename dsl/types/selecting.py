@@ -120,6 +120,9 @@ class Selecting(Checking):
         key = self.visit(node.index, bound)
         if NEVER in (operand, key):
             return NEVER
+        lists = all(each == DYN or isinstance(each, List) for each in members(operand))
+        if lists and isinstance(node.index, ast.Int) and node.index.value < 0 and not node.optional:
+            return self.from_the_end(node, operand, node.index.value)
         if node.optional:
             found = [_at(inner, key) for each in members(operand) for inner in _unwrapped(each)]
             taken = any(_takes_index(each, key) for each in members(operand))
@@ -128,6 +131,15 @@ class Selecting(Checking):
             result = join(*(_at(each, key) for each in members(operand)))
             taken = result != NEVER
         return result if taken else self.no_item(node, operand, key)
+
+    def from_the_end(self, node: ast.Index, operand: Type, index: int) -> Type:
+        """A negative index, which no list has and hardly any map."""
+        name = dotted_name(node.operand) or "xs"
+        hint = f"write {name}.last().value()" if index == -1 else f"write {name}[size({name}) - {-index}]"
+        if DYN not in members(operand):
+            return self.fail("lists are indexed from 0 upwards", node.index.at, node.index.end, hint)
+        self.warn("cel.index", "lists are indexed from 0 upwards", node.index.at, node.index.end, hint)
+        return DYN
 
     def no_item(self, node: ast.Index, operand: Type, key: Type) -> Type:
         name = called(node.operand)

@@ -66,6 +66,22 @@ ERRORS = {
     "[?i]": ("[?value] takes an optional, not int", None),
     "{?'a': i}": ("?key: value takes an optional, not int", None),
     "{n + 0.5: 1}": ("a key is a string, an int or a bool, not double", None),
+    "xs[-1]": ("lists are indexed from 0 upwards", "write xs.last().value()"),
+    "order.lines[-2]": (
+        "lists are indexed from 0 upwards",
+        "write order.lines[size(order.lines) - 2]",
+    ),
+    "now() + '1h'": ("'+' does not take timestamp and string", "write duration('1h')"),
+    "'-90s' + now()": ("'+' does not take string and timestamp", "write duration('-90s')"),
+    "now() - '2026-01-31T12:00:00Z'": (
+        "'-' does not take timestamp and string",
+        "write timestamp('2026-01-31T12:00:00Z')",
+    ),
+    "duration('1h') > '30m'": ("'>' compares duration with string", "write duration('30m')"),
+    "now() + s": (
+        "'+' does not take timestamp and string",
+        "write duration(...) or timestamp(...) around text such as 1h30m, or 2026-01-31T12:00:00Z",
+    ),
     "xs.merge(m)": ("merge does not take (list(int), map)", None),
 }
 
@@ -91,6 +107,7 @@ WARNINGS = {
     "xs.filter(x, x)": ("cel.no_overload", "'filter' takes bool, not int"),
     "xs.join()": ("cel.no_overload", "join does not take list(int)"),
     "ts.sum()": ("cel.no_overload", "sum does not take list(string)"),
+    "d[-1]": ("cel.index", "lists are indexed from 0 upwards"),
     "xs.groupBy(x, 1.5)": ("cel.no_overload", "a key is a string, an int or a bool, not double"),
 }
 
@@ -124,6 +141,8 @@ FINE = {
     "regex.extract(s, 'a').orValue('')": "string",
     "lists.zip(xs, ts)[0]": "list(int or string)",
     "math.greatest(1, 2.5)": "number",
+    "{-1: 'a'}[-1]": "string",
+    "xs[?-1].orValue(0)": "int",
 }
 
 
