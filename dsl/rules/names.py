@@ -77,6 +77,9 @@ def _unknown(
     if place.role is Role.RESULT:
         hint = "the worker that ran the activity evaluates 'output'; combine names in a later 'value' step"
         diagnostics.add("PD301", f"{quote(name)} is not visible in 'output' of a call", span, hint=hint)
+    elif isinstance(place.step, model.Loop) and name == place.step.at and place.value is place.step.condition:
+        hint = f"{quote(name)} counts inside the loop; 'while' is tested before it: use 'vars', or 'until'"
+        diagnostics.add("PD301", f"{quote(name)} is not defined here", span, hint=hint)
     elif place.step is None:
         known = ", ".join(sorted(place.scope.names()))
         message = f"{quote(name)} is not defined here{_guess(name, place)}"
