@@ -51,18 +51,23 @@ def _torn_expression(text: str, at: int, problem: str, context: str) -> YamlProb
     if "mapping values" in problem and start >= 0 and unclosed(text[start:at]) is not None:
         message = "YAML read ': ' inside an unquoted expression as a mapping"
         return YamlProblem("PD102", message, start, whole_line(text, start), QUOTE_IT)
-    if "expected <block end>" in problem and start >= 0 and _cut_by_quote(text[start:at]):
-        message = "the double quote inside the expression ends the text"
-        return YamlProblem("PD101", message, at - 1, at, "write single quotes inside an expression")
+    if problem.startswith("expected ") and start >= 0 and (quote_at := _cutting_quote(text[start:at])):
+        word, other = ("double", "single") if text[start + quote_at] == '"' else ("single", "double")
+        message = f"the {word} quote inside the expression ends the text"
+        where = start + quote_at
+        return YamlProblem("PD101", message, where, where + 1, f"write {other} quotes inside an expression")
     if context.startswith("while parsing a flow") and text[at - 1 : at + 1] == "${":
         message = "an unquoted expression cannot stand inside [ ] or { }"
         return YamlProblem("PD104", message, at - 1, whole_line(text, at - 1), f'{QUOTE_IT}: "${{ … }}"')
     return None
 
 
-def _cut_by_quote(expression: str) -> bool:
-    """Whether a text in double quotes ended inside of an expression."""
-    return expression.endswith('"') and "\n" not in expression and expression.count('"') == 1
+def _cutting_quote(expression: str) -> int:
+    """Where a quote has ended a text inside of an expression, or 0."""
+    torn = expression.rstrip(" ")
+    cut = torn[-1:] in ("'", '"') and "\n" not in torn and unclosed(torn[:-1]) is not None
+    cut = cut and torn.count(torn[-1]) == 1
+    return len(torn) - 1 if cut else 0
 
 
 def _plain_words(problem: str, text: str, at: int, opened: int) -> YamlProblem:
