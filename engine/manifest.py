@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, get_type_hints
+from typing import Any, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -73,27 +73,33 @@ def _numbers_too(schema: Any) -> Any:
 
 
 def _result_of(hint: Any) -> dict[str, Any]:
-    """The schema of a result: objects of classes have all fields of their class and no others."""
+    """The schema of a result: objects of classes have all fields of their class and no others.
+
+    Of a TypedDict those may be missing that it does not require.
+    """
     if hint is None or hint is type(None):
         return {"type": "null"}
     schema = schema_of(hint)
-    closed = _closed(hint, set())
+    closed = {each.__name__: each for each in _closed(hint, set())}
     for name, definition in schema.get("$defs", {}).items():
         if name in closed and "properties" in definition:
             definition["additionalProperties"] = False
-            definition["required"] = sorted(definition["properties"])
+            if not is_typeddict(closed[name]):
+                definition["required"] = sorted(definition["properties"])
     return schema
 
 
-def _closed(hint: Any, seen: set[int]) -> set[str]:
-    """The names of dataclasses and structs in an annotation; a TypedDict may hold more than it says."""
+def _closed(hint: Any, seen: set[int]) -> set[type]:
+    """The classes in an annotation whose fields are all that there is."""
     if id(hint) in seen:
         return set()
     seen.add(id(hint))
-    found: set[str] = set()
+    found: set[type] = set()
     inner = list(getattr(hint, "__args__", ()))
-    if isinstance(hint, type) and (dataclasses.is_dataclass(hint) or _is_whole_struct(hint)):
-        found.add(hint.__name__)
+    if isinstance(hint, type) and (
+        dataclasses.is_dataclass(hint) or is_typeddict(hint) or _is_whole_struct(hint)
+    ):
+        found.add(hint)
         inner += _hints(hint).values()
     return found.union(*(_closed(each, seen) for each in inner))
 

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import msgspec
 
@@ -46,6 +46,19 @@ def charge(order: Order, amount: Decimal, currency: Literal["EUR", "USD"] = "EUR
     return order
 
 
+class Receipt(TypedDict):
+    """What comes of a charge."""
+
+    id: str
+    note: NotRequired[str]
+
+
+@activity
+def receipts() -> list[Receipt]:
+    """Everything that was paid."""
+    return []
+
+
 def plain(value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D103
     return value
 
@@ -70,7 +83,7 @@ def broken(value: Broken, other: int) -> Broken:
 def contract(name: str) -> dict[str, Any]:
     """The manifest's entry of an activity of this module."""
     registry = Registry()
-    for each in (charge, plain, many, broken):
+    for each in (charge, receipts, plain, many, broken):
         registry.add(each.__name__.capitalize(), each)
     found: dict[str, Any] = json.loads(json.dumps(registry.manifest()))["activities"][name]
     return found
@@ -96,6 +109,12 @@ def test_a_result_has_all_fields_of_its_class_and_no_others() -> None:
     """What an activity returns as an object of a class is written with every field."""
     order = contract("Charge")["result"]["$defs"]["Order"]
     assert (order["required"], order["additionalProperties"]) == (["id", "lines", "note"], False)
+
+
+def test_a_typed_dict_has_no_other_fields_either() -> None:
+    """Of its own those may be missing that are not required."""
+    receipt = contract("Receipts")["result"]["$defs"]["Receipt"]
+    assert (receipt["required"], receipt["additionalProperties"]) == (["id"], False)
 
 
 def test_a_decimal_is_text_or_a_number() -> None:
