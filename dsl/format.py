@@ -29,13 +29,14 @@ from perdure.dsl.source import Source
 from perdure.dsl.written import Alias, Collection, Entry, Scalar, Written, written
 
 KEYS_OF_STEPS = (
-    "if on call call_workflow call_entity entity op with version instance_id if_exists start_at"
-    " on_parent_close each at key width limit checkpoint_every correlate count on_failure until chunk keep"
-    " else catch finally compensation timeout deadline heartbeat retry idempotency_key queue priority"
-    " fairness_key concurrency on_timeout compensate then do output summary tags"
+    "op version instance_id start_at with if_exists on_parent_close each at key width limit checkpoint_every"
+    " correlate on_failure until count chunk keep catch finally compensation timeout deadline heartbeat retry"
+    " idempotency_key queue priority fairness_key concurrency on_timeout compensate then do else output"
+    " summary tags"
 ).split()
-"""The order of keys in a step; the one that makes it a step comes first, or after ``if``."""
+"""The order of keys in a step, after the one that makes it a step; ``if`` and ``on`` stand before that."""
 
+_VARIABLE = {"schema", "initial"}
 _EXPRESSIVE = frozenset({"value", "expression", "duration", "count"})
 _PLAIN = re.compile(r"[A-Za-z_$/](?:[ -~\xa1-\ud7ff\ue000-\ufefe\U00010000-\U0010ffff]*[!-~\xa1-\ud7ff])?")
 _ENDED = re.compile(r": | #|:$")
@@ -104,8 +105,7 @@ def _arrange(value: Written, part: Mapping[str, Any], *, in_brackets: bool) -> N
         if isinstance(entry.key, Scalar):
             _rewrite(entry.key, None, in_brackets=in_brackets)
         _arrange(entry.value, _below(part, entry), in_brackets=in_brackets)
-    if "properties" in part:
-        _sort(value, part)
+    _sort(value, part)
 
 
 def _resolve(part: Any) -> Mapping[str, Any]:
@@ -172,10 +172,14 @@ def _name(entry: Entry) -> str:
 
 def _sort(value: Collection, part: Mapping[str, Any]) -> None:
     """The canonical order, unless an alias would come before its anchor."""
-    order = list(part["properties"])
-    if "call" in order or "x-perdure-kind" in part:
-        kind = [part["x-perdure-kind"]] if "x-perdure-kind" in part else []
-        order = ["if", *kind, *KEYS_OF_STEPS, *order]
+    if "x-perdure-kind" in part:
+        order = ["if", "on", part["x-perdure-kind"], *KEYS_OF_STEPS]
+    elif "properties" in part:
+        order = ["if", *part["properties"]]
+    elif part.get("x-perdure-form") == "variable" and {_name(each) for each in value.entries} == _VARIABLE:
+        order = ["schema", "initial"]
+    else:
+        return
     arranged = sorted(
         value.entries, key=lambda each: order.index(_name(each)) if _name(each) in order else -1
     )

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from perdure.dsl import Source, document_digest, load
-from perdure.dsl.format import KEYS_OF_STEPS, MeaningChanged, compare, format_source
-from perdure.dsl.schema import schema
+from perdure.dsl.format import MeaningChanged, compare, format_source
 from tests.blocks import blocks
 from tests.checkout import ROOT
 
@@ -128,26 +127,6 @@ def test_layouts_of_other_writers_become_the_one(text: str) -> None:
     once = formatted(text)
     assert formatted(once) == once
     assert digests(once) == digests(text) != []
-
-
-def test_keys_have_the_order_of_the_language() -> None:
-    """In the header as in its definition, in a step the verb first and blocks last, in data as written."""
-    text = (
-        "do:\n- a: {with: {z: 1, a: 2}, retry: {delay: 1s, attempts: 2}, call: A}\n"
-        "version: 1.0.0\nkind: workflow\nname: w\ndsl: perdure/1\n"
-    )
-    assert formatted(text) == (
-        "dsl: perdure/1\nkind: workflow\nname: w\nversion: 1.0.0\ndo:\n"
-        "  - a: { call: A, with: { z: 1, a: 2 }, retry: { attempts: 2, delay: 1s } }\n"
-    )
-
-
-def test_every_key_of_a_step_has_its_place() -> None:
-    """A key that the schema allows in a step is in the order of keys, or makes the step."""
-    parts = [each for name, each in schema()["definitions"].items() if name.startswith("step_")]
-    keys = {key for part in parts if "properties" in part for key in part["properties"]}
-    kinds = {part.get("x-perdure-kind") for part in parts}
-    assert keys - kinds - set(KEYS_OF_STEPS) == set()
 
 
 @pytest.mark.parametrize(
