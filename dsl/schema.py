@@ -171,8 +171,9 @@ class _Walker:
     def _has_type(self, node: Node, part: Schema, label: str) -> bool:
         if _fits(node, part):
             return True
-        message = f"{label} must be {_expected(part)}, not {describe(node)}"
-        hint = part.get("x-perdure-instead")
+        wanted = "a mapping" if _types(part) == ("object",) else _expected(part)
+        message = f"{label} must be {wanted}, not {describe(node)}"
+        hint = _instead(part)
         if isinstance(node, ScalarNode) and node.value is None:
             hint = "is the indentation of what follows right?"
         elif isinstance(node, ScalarNode) and "string" in _types(part) and _holds(node, part):
@@ -213,7 +214,10 @@ class _Walker:
             if block:
                 self._item(item)
             else:
-                self._node(item, part["items"], f"an item of {label}")
+                hints = {
+                    key: part[key] for key in ("x-perdure-instead", "markdownDescription") if key in part
+                }
+                self._node(item, {**hints, **_resolve(part["items"])}, f"an item of {label}")
 
     def _choice(self, node: Node, allowed: list[Any], label: str) -> None:
         if isinstance(node, ScalarNode) and node.value in allowed and type(node.value) is type(allowed[0]):
@@ -230,8 +234,8 @@ class _Walker:
             fitting = [branch for branch in fitting if _holds(node, branch)] or fitting[:1]
         if not fitting:
             expected = one_of(dict.fromkeys(_expected(branch) for branch in branches))
-            hint = part.get("x-perdure-instead")
-            self._error("PD203", f"{label} must be {expected}, not {describe(node)}", node.span, hint=hint)
+            message = f"{label} must be {expected}, not {describe(node)}"
+            self._error("PD203", message, node.span, hint=_instead(part))
         else:
             self._node(node, fitting[0], label, key)
 
@@ -278,8 +282,9 @@ class _Walker:
         for pattern, found in part.get("patternProperties", {}).items():
             if re.search(pattern, entry.name):
                 return _schema(found)
-            expected = part.get("x-perdure-expected", "another name")
-            self._error("PD207", f"{quote(entry.name)} is not {expected}", entry.key.span)
+            expected, plain = part.get("x-perdure-expected", "another name"), entry.name.removeprefix("vars.")
+            hint = f"write {plain}" if plain != entry.name and _is_name(plain) else None
+            self._error("PD207", f"{quote(entry.name)} is not {expected}", entry.key.span, hint=hint)
             return {"x-perdure-form": "value"}
         free = part.get("additionalProperties", False)
         return _schema(free) if isinstance(free, dict) else None
@@ -309,9 +314,7 @@ class _Walker:
         if said:
             self._error(said["code"], said["message"], span, hint=said["hint"])
             return
-        example = _resolve(part["properties"][key]).get("markdownDescription", "")
-        found = re.search(r"```yaml\n(.*?)\n```", example, re.DOTALL)
-        hint = f"for example '{found[1]}'" if found and "\n" not in found[1] else None
+        hint = _example(_resolve(part["properties"][key]))
         self._error("PD202", f"{_article(part['title'])} needs {quote(key)}", span, hint=hint)
 
     # Steps ------------------------------------------------------------------------------------
@@ -481,6 +484,21 @@ def _expected(part: Schema) -> str:
     if "x-perdure-form" in part and part["title"] in ("duration", "expression", "count"):
         return _article(part["title"])
     return one_of(_TYPES[each] for each in _types(part))
+
+
+def _instead(part: Schema) -> str | None:
+    """What to write in place of something of the wrong type, for a hint."""
+    return part.get("x-perdure-instead") or _example(part)
+
+
+def _example(part: Schema) -> str | None:
+    """The example of the schema, if it goes on one line."""
+    found = re.search(r"```yaml\n(.*?)\n```", part.get("markdownDescription", ""), re.DOTALL)
+    lines = found[1].split("\n") if found else []
+    if len(lines) == 2 and ": ${" not in lines[1]:
+        value = re.sub(r"^- (?!\{)(.*)$", r"- { \1 }", lines[1].strip())
+        lines = [f"{lines[0]} [{value[2:]}]" if value.startswith("- ") else f"{lines[0]} {{ {value} }}"]
+    return f"for example '{lines[0]}'" if len(lines) == 1 else None
 
 
 def _article(title: str) -> str:
