@@ -99,13 +99,50 @@ def _arrange(value: Written, part: Mapping[str, Any], *, in_brackets: bool) -> N
         _rewrite(value, part.get("x-perdure-form"), in_brackets=in_brackets)
         return
     if part.get("items") == {"$ref": "#/definitions/item"} and not in_brackets:
-        value.inline = False
+        _open(value)
     in_brackets = in_brackets or value.inline
     for entry in value.entries:
         if isinstance(entry.key, Scalar):
             _rewrite(entry.key, None, in_brackets=in_brackets)
         _arrange(entry.value, _below(part, entry), in_brackets=in_brackets)
+        _follow(entry)
     _sort(value, part)
+
+
+def _open(block: Collection) -> None:
+    """Write a block of steps without brackets, nor braces around its items."""
+    block.inline = False
+    for entry in block.entries:
+        if isinstance(entry.value, Collection) and entry.value.anchor is None:
+            entry.value.inline = False
+
+
+def _follow(entry: Entry) -> None:
+    """What stood after a closing bracket that goes: beside the last line, if it is the only one, or below."""
+    value = entry.value
+    if not isinstance(value, Collection) or value.inline or value.end is None or not value.entries:
+        return
+    after = [each for each in entry.beside if each.offset > value.end]
+    line = _only_line(value)
+    if value.mapping and (entry.key is not None or line is None):
+        return  # beside the name, or above the item
+    entry.beside = entry.beside[: len(entry.beside) - len(after)]
+    if line is None:
+        value.foot += after
+    else:
+        line.beside += after
+
+
+def _only_line(block: Collection) -> Entry | None:
+    """The entry at the end of a block that is a single line without comments; None of another block."""
+    (entry, *more), value = block.entries, block.entries[0].value
+    if more or block.foot or entry.above or entry.beside:
+        return None
+    if isinstance(value, Scalar):
+        return None if "\n" in value.raw else entry
+    if isinstance(value, Alias) or value.inline or not value.entries:
+        return entry
+    return _only_line(value) if entry.key is None and value.anchor is None else None
 
 
 def _resolve(part: Any) -> Mapping[str, Any]:

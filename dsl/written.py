@@ -70,7 +70,7 @@ class Alias:
 
 @dataclass(slots=True, eq=False)
 class Collection:
-    """A mapping or a list. ``inline``: between brackets on one line."""
+    """A mapping or a list. ``inline``: between brackets on one line; ``end``: where its bracket closes."""
 
     mapping: bool
     inline: bool
@@ -78,6 +78,7 @@ class Collection:
     column: int
     entries: list[Entry] = field(default_factory=list)
     foot: list[Comment] = field(default_factory=list)
+    end: int | None = None
 
 
 Written: TypeAlias = Scalar | Alias | Collection
@@ -269,6 +270,7 @@ class _Reading:
             found.entries.append(self._entry(following, found))
         end: Any = following
         if flow:
+            found.end = end.start_mark.index
             found.inline = "\n" not in self._text[event.start_mark.index : end.end_mark.index]
             self._recent = self._recent or entry
             self._place(end.end_mark.index, None, found.foot)

@@ -176,7 +176,12 @@ def test_a_value_is_written_so(written: str, wanted: str) -> None:
         ("- a:\n    value:\n    - - 1\n      - 2\n", "  - a:\n      value:\n        - - 1\n          - 2\n"),
         ("- a:\n    ? value\n    : 1\n", "  - a:\n      value: 1\n"),
         ("- a: &x\n    value: 1\n- b: *x\n", "  - a: &x\n      value: 1\n  - b: *x\n"),
-        (" [{ return: 1 }]\n", "  - { return: 1 }\n"),
+        (" [{ return: 1 }]\n", "  - return: 1\n"),
+        ("  - { a: { call: A } }\n", "  - a: { call: A }\n"),
+        ('  - { return: "a, b" }\n', "  - return: a, b\n"),
+        ("  - &x { return: 1 }\n", "  - &x { return: 1 }\n"),
+        (" [{ if: true, then: [break] }]\n", "  - if: true\n    then:\n      - break\n"),
+        ("  - a: { do: [{ return: 1 }] }\n", "  - a: { do: [{ return: 1 }] }\n"),
     ],
 )
 def test_lines_are_laid_out_so(written: str, wanted: str) -> None:
@@ -230,6 +235,32 @@ do: # beside the key
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("do: [{ return: 1 }] # c\n", "do:\n  - return: 1 # c\n"),
+        ("do: # k\n  [{ return: 1 }] # c\n", "do: # k\n  - return: 1 # c\n"),
+        ("do: [break, continue] # c\n", "do:\n  - break\n  - continue\n  # c\n"),
+        ("do: [ break # l\n  ] # c\n", "do:\n  - break # l\n  # c\n"),
+        ("do:\n  - { a: { call: A } } # c\n", "do:\n  - a: { call: A } # c\n"),
+        (
+            "do:\n  - { a: { call: A,\n  with: 1 } } # c\n",
+            "do:\n  # c\n  - a:\n      call: A\n      with: 1\n",
+        ),
+        (
+            "do:\n  - a:\n      value: [1,\n        2] # c\n",
+            "do:\n  - a:\n      value:\n        - 1\n        - 2\n        # c\n",
+        ),
+        ("do:\n  - a: { do: [{ return: 1 }] } # c\n", "do:\n  - a: { do: [{ return: 1 }] } # c\n"),
+    ],
+)
+def test_a_comment_after_a_bracket_stays_behind_what_it_closes(written: str, wanted: str) -> None:
+    """Where brackets go it stands beside the only line, or below the last; it never moves to the key."""
+    once = formatted(HEADER + written)
+    assert once == HEADER + wanted
+    assert formatted(once) == once
+
+
 def test_an_alias_never_comes_before_its_anchor() -> None:
     """Keys keep their order where another one would tear an alias from its anchor."""
     steps = "  - a:\n      output: &x [1]\n      value: *x\n"
@@ -253,7 +284,7 @@ def test_documents_stay_apart() -> None:
     other = HEADER.replace("name: w", "name: v")
     text = f"# a\n---\n# b\n{HEADER}do: [{{ return: 1 }}]\n# c\n...\n--- # d\n{other}do:\n- return: 2\n"
     assert formatted(text) == (
-        f"# a\n---\n# b\n{HEADER}do:\n  - {{ return: 1 }}\n# c\n---\n# d\n{other}do:\n  - return: 2\n"
+        f"# a\n---\n# b\n{HEADER}do:\n  - return: 1\n# c\n---\n# d\n{other}do:\n  - return: 2\n"
     )
 
 
