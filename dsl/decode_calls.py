@@ -33,7 +33,7 @@ class CallDecoder:
             bounds["timeout"] = self._defaults.call_timeout
         if "retry" not in node:
             bounds["retry"] = self._defaults.call_retry
-        priority = node.get("priority")
+        priority, given = node.get("priority"), node.get("with")
         return model.Call(
             activity=str(plain(activity)),
             activity_span=activity.span,
@@ -45,6 +45,11 @@ class CallDecoder:
             fairness_key=self._keys.value(node, "fairness_key"),
             concurrency=self._keys.key_limit(node),
             compensate=self._compensate(node, common),
+            arguments_span=None if given is None else given.span,
+            argument_places=tuple(
+                model.Argument(name=each.name, span=each.key.span, value_span=each.value.span)
+                for each in (given.entries if isinstance(given, MapNode) else ())
+            ),
             **bounds,
             **common,
         )

@@ -134,6 +134,15 @@ class Bounded(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """Where an entry of a ``with`` that is a map stands: its key and its value."""
+
+    name: str
+    span: Span
+    value_span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Bounded):
     """``call``: one activity. ``output`` is evaluated by the worker and sees ``result`` alone."""
 
@@ -147,6 +156,8 @@ class Call(Bounded):
     fairness_key: Value | None = None
     concurrency: KeyLimit | None = None
     compensate: Compensate | None = None
+    arguments_span: Span | None = None
+    argument_places: tuple[Argument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

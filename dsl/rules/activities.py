@@ -47,7 +47,7 @@ def check_activities(workflow: model.Workflow, known: Mapping[str, Signature]) -
 
 
 def _check_arguments(step: model.Call, signature: Signature, diagnostics: Collector) -> None:
-    name, hint = quote(step.activity), None
+    name, hint, span = quote(step.activity), None, step.activity_span
     if step.arguments is not None and not signature.names:
         message = f"{name} takes no argument, but the step has 'with'"
     elif step.arguments is None and signature.required:
@@ -55,8 +55,10 @@ def _check_arguments(step: model.Call, signature: Signature, diagnostics: Collec
     elif step.arguments is None or len(signature.names) == 1 or isinstance(step.arguments, Embedded):
         return
     elif (given := _keys(step.arguments)) is None:
+        span = step.arguments_span or span
         message, hint = f"{name} takes several arguments", f"'with' is a map of {_listed(signature.names)}"
     elif unknown := sorted(given - set(signature.names)):
+        span = next((each.span for each in step.argument_places if each.name == unknown[0]), span)
         message = f"{name} has no parameter {quote(unknown[0])}"
         near = suggest(unknown[0], signature.names)
         hint = f"did you mean {quote(near)}?" if near else f"it has {_listed(signature.names)}"
@@ -64,7 +66,7 @@ def _check_arguments(step: model.Call, signature: Signature, diagnostics: Collec
         message = f"{name} needs {_listed(missing)} too"
     else:
         return
-    diagnostics.add("PD702", message, step.activity_span, hint=hint)
+    diagnostics.add("PD702", message, span, hint=hint)
 
 
 def _keys(arguments: Value) -> set[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, quote
@@ -11,6 +11,7 @@ from perdure.dsl.expr import ast
 from perdure.dsl.expr.names import dotted_name
 from perdure.dsl.source import Span
 from perdure.dsl.types.catalog import Catalog
+from perdure.dsl.types.constants import refused_constants
 from perdure.dsl.types.json_schema import type_of_schema
 from perdure.dsl.types.kinds import DYN, NULL, Object, Type, describe, fits
 from perdure.dsl.types.positions import ENTITY_KEY, Env, Positions, where
@@ -31,15 +32,28 @@ class Asking(Positions):
         self.strict = strict
 
     def given(
-        self, value: ast.Value | None, wanted: Type, what: str, place: Span, code: str = "PD305"
+        self,
+        value: ast.Value | None,
+        wanted: Type,
+        what: str,
+        place: Span,
+        code: str = "PD305",
+        schema: Any = None,
     ) -> None:
-        """Notes a checked value that can never fit, and with ``strict`` one that is not known to fit."""
+        """Notes a checked value that can never fit, and with ``strict`` one that is not known to fit.
+
+        Constants are compared with the values that ``schema`` lists, too.
+        """
         if value is None:
             if not fits(NULL, wanted):
                 message = f"{what} expects {describe(wanted)}, but there is no 'with'"
                 self.diagnostics.add(code, message, place)
             return
+        before = self.diagnostics.errors
         self.fit(value, wanted, what, place, code)
+        if self.diagnostics.errors == before:
+            for message in refused_constants(value, schema, what):
+                self.diagnostics.add(code, message, place)
         if self.strict and wanted != DYN:
             self._unknown(value, wanted, what, place)
 
@@ -76,5 +90,11 @@ class Asking(Positions):
             return DYN
         if known.input_schema is not None:
             wanted = type_of_schema(known.input_schema)
-            self.given(step.arguments, wanted, f"the input of {step.workflow}", step.workflow_span)
+            self.given(
+                step.arguments,
+                wanted,
+                f"the input of {step.workflow}",
+                step.workflow_span,
+                schema=known.input_schema,
+            )
         return DYN if known.output_schema is None else type_of_schema(known.output_schema)

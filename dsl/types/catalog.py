@@ -20,6 +20,7 @@ class Contract:
     """What an activity takes and gives, in the order of its parameters, by its manifest."""
 
     parameters: Mapping[str, Type]
+    schemas: Mapping[str, Any]
     required: frozenset[str]
     result: Type
     doc: str = ""
@@ -65,6 +66,7 @@ def _contract(entry: Mapping[str, Any]) -> Contract:
         parameters=MappingProxyType(
             {str(each["name"]): type_of_schema(each.get("schema")) for each in given}
         ),
+        schemas=MappingProxyType({str(each["name"]): each.get("schema") for each in given}),
         required=frozenset(str(each["name"]) for each in given if each.get("required")),
         result=type_of_schema(entry["result"]) if entry.get("result") else DYN,
         doc=str(entry.get("doc") or ""),

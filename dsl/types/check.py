@@ -58,7 +58,13 @@ def _header(checker: Blocks, workflow: model.Workflow) -> None:
     for schedule in workflow.schedule:
         if schedule.input is not None:
             checker.json(schedule.input, Env(None, schedule=SCHEDULE))
-            checker.given(schedule.input, checker.input, "the workflow's input", schedule.span)
+            checker.given(
+                schedule.input,
+                checker.input,
+                "the workflow's input",
+                schedule.span,
+                schema=workflow.input_schema,
+            )
     for retry in workflow.retries:
         checker.retry(retry, checker.base)
     used = {each.function for each in steps_of(workflow) if isinstance(each, model.Use)}

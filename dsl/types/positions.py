@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.expr import ast
 from perdure.dsl.expr.names import dotted_name, text_map
+from perdure.dsl.scalars import resolve
 from perdure.dsl.source import Span
 from perdure.dsl.suggest import suggest
 from perdure.dsl.types.infer import infer, tests
@@ -22,6 +25,7 @@ from perdure.dsl.types.kinds import (
     MAP,
     NEVER,
     NULL,
+    NUMBER,
     STRING,
     TIMESTAMP,
     TYPE,
@@ -265,7 +269,7 @@ class Positions:
             message = f"{what} expects {describe(wanted)}, got {describe(given)}"
             name = dotted_name(value.expr) if isinstance(value, ast.Embedded) else None
             message += f" ({name})" if name else ""
-            self.diagnostics.add(code, message, where(value, place), hint=_hint(given, wanted))
+            self.diagnostics.add(code, message, where(value, place), hint=_hint(value, given, wanted))
 
     def _fit_fields(
         self, value: ast.MapValue, wanted: Map | Object, what: str, place: Span, code: str
@@ -325,13 +329,27 @@ def _is(found: Type, kind: Atom) -> bool:
     return kind in members(found)
 
 
-def _hint(given: Type, wanted: Type) -> str | None:
+def _hint(value: ast.Value | None, given: Type, wanted: Type) -> str | None:
+    if isinstance(value, ast.Const):
+        return _constant_hint(value.value, wanted)
     if wanted == INT and DOUBLE in members(given):
         return "write int(...) around it; that cuts off what is after the point"
     if wanted == STRING and any(each in (INT, DOUBLE, BOOL) for each in members(given)):
         return "write string(...) around it"
-    if STRING in members(given) and wanted in (INT, DOUBLE):
-        return f"write {describe(wanted)}(...) around it"
+    if STRING in members(given) and wanted in (INT, DOUBLE, NUMBER):
+        return f"write {'int' if wanted == INT else 'double'}(...) around it"
+    return None
+
+
+def _constant_hint(value: Any, wanted: Type) -> str | None:
+    """What to write instead of a constant that looks as if it were of the wanted type."""
+    if isinstance(value, str) and value:
+        kinds: dict[Atom, type] = {INT: int, DOUBLE: float, BOOL: bool}
+        kind = type(resolve(value).value)
+        if any(kind is kinds.get(each) for each in members(wanted)) or (kind is int and wanted == DOUBLE):
+            return f"write {value} without quotes"
+    elif wanted == STRING and isinstance(value, bool | int | float):
+        return f"write it in quotes: {quote(json.dumps(value))}"
     return None
 
 

@@ -80,17 +80,19 @@ class Steps(Asking):
 
     def arguments(self, step: model.Call, contract: Contract) -> None:
         """Notes arguments that can never be of the types of the parameters."""
-        value, place = step.arguments, step.activity_span
+        value, place = step.arguments, step.arguments_span or step.activity_span
         if value is None or not contract.parameters:
             return
         given = opened(value)
+        schemas = contract.schemas
         if len(contract.parameters) == 1:
             ((name, wanted),) = contract.parameters.items()
-            self.given(value, wanted, f"{step.activity}.{name}", place, "PD704")
+            self.given(value, wanted, f"{step.activity}.{name}", place, "PD704", schemas.get(name))
         elif isinstance(given, ast.MapValue):
+            places = {each.name: each.value_span for each in step.argument_places}
             for name, each in given.entries:
-                wanted = contract.parameters.get(name, DYN)
-                self.given(each, wanted, f"{step.activity}.{name}", place, "PD704")
+                wanted, at = contract.parameters.get(name, DYN), places.get(name, place)
+                self.given(each, wanted, f"{step.activity}.{name}", at, "PD704", schemas.get(name))
         else:
             wanted = object_of(contract.parameters, contract.required)
             self.given(value, wanted, step.activity, place, "PD704")
@@ -157,7 +159,13 @@ class Steps(Asking):
                 return NEVER
             case model.ContinueAsNew():
                 self.json(step.input, env)
-                self.given(step.input, self.input, "the workflow's input", step.span)
+                self.given(
+                    step.input,
+                    self.input,
+                    "the workflow's input",
+                    step.span,
+                    schema=self.workflow.input_schema,
+                )
                 return NEVER
             case model.Log():
                 self.needs(step.message, env, MESSAGE)

@@ -35,6 +35,21 @@ MANIFEST: dict[str, Any] = {
                 "additionalProperties": False,
             },
         },
+        "Pay": {
+            "parameters": [
+                {"name": "currency", "schema": {"enum": ["EUR", "USD"]}, "required": True},
+                {"name": "price", "schema": {"type": "number"}, "required": False},
+                {
+                    "name": "card",
+                    "schema": {
+                        "$ref": "#/$defs/Card",
+                        "$defs": {"Card": {"type": "object", "properties": {"kind": {"const": "debit"}}}},
+                    },
+                    "required": False,
+                },
+            ],
+            "result": {},
+        },
         "Print": {
             "parameters": [{"name": "text", "schema": {"type": "string"}, "required": True}],
             "result": {},
@@ -116,6 +131,64 @@ def test_strict_names_what_is_not_known() -> None:
         "PD812 Charge.order expects string, but the type of 'input.id' is not known",
         "PD813 this may wait for 'Reply' for ever",
     ]
+
+
+CONSTANTS = {
+    "currency: GBP": "PD704 Pay.currency takes EUR or USD, not 'GBP'",
+    "currency: EUR, card: { kind: credit }": "PD704 Pay.card.kind takes debit, not 'credit'",
+    "currency: EUR, card: { kind: credit, id: '${ input.x }' }": (
+        "PD704 Pay.card.kind takes debit, not 'credit'"
+    ),
+    "currency: EUR, card: { kind: debit }": None,
+    "currency: '${ input.x }'": None,
+    "currency: 'E${ input.x }'": None,
+    "currency: 5": "PD704 Pay.currency expects string, got int",
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), CONSTANTS.items())
+def test_a_constant_is_one_of_the_values_that_are_taken(given: str, expected: str | None) -> None:
+    """What is computed may be one of them."""
+    assert said(f"do:\n  - p: {{ call: Pay, with: {{ {given} }} }}\n") == ([expected] if expected else [])
+
+
+def test_the_input_of_another_workflow_lists_values_too() -> None:
+    """A constant that its schema does not list is refused where it is given."""
+    schema = "{ type: object, properties: { kind: { enum: [a, b] } } }"
+    other = f"dsl: perdure/1\nname: other\nversion: 1.0.0\ninput: {{ schema: {schema} }}\ndo: [ return: 1 ]\n"
+    known = CATALOG.including(load(Source("other.yaml", other)).documents)
+    assert said("do:\n  - o: { call_workflow: other, with: { kind: c } }\n", known) == [
+        "PD305 the input of other.kind takes a or b, not 'c'"
+    ]
+
+
+PLACES = {
+    "order: a, amount: seven": ("seven", None),
+    "order: a, amount: '7'": ("'7'", "write 7 without quotes"),
+    "order: 5, amount: 7": ("5", "write it in quotes: '5'"),
+    "order: a, amount: '${ workflow.name }'": ("workflow.name", "write int(...) around it"),
+    "order: a, amount: 7, lines: [a, 2]": ("[a, 2]", "write it in quotes: '2'"),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), PLACES.items())
+def test_the_place_of_a_mistake_is_the_argument(given: str, expected: tuple[str, str | None]) -> None:
+    """Not the name of the activity; and the hint says how to write what was meant."""
+    text = f"{HEADER}do:\n  - charge: {{ call: Charge, with: {{ {given} }} }}\n"
+    (found,) = load(Source("flow.yaml", text), CATALOG).diagnostics
+    start, end = found.span
+    marked = text.splitlines()[start.line - 1][start.column - 1 : end.column - 1]
+    assert (marked, found.hint) == expected
+
+
+def test_a_number_that_is_text_is_converted_with_double() -> None:
+    """The hint names the function for it."""
+    text = f"{HEADER}do:\n  - p: {{ call: Pay, with: {{ currency: EUR, price: '${{ workflow.name }}' }} }}\n"
+    (found,) = load(Source("flow.yaml", text), CATALOG).diagnostics
+    assert (found.message, found.hint) == (
+        "Pay.price expects number, got string (workflow.name)",
+        "write double(...) around it",
+    )
 
 
 BOUNDED = {
