@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+_ELSE_IF = "nest an 'if' in 'else': 'else: [{ if: …, then: […] }]'"
+
 KEYS = MappingProxyType(
     {
         "actions": ("do",),
@@ -17,7 +19,7 @@ KEYS = MappingProxyType(
         "condition": ("if", "when"),
         "default": ("else", "initial"),
         "description": ("summary",),
-        "elif": ("else",),
+        "do": ("then",),
         "ensure": ("finally",),
         "except": ("catch",),
         "factor": ("backoff",),
@@ -55,6 +57,7 @@ KEYS = MappingProxyType(
         "subprocess": ("call_workflow",),
         "task": ("call",),
         "tasks": ("do",),
+        "then": ("do",),
         "timeout_seconds": ("timeout",),
         "uses": ("call",),
         "variables": ("vars",),
@@ -70,6 +73,7 @@ ADVICE = MappingProxyType(
         "on_failure": "wrap the step in a 'try', and handle the error in its 'catch'",
         "continue_on_error": "wrap the step in a 'try', with a 'catch' that goes on",
         "ignore_errors": "wrap the step in a 'try', with a 'catch' that goes on",
+        **dict.fromkeys(("elif", "else_if", "elseif", "elsif"), _ELSE_IF),
         "depends_on": "steps run in the order of the list; what runs side by side is in 'parallel'",
         "needs": "steps run in the order of the list; what runs side by side is in 'parallel'",
         "run_after": "steps run in the order of the list; what runs side by side is in 'parallel'",

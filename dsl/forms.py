@@ -10,6 +10,7 @@ import re
 from types import MappingProxyType
 from typing import Any
 
+from perdure.dsl import slips
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.duration import parse_duration
 from perdure.dsl.expr.ast import Const, Embedded, ListValue, MapValue, Value
@@ -140,6 +141,9 @@ class Forms:
 
     def key(self, entry: Entry) -> str:
         """The key of a map, which is no expression."""
+        if written := slips.without_blank(entry):
+            hint = f"write {quote(written)}"
+            self._diagnostics.add("PD801", "a blank is missing after ':'", entry.key.span, hint=hint)
         if "${" in entry.name:
             hint = "make the map in an expression: ${ {key: value} }"
             self.error("PD310", "a key cannot be an expression", entry.key.span, hint)

@@ -21,7 +21,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from perdure.dsl import foreign
+from perdure.dsl import foreign, slips
 from perdure.dsl.diagnostics import Collector, Related, one_of, quote
 from perdure.dsl.nodes import Entry, ListNode, MapNode, Node, ScalarNode
 from perdure.dsl.source import Span
@@ -257,6 +257,11 @@ class _Walker:
         if not required or not node.entries or "patternProperties" in part:
             return False
         names = [entry.name for entry in node.entries]
+        if part["title"] == "case" and names[0] in ("else", "default", "otherwise"):
+            message = f"{quote(names[0])} is no case: 'else' stands beside 'switch'"
+            hint = "write 'else: […]' below the list of cases, as deep as 'switch'"
+            self._error("PD201", message, node.entries[0].key.span, hint=hint)
+            return True
         if any(name in allowed for name in names) or any(_nearest(name, allowed) for name in names):
             return False
         self._missing(node, part, required[0])
@@ -265,17 +270,42 @@ class _Walker:
     def _entries(self, node: MapNode, part: Schema) -> set[str]:
         """Checks every entry; the result are the keys that misspelt ones probably mean."""
         guessed: set[str] = set()
+        beside: frozenset[str] = frozenset()
         for entry in node.entries:
             if self._diagnostics.full:
                 break
+            if entry.name in beside:
+                continue
             found = part.get("properties", {}).get(entry.name)
             if found is None:
                 found = self._other(entry, part)
+            else:
+                beside = self._beside(node, entry, part)
             if found is None:
                 guessed.add(self._unknown(node, entry, part))
-            else:
+            elif not beside:
                 self._node(entry.value, found, quote(entry.name), entry.key.span)
         return guessed
+
+    def _beside(self, node: MapNode, empty: Entry, part: Schema) -> frozenset[str]:
+        """Says which keys stand beside an empty one and were meant to stand below it."""
+        if part.get("additionalProperties", True) is not False or "patternProperties" in part:
+            return frozenset()
+        keys = part["properties"]
+        found = {entry.name: entry for entry in slips.not_indented(node, empty, keys)}
+        inside = _resolve(keys[empty.name])
+        inner = {
+            key for each in (inside, *inside.get("anyOf", ())) for key in _resolve(each).get("properties", ())
+        }
+        free = inside.get("x-perdure-form") == "value" and not any(_nearest(name, keys) for name in found)
+        if not found or not (free or inner & found.keys()):
+            return frozenset()
+        first = next(iter(found.values()))
+        message = f"{quote(first.name)} stands beside {quote(empty.name)}, which is empty"
+        hint = f"indent {one_of(map(quote, found)).replace(' or ', ' and ')} below {quote(empty.name)}"
+        related = [Related(span=empty.key.span, message="nothing stands below this")]
+        self._error("PD201", message, first.key.span, hint=hint, related=related)
+        return frozenset(found)
 
     def _other(self, entry: Entry, part: Schema) -> Schema | None:
         """The schema of a key of the author's choice, where there are such."""
@@ -291,6 +321,9 @@ class _Walker:
 
     def _unknown(self, node: MapNode, entry: Entry, part: Schema) -> str:
         allowed = part.get("properties", {})
+        if (written := slips.without_blank(entry)) and written.partition(":")[0] in allowed:
+            self._no_blank(written, entry.key.span)
+            return written.partition(":")[0]
         missing = [key for key, found in allowed.items() if key not in node]
         near = _nearest(entry.name, missing) or ""
         where = f"in {_article(part['title'])}"
@@ -305,6 +338,9 @@ class _Walker:
             hint = foreign.ADVICE.get(foreign.snake_case(entry.name), hint)
         self._error("PD201", message, entry.key.span, hint=hint)
         return near
+
+    def _no_blank(self, written: str, span: Span) -> None:
+        self._error("PD201", "a blank is missing after ':'", span, hint=f"write {quote(written)}")
 
     def _missing(self, node: MapNode, part: Schema, key: str) -> None:
         said = part.get("x-perdure-missing", {}).get(key)
@@ -323,6 +359,10 @@ class _Walker:
         """Checks an item of a block: a statement, or one named step."""
         statements = _branches("item")
         if isinstance(node, ScalarNode) and node.value in ("break", "continue"):
+            return
+        written = slips.spaced(node.text) if isinstance(node, ScalarNode) else None
+        if written and written.partition(":")[0] in statements:
+            self._no_blank(written, node.span)
             return
         if not isinstance(node, MapNode) or not node.entries:
             hint = "write '- name: {call: Activity}' or a statement such as '- return: value'"
@@ -377,6 +417,10 @@ class _Walker:
             hint = f"expressions read it: write {quote(better)}" if _is_name(better) else None
             self._error("PD207", message, entry.key.span, hint=hint)
         node = entry.value
+        written = slips.spaced(node.text) if isinstance(node, ScalarNode) else None
+        if written and written.partition(":")[0] in kinds("task"):
+            self._no_blank(written, node.span)
+            return
         if not isinstance(node, MapNode):
             message = f"the step {quote(entry.name)} must be a mapping, not {describe(node)}"
             near = suggest(entry.name, kinds("item"))
@@ -406,6 +450,10 @@ class _Walker:
             self._object(node, branches[ruling[0].name])
 
     def _no_kind(self, node: MapNode, branches: Mapping[str, Schema], label: str, key: Span) -> None:
+        for entry in node.entries:
+            if (written := slips.without_blank(entry)) and written.partition(":")[0] in branches:
+                self._no_blank(written, entry.key.span)
+                return
         keys = {key for branch in branches.values() for key in branch["properties"]}
         guesses = (
             (entry, _nearest(entry.name, branches)) for entry in node.entries if entry.name not in keys
