@@ -131,6 +131,7 @@ def _diff(files: Iterable[_File], *, colored: bool) -> Iterator[str]:
 
 
 def _summary(changed: int, refused: int, files: int, what: str) -> str:
-    word = "file" if files == 1 else "files"
-    said = f"{changed} of {files} {word} {what}" if changed else f"{files - refused} {word} in order"
+    counted, share = (files, f"{changed} of ") if changed else (files - refused, "")
+    word = "file" if counted == 1 else "files"
+    said = f"{share}{counted} {word} {what if changed else 'in order'}"
     return said + (f", {refused} left alone" if refused else "")

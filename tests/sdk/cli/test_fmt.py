@@ -74,6 +74,16 @@ def test_a_file_that_cannot_be_read_is_left_alone(here: Path) -> None:
     assert loose.read_text("utf-8") == TIGHT
 
 
+def test_files_are_counted_one_by_one(here: Path) -> None:
+    """None and several are files, one is a file, also when others are left alone."""
+    given(here / "a.perdure.yaml", BROKEN)
+    assert perdure("fmt", "a.perdure.yaml").err.endswith("\n0 files in order, 1 left alone\n")
+    given(here / "b.perdure.yaml", GOOD)
+    assert perdure("fmt").err.endswith("\n1 file in order, 1 left alone\n")
+    given(here / "a.perdure.yaml", LOOSE)
+    assert perdure("fmt", "a.perdure.yaml").err == "1 of 1 file formatted\n"
+
+
 def test_modes_and_links_stay(here: Path) -> None:
     """The file behind a link is replaced, with its mode; nothing else is left in the directory."""
     (here / "shared").mkdir()
