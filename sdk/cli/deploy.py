@@ -9,7 +9,6 @@ import click
 
 from perdure.cli.connection import open_store, told_where
 from perdure.cli.console import console
-from perdure.cli.failures import USAGE, Stop
 from perdure.cli.settings import Command, settings
 
 
@@ -28,7 +27,7 @@ def deploy(ctx: click.Context, paths: tuple[str, ...]) -> None:
     sources.refuse_unsupported(checked)
     for each in checked:
         if not each.workflows and not each.entities:
-            raise Stop(USAGE, "no_workflow", f"{each.source.name} holds nothing to deploy")
+            raise sources.no_workflow(each.source.name, each.documents, "nothing to deploy")
     db, server = settings(ctx).target()
     with told_where(ctx):
         results = _to_server(server, checked) if server is not None else _to_database(db, checked)

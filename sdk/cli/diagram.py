@@ -39,14 +39,14 @@ def diagram(ctx: click.Context, path: str, picture: str | None, out: str | None,
     sources.refuse([sources.Checked(source=source, workflows=(), diagnostics=loaded.diagnostics)])
     workflows = [each for each in loaded.documents if isinstance(each, Workflow)]
     names = [each.name for each in workflows]
+    if not workflows:
+        drawn = "no workflow, and entities are not drawn" if loaded.entities else "no workflow"
+        raise sources.no_workflow(source.name, loaded.documents, drawn)
     refuse_unknown(name, names, source.name)
     chosen = [each for each in workflows if name in (None, each.name)]
     if len(chosen) != 1:
-        held = f"several workflows: {', '.join(names)}" if names else "no workflow"
-        hint = "choose one with --name" if names else None
-        raise Stop(
-            USAGE, "several_workflows" if names else "no_workflow", f"{source.name} holds {held}", hint=hint
-        )
+        held = f"{source.name} holds several workflows: {', '.join(names)}"
+        raise Stop(USAGE, "several_workflows", held, hint="choose one with --name")
     wanted = picture or _by_name(out)
     text = draw(chosen[0], wanted, unicode=out is not None or is_unicode(sys.stdout))  # type: ignore[arg-type]
     screen = console(ctx)

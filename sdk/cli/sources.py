@@ -21,6 +21,7 @@ from perdure.dsl import (
     format_diagnostics,
     load_bytes,
 )
+from perdure.dsl.cases import Cases
 from perdure.dsl.diagnostics import Ignores
 from perdure.dsl.report import PLAIN, Format, Look
 from perdure.dsl.together import check_together
@@ -173,12 +174,20 @@ def documents(checked: Iterable[Checked]) -> object:
     return json.loads(report(checked, "json"))["diagnostics"]
 
 
+def no_workflow(file: str, documents: Sequence[Document], wanted: str = "no workflow") -> Stop:
+    """The answer to a file that has nothing of what is wanted; one with only tests is told about them."""
+    if documents and all(isinstance(each, Cases) for each in documents):
+        hint = "tests are checked by 'perdure validate'; this release does not run them yet"
+        return Stop(USAGE, "no_workflow", f"{file} holds only tests", hint=hint)
+    return Stop(USAGE, "no_workflow", f"{file} holds {wanted}")
+
+
 def only_workflow(checked: Checked) -> Built:
     """The one workflow of a file. Raises ``Stop`` when there are several, or none."""
     if len(checked.workflows) == 1:
         return checked.workflows[0]
     if not checked.workflows:
-        raise Stop(USAGE, "no_workflow", f"{checked.source.name} holds no workflow")
+        raise no_workflow(checked.source.name, checked.documents)
     names = ", ".join(each.workflow.name for each in checked.workflows)
     raise Stop(
         USAGE,

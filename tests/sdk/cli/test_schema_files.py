@@ -63,5 +63,8 @@ def test_tests_are_not_deployed(here: Path) -> None:
     """A file with nothing but tests is valid, and nothing to deploy or run."""
     (here / "ordered.perdure-test.yaml").write_text(CASES)
     assert perdure("validate", "ordered.perdure-test.yaml").code == 0
-    assert "holds nothing to deploy" in perdure("deploy", "ordered.perdure-test.yaml").err
-    assert "holds no workflow" in perdure("run", "ordered.perdure-test.yaml").err
+    for command in ("deploy", "run", "diagram"):
+        answer = perdure(command, "ordered.perdure-test.yaml")
+        assert answer.code == 2
+        assert "ordered.perdure-test.yaml holds only tests\n" in answer.err
+        assert "checked by 'perdure validate'; this release does not run them yet\n" in answer.err

@@ -97,7 +97,10 @@ def test_one_of_several_workflows_must_be_chosen(both: str) -> None:
     assert (answer.code, answer.out) == (2, "")
     assert "one, two" in answer.err
     assert perdure("diagram", both, "--name", "Counter").code == 4
-    assert perdure("diagram", "-", input=ENTITY).code == 2
+    for words in ([], ["--name", "Counter"]):
+        answer = perdure("diagram", "-", *words, input=ENTITY)
+        assert answer.code == 2
+        assert "stdin.perdure.yaml holds no workflow, and entities are not drawn" in answer.err
 
 
 def test_a_picture_as_json(both: str) -> None:
