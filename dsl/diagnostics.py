@@ -132,6 +132,7 @@ CODES = MappingProxyType(
         "PD814": "a definition that another file has differently",
         "PD815": "a version range that the workflow at hand does not fit",
         "PD816": "a test that does not fit its workflow",
+        "PD817": "a JSON Schema that hardly says what is meant",
         "PD900": "more diagnostics than are kept",
         "PD901": "an ignore that is not needed",
         "PD902": "a code that cannot be ignored",

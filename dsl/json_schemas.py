@@ -16,6 +16,7 @@ from perdure.dsl.nodes import ListNode, MapNode, Node, ScalarNode, descendants
 from perdure.dsl.pointers import target_of
 from perdure.dsl.schema import describe
 from perdure.dsl.schema_files import Read, SchemaFileError, with_files
+from perdure.dsl.schema_words import check_words
 
 MAX_SCHEMA_NODES = 5_000
 """Values in all JSON Schemas of a document: checking one takes a quarter of a millisecond a subschema."""
@@ -56,6 +57,8 @@ class JsonSchemas:
                 self._references(schema, node)
             if self._diagnostics.errors == before:
                 self._against_meta_schema(schema, node)
+            if self._diagnostics.errors == before:
+                check_words(node, self._diagnostics)
         return schema if self._diagnostics.errors == before else None
 
     def check_value(self, value: Any, node: Node, schema: Any) -> None:
