@@ -14,7 +14,12 @@ from perdure.dsl.scalars import Lines
 from perdure.dsl.source import Span
 from perdure.dsl.suggest import suggest
 
-_COMMENT = re.compile(r"(?<!\S)#[ \t]*perdure[ \t]*:[ \t]*ignore\b[^\n]*", re.IGNORECASE)
+_COMMENT = re.compile(
+    r"(?<!\S)#[ \t]*(?:perdure[ \t]*:[ \t]*(?:ignore|noqa|disable|suppress|nolint)\b"
+    r"|perdure[ \t]*:?[ \t]*[\w-]{1,20}[ \t]*[\[(:=]?[ \t]*PD\d|noqa:[ \t]*PD\d)[^\n]*",
+    re.IGNORECASE,
+)
+"""What is meant to ignore something, in the habits of other tools too."""
 _FORM = re.compile(r"# perdure: ignore\[([^\]\n]*)\]")
 _CODE_LINE = re.compile(r"\n[ \t]*(?=[^\s#])")
 _HINT = "write '# perdure: ignore[PD401]', several codes with commas between them"
