@@ -8,9 +8,10 @@ from perdure.dsl.expr import ast
 from perdure.dsl.expr.check import VARYING
 from perdure.dsl.expr.check import check as check_expression
 from perdure.dsl.expr.errors import ExprProblem
+from perdure.dsl.expr.functions import RESERVED
 from perdure.dsl.expr.names import text_map
 from perdure.dsl.forms import EXPRESSION_CODES
-from perdure.dsl.rules.places import Place, Role, places
+from perdure.dsl.rules.places import Place, Role, places, steps_of
 from perdure.dsl.source import Span
 
 _STABLE = frozenset({Role.KEY, Role.RESULT, Role.OUTSIDE})
@@ -33,14 +34,24 @@ _NEVER = {
 
 def check(document: model.Workflow | model.Entity, diagnostics: Collector) -> None:
     """Notes what the expression checker finds, with the functions that each position allows."""
+    misnamed = _misnamed(document)
     for place in places(document):
         if diagnostics.full:
             return
         allow = frozenset[str]() if place.role in _STABLE else VARYING
         secrets = place.role is Role.ARGUMENTS
         for problem in check_expression(place.value, allow=allow, roots=_roots(place), secrets=secrets):
-            _note(problem, diagnostics)
+            if problem.message not in misnamed:
+                _note(problem, diagnostics)
         _literal(place, diagnostics)
+
+
+def _misnamed(document: model.Workflow | model.Entity) -> frozenset[str]:
+    """What is said of reserved words that are names of steps: PD208 has said it of the step."""
+    if isinstance(document, model.Entity):
+        return frozenset()
+    names = {step.name for step in steps_of(document)}
+    return frozenset(f"'{name}' is a reserved word" for name in names & RESERVED)
 
 
 def _roots(place: Place) -> frozenset[str]:

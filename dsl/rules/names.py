@@ -120,7 +120,8 @@ def _invisible(name: str, span: Span, step: model.Step, diagnostics: Collector) 
     if start <= span.start < end:
         where, hint = "defined here", "a step's value is known after the step"
     elif span.start < start:
-        where, hint = "defined here, later", None
+        where = "defined here, later"
+        hint = f"it stands further down, in line {start.line}; a step reads what stands above it"
     else:
         where, hint = "defined here, in another block", "a block passes on its value only, see 'output'"
     related = [Related(span=step.name_span or step.span, message=where)]
