@@ -13,7 +13,7 @@ from typing import Any
 from perdure.dsl import slips
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.duration import parse_duration
-from perdure.dsl.expr.ast import Const, Embedded, ListValue, MapValue, Value
+from perdure.dsl.expr.ast import Const, Embedded, ListValue, MapValue, Text, Value
 from perdure.dsl.expr.errors import ExprError
 from perdure.dsl.expr.template import parse_scalar
 from perdure.dsl.json_schemas import JsonSchemas
@@ -29,6 +29,10 @@ NEVER = "never"
 _NAMES = re.compile(r"!?[a-z_][\w.]*( (==|!=|<|>|<=|>=) [\w.']+)?")
 """What is surely meant as an expression."""
 _TIME = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d+)?Z")
+_PART = re.compile(r"[0-9.dhmsPTWDHMS]*")
+"""What may stand in a duration beside expressions."""
+_TRUTHS = MappingProxyType({"yes": "true", "on": "true", "no": "false", "off": "false"})
+"""What YAML 1.1 reads as truth values."""
 _SOME_TIME = "2026-01-31T09:00:00Z"
 ENTITY_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 """What entities are named, as in ``schemas/workflow-v1.schema.json``."""
@@ -233,6 +237,8 @@ class Forms:
             found = self._scalar(node)
             if self._diagnostics.errors > before:
                 return 0
+            if isinstance(found, Text):
+                self._parts_of_duration(found, node.span)
             return self._constant_duration(found.value, node.span) if isinstance(found, Const) else found
         if (
             isinstance(node, ScalarNode)
@@ -244,6 +250,15 @@ class Forms:
         else:
             self.error("PD402", f"a duration such as 30s is needed here, not {describe(node)}", node.span)
         return 0
+
+    def _parts_of_duration(self, text: Text, span: Span) -> None:
+        """Notes what no expression beside it can make a duration."""
+        wrong = next(
+            (each for each in text.parts if isinstance(each, str) and not _PART.fullmatch(each)), None
+        )
+        if wrong is not None:
+            message = f"with {quote(wrong)} in it this is never a duration"
+            self.error("PD402", message, span, 'write a number and its unit, such as "${ input.n }s"')
 
     def constant_duration(self, node: Node) -> int:
         """A duration that is known before anything runs, in microseconds."""
@@ -302,4 +317,13 @@ class Forms:
         value = self.constant(node)
         if schema is not None:
             self._schemas.check_value(value, node, schema)
+        elif isinstance(node, ScalarNode) and node.text in _TRUTHS and _is_plain(node):
+            message = f"YAML 1.2 reads {node.text} as text"
+            hint = f"write {_TRUTHS[node.text]}, or quote it if it is text"
+            self._diagnostics.add("PD801", message, node.span, hint=hint)
         return value
+
+
+def _is_plain(node: ScalarNode) -> bool:
+    """Whether a short text is written without quotes."""
+    return node.span.end.column - node.span.start.column == len(node.text)
