@@ -122,6 +122,12 @@ def test_every_warning_can_be_ignored(code: str) -> None:
         "# perdure: ignore[PD4O1]",
         "# perdure: ignore[PD401",
         "# perdure: ignore[PD4]",
+        "# perdure: ignor[PD401]",
+        "# perdure ignore[PD401]",
+        "# perdure: noqa",
+        "# perdure: disable=PD401",
+        "# perdure ignore PD401",
+        "# noqa: PD401",
     ],
 )
 def test_a_comment_that_cannot_be_read_is_told(comment: str) -> None:
