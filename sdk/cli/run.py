@@ -62,6 +62,7 @@ def run(
     from perdure.cli import sources
     from perdure.engine.activities import Registry
     from perdure.engine.client import Client
+    from perdure.engine.store.memory import MemoryStore
     from perdure.engine.worker import Worker
 
     url = settings(ctx).database("run")
@@ -73,8 +74,10 @@ def run(
     sources.refuse_unsupported([checked])
     program = sources.only_workflow(checked).program
     name = instance_id or _new_name(program.name)
-    again = _again(file, name, settings(ctx).db, modules)
+    again: str | None = _again(file, name, settings(ctx).db, modules)
     with _signals(), open_store(url) as store:
+        if isinstance(store, MemoryStore):
+            again = None
         worker = Worker(store, registry, reserve=True, queues=[name])
         client = Client(store, worker)
         since = store.time()
@@ -90,8 +93,8 @@ def run(
                     worker.stop(GRACE)
         except (KeyboardInterrupt, Terminated) as error:
             code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
-            hint = f"to go on: {again}"
-            raise Stop(code, "interrupted", f"{name} was interrupted; it is not lost", hint=hint) from None
+            message, hint = _left(f"{name} was interrupted", again)
+            raise Stop(code, "interrupted", message, hint=hint) from None
         _conclude(client, out, instance, again)
 
 
@@ -120,7 +123,7 @@ def _follow(
     instance: dict[str, Any],
     timeout: float | None,
     since: int,
-    again: str,
+    again: str | None,
 ) -> dict[str, Any]:
     """Show the instance until it has ended or is suspended. Raises ``Stop`` when the time is up."""
     from perdure.cli.progress import following
@@ -152,12 +155,19 @@ def _look(client: Client, worker: Worker, progress: Progress, instance_id: str) 
     return client.wait(instance_id, REFRESH)
 
 
-def _late(instance: dict[str, Any], again: str) -> Stop:
-    message = f"{instance['id']} has not ended in time; it is not lost"
-    return Stop(TIMEOUT, "timeout", message, hint=f"to go on: {again}", details=instance)
+def _late(instance: dict[str, Any], again: str | None) -> Stop:
+    message, hint = _left(f"{instance['id']} has not ended in time", again)
+    return Stop(TIMEOUT, "timeout", message, hint=hint, details=instance)
 
 
-def _conclude(client: Client, out: Console, instance: dict[str, Any], again: str) -> None:
+def _left(said: str, again: str | None) -> tuple[str, str]:
+    """What has become of an instance that has not ended, and a hint: None is no way to go on."""
+    if again is None:
+        return f"{said}; it is gone, for it was only in memory", "to keep instances: --db sqlite:///FILE"
+    return f"{said}; it is not lost", f"to go on: {again}"
+
+
+def _conclude(client: Client, out: Console, instance: dict[str, Any], again: str | None) -> None:
     if instance["status"] == "Suspended":
         reason = f": {instance['reason']}" if instance["reason"] else ""
         raise Stop(

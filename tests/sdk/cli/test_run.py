@@ -195,6 +195,15 @@ def test_a_run_may_be_bounded(here: Path) -> None:
     assert perdure("show", "one", "--json").data["status"] == "Running"
 
 
+def test_what_was_only_in_memory_is_said_to_be_gone(here: Path) -> None:
+    """Nothing goes on with an instance of a store that has ended with the command."""
+    given(here, WAITING)
+    answer = perdure("run", FILE, "--db", "memory://", "--id", "one", "--timeout", "200ms", "--json")
+    assert answer.code == 124
+    assert "it is gone" in answer.document["error"]["message"]
+    assert answer.document["error"]["hint"] == "to keep instances: --db sqlite:///FILE"
+
+
 def test_a_suspended_instance_says_how_to_go_on(here: Path) -> None:
     """Suspended from elsewhere, the run exits with 1 and the command that resumes it."""
     given(here, WAITING)
