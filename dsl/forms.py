@@ -26,6 +26,7 @@ from perdure.dsl.templates import ForeignTemplate, foreign_template, names_in
 
 NOTHING = Const(None)
 NEVER = "never"
+_NO_LINE_BREAK = "write |- or >-, which leave out the line break at the end"
 _NAMES = re.compile(r"!?[a-z_][\w.]*( (==|!=|<|>|<=|>=) [\w.']+)?")
 """What is surely meant as an expression."""
 _TIME = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d+)?Z")
@@ -87,6 +88,15 @@ def plain(node: Node) -> Any:
             return {entry.name: plain(entry.value) for entry in node.entries}
 
 
+def _ends_its_line(value: Value, node: Node) -> bool:
+    """Whether a block scalar is one expression and, because of how it is written, a line break."""
+    match value:
+        case Text((Embedded(marks=marks), str() as rest)):
+            return not rest.strip("\n") and marks[0][1] > node.span.start.line
+        case _:
+            return False
+
+
 class Forms:
     """Reads the forms of the document at ``root`` and reports to one collector."""
 
@@ -104,6 +114,13 @@ class Forms:
 
     def value(self, node: Node) -> Value:
         """YAML whose leaves may be expressions; what has none is one constant."""
+        found = self._read(node)
+        if _ends_its_line(found, node):
+            message = "this is text that ends with a line break, not the value of the expression"
+            self._diagnostics.add("PD801", message, node.span, hint=_NO_LINE_BREAK)
+        return found
+
+    def _read(self, node: Node) -> Value:
         # An aliased node is the same object each time: read it once.
         if id(node) not in self._values:
             self._values[id(node)] = self._value(node)
@@ -169,9 +186,9 @@ class Forms:
         """One whole ``${ }``; ``instead`` is what to write where nothing is known to be meant."""
         before = self._diagnostics.errors
         hint = self._meant(node)
-        found = NOTHING if hint else self.value(node)
+        found = NOTHING if hint else self._read(node)
         if not isinstance(found, Embedded) and self._diagnostics.errors == before:
-            hint = hint or instead
+            hint = _NO_LINE_BREAK if _ends_its_line(found, node) else hint or instead
             if isinstance(node, ScalarNode) and _NAMES.fullmatch(node.text):
                 hint = hint or f"write ${{ {node.text} }}"
             hint = hint or "write ${ … }, in quotes if it contains ': ' or ' #'"
