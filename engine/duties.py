@@ -73,6 +73,9 @@ class Activities(Protocol):
     def names(self) -> frozenset[str]:
         """The activities that are offered."""
 
+    def offers(self, name: str) -> bool:
+        """Whether an activity is one of them."""
+
     @property
     def running(self) -> frozenset[tuple[str, int]]:
         """Keys of the tasks that run or wait for a place here."""
@@ -108,6 +111,7 @@ class Duties:
         queues: Sequence[str],
         lease: int,
         memory: int,
+        page: int | None = None,
     ) -> None:
         self.store = store
         self.programs = programs
@@ -121,6 +125,7 @@ class Duties:
         self._queues = tuple(queues)
         self._reserve = reserve
         self._lease = lease
+        self._page = PAGE if page is None else page
         self._ids: list[str] = []
         self._watch = Watch(lease)
         self._asks: dict[str, Ask] = {}
@@ -148,7 +153,7 @@ class Duties:
             ask.fail(error)
 
     def _offers(self, name: str, queue: str | None) -> bool:
-        return queue in self._queues if queue is not None else name in self._activities.names
+        return queue in self._queues if queue is not None else self._activities.offers(name)
 
     # -- rounds -----------------------------------------------------------------------------------
 
@@ -373,7 +378,7 @@ class Duties:
         """The inbox and the timers, as far as they are due."""
         owner = self.owner
         if self._news or tick - self._polled >= POLL_EVERY:
-            limit = PAGE + owner.accepted
+            limit = self._page + owner.accepted
             messages = self.store.inbox(self.slots, limit)
             owner.accept(messages)
             self._news = len(messages) >= limit
@@ -384,7 +389,7 @@ class Duties:
 
     def _read_timers(self, horizon: int) -> None:
         """Read on, by a page or more: many may be due at one time, and those of parked instances stay."""
-        timers, limit = self.owner.timers, PAGE
+        timers, limit = self.owner.timers, self._page
         rows = self.store.timers(self.slots, horizon, limit)
         while len(rows) == limit and rows[-1].due <= timers.horizon:
             limit *= 2
@@ -395,13 +400,12 @@ class Duties:
 
     def _take_turns(self, now: int) -> bool:
         owner = self.owner
-        wanted = owner.wanted()[:PAGE]
+        wanted = owner.wanted()[: self._page]
         if wanted:
             found = self.store.load(wanted)
-            for each in found:
-                if each.instance.status is Status.SUSPENDED:
-                    self.programs.forget(each.instance.digest)
-            programs = self.programs.all({each.instance.digest for each in found})
+            # Somebody may have put right the Program of one that could not go on.
+            suspended = {each.instance.digest for each in found if each.instance.status is Status.SUSPENDED}
+            programs = self.programs.all({each.instance.digest for each in found}, anew=suspended)
             owner.loaded(wanted, found, programs, now)
         sealed = owner.run_ready(now)
         if sealed is None:

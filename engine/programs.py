@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from perdure.compiler.encode import UnknownProgram
 from perdure.compiler.runtime import EvalError
@@ -19,8 +19,9 @@ class Programs:
     def get(self, digest: str) -> LinkedProgram:
         """The Program. Raises ``UnknownProgram`` when it is not there or cannot be run here."""
         present = self._linked.get(digest)
-        if present is not None:
-            return present
+        return self._read_anew(digest) if present is None else present
+
+    def _read_anew(self, digest: str) -> LinkedProgram:
         text = self._read(digest)
         if text is None:
             raise UnknownProgram(f"program {digest} is not in the database")
@@ -35,16 +36,15 @@ class Programs:
         """Know a Program that is stored already."""
         self._linked[program.digest] = program
 
-    def forget(self, digest: str) -> None:
-        """Read it again next time: somebody may have put it right."""
-        self._linked.pop(digest, None)
+    def all(self, digests: Iterable[str], *, anew: Collection[str] = ()) -> dict[str, LinkedProgram | str]:
+        """Each Program, or the reason why it cannot be had; those in ``anew`` as the database has them now.
 
-    def all(self, digests: Iterable[str]) -> dict[str, LinkedProgram | str]:
-        """Each Program, or the reason why it cannot be had."""
+        What was known stays known until there is another: activities that run need it when they end.
+        """
         found: dict[str, LinkedProgram | str] = {}
         for digest in digests:
             try:
-                found[digest] = self.get(digest)
+                found[digest] = self._read_anew(digest) if digest in anew else self.get(digest)
             except UnknownProgram as error:
                 found[digest] = f"program: {error}"
         return found

@@ -174,10 +174,8 @@ class Hub:
         wanted = owner.wanted()
         if wanted:
             found = store.load(wanted)
-            for each in found:
-                if each.instance.status is Status.SUSPENDED:
-                    self.programs.forget(each.instance.digest)
-            programs = self.programs.all({each.instance.digest for each in found})
+            suspended = {each.instance.digest for each in found if each.instance.status is Status.SUSPENDED}
+            programs = self.programs.all({each.instance.digest for each in found}, anew=suspended)
             owner.loaded(wanted, found, programs, now)
         sealed = owner.run_ready(now)
         if sealed is not None:

@@ -11,9 +11,11 @@ from typing import Any, Self
 
 import pytest
 
+from perdure.compiler.encode import digest, encode
 from perdure.engine.activities import Registry
 from perdure.engine.client import Client
 from perdure.engine.errors import Busy, Conflict, FenceLost, OutcomeUnknown, Refused, StoreError
+from perdure.engine.programs import Programs
 from perdure.engine.store.rows import Batch, TaskRow
 from perdure.engine.store.rows import Worker as Member
 from perdure.engine.store.sqlite import SqliteStore
@@ -486,3 +488,21 @@ def test_who_asks_a_stopped_worker_is_told(store: Trouble) -> None:
     client.worker.submit(ask)
     with pytest.raises(StoreError):
         ask.result()
+
+
+def test_no_result_is_lost_because_a_program_cannot_be_read_again(store: Trouble) -> None:
+    """A suspended instance has its Program read anew; what runs meanwhile ends with the known one."""
+    known_digest = digest(CALL)
+    store.pin(known_digest, encode(CALL))
+    readers = [store.program]
+    programs = Programs(lambda each: readers[-1](each))
+    known = programs.get(known_digest)
+    readers.append(away)
+    with pytest.raises(Busy):
+        programs.all([known_digest], anew=[known_digest])
+    assert programs.get(known_digest) is known
+
+
+def away(_digest: str) -> str | None:
+    """A read while the database is away."""
+    raise Busy("the database is away")

@@ -8,6 +8,7 @@ import pytest
 
 from perdure.compiler.encode import encode
 from perdure.engine.linked import LinkedProgram
+from perdure.engine.programs import Programs
 from tests.engine.driver import Hub, compiled
 from tests.engine.functions import offer
 
@@ -31,12 +32,11 @@ def swap(hub: Hub, program: LinkedProgram, text: str) -> None:
 def restore(hub: Hub, program: LinkedProgram) -> None:
     """Put the program back; nobody is told."""
     hub.store._programs[program.digest] = encode(program.program)  # type: ignore[attr-defined]
-    hub.programs.forget(program.digest)
 
 
 def _write(hub: Hub, digest: str, text: str) -> None:
     hub.store._programs[digest] = text  # type: ignore[attr-defined]
-    hub.programs.forget(digest)
+    hub.programs = Programs(hub.store.program)
     hub.crash()
 
 
@@ -189,6 +189,7 @@ def test_terminate_works_without_a_program(hub: Hub) -> None:
     hub.terminate("gone")
     hub.run()
     restore(hub, program)
+    hub.programs = Programs(hub.store.program)
     assert (hub.status(), hub.instance().reason, hub.leftovers()) == ("Terminated", "gone", [])
     assert [letter.reason for letter in hub.store.dead_letters("i")] == ["ended"] * 2
 
