@@ -80,6 +80,10 @@ class Executor:
         """The activities that are offered."""
         return self._registry.names
 
+    def offers(self, name: str) -> bool:
+        """Whether an activity is one of them."""
+        return name in self._registry
+
     @property
     def running(self) -> frozenset[tuple[str, int]]:
         """Keys of the tasks that run or wait for a place here."""

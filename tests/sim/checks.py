@@ -34,10 +34,13 @@ class Checks:
         """Of each generation: the next seq, and the time of its last turn."""
         self._ended: dict[str, tuple[Status, str]] = {}
         self.writes: Counter[str] = Counter()
+        self.takeovers = 0
+        """How often a worker was declared dead by another."""
 
     def written(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
         """A write was applied."""
         self.writes[name] += 1
+        self.takeovers += name == "take_over" and result
         if name == "commit":
             self._commit(arguments[0])
 

@@ -44,6 +44,8 @@ class Document:
     text: str
     run: Callable[[int], tuple[str, Any, State]]
     """From the input to the status, the output (or the error's name) and the rest."""
+    attempts: dict[str, int]
+    """How often each labelled activity is carried out for one call, when nothing goes wrong."""
     events: int
     """How many events ``Go`` it has to be sent, with the payloads 1, 2, ..."""
 
@@ -60,6 +62,7 @@ class _Maker:
         self._count = 0
         self._left = MAX_STEPS
         self._events = 0
+        self._attempts: dict[str, int] = {}
 
     def document(self) -> Document:
         """A header, some steps, perhaps more generations, and the return of everything."""
@@ -89,7 +92,7 @@ class _Maker:
             return "Completed", {**output, "vars": state.vars["total"], "n": n + rounds - 1}, state
 
         text = "\n".join(f"{key}: {json.dumps(value)}" for key, value in {**header, "do": steps}.items())
-        return Document(text, run, self._events * rounds)
+        return Document(text, run, self._attempts, self._events * rounds)
 
     # -- blocks -----------------------------------------------------------------------------------
 
@@ -170,6 +173,7 @@ class _Maker:
         name = self._name()
         text, number = self._number(names)
         fails = self._random.choice([0, 0, 0, 1, 2])
+        self._attempts[name] = fails + 1
         task: dict[str, Any] = {
             "call": "Work",
             "with": {"label": name, "n": f"${{ {text} }}", "fails": fails},

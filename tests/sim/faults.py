@@ -34,6 +34,8 @@ KINDS = (
     "outage",
     "false_hint",
     "clock_jump",
+    "shutdown",
+    "no_answer",
 )
 DEADLY = frozenset(["crash_before", "crash_after", "stall", "delay"])
 """What makes others take over. So many times at most that no task is handed out five times."""
@@ -59,7 +61,9 @@ class Plan:
         for kind in KINDS:
             if random.random() < 0.55:
                 rates[kind] = random.choice([0.002, 0.01, 0.04])
+        rates["shutdown"] /= 4
         rates["fail_after"] *= 3
+        rates["no_answer"] *= 3
         return cls(random, rates, long_time)
 
     def happens(self, kind: str) -> bool:
@@ -142,6 +146,9 @@ class FaultyStore:
         if plan.happens("fail_before"):
             self._note(name, "fails before")
             raise Busy("injected: nothing happened")
+        if name in WRITES and plan.happens("no_answer"):
+            self._note(name, "is cut off, and was not done")
+            raise OutcomeUnknown("injected: not done, and no answer")
         if plan.happens("crash_before"):
             self._note(name, "crash before")
             self._crash()

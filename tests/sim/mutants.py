@@ -106,8 +106,19 @@ MUTANTS = {
         _COMMIT,
         _COMMIT.replace(
             "        except (",
-            "        except OutcomeUnknown:\n            self.store.commit(batch)\n        except (",
+            "        except OutcomeUnknown:\n            try:\n                self.store.commit(batch)\n"
+            "            except StoreError:\n                pass\n        except (",
         ),
+    ),
+    "results_dropped_when_joining_again": Mutant(
+        "perdure.engine.duties",
+        "            self.finished.append(Finished(instance_id, each.execution, each.event))\n        self.",
+        "            pass\n        self.",
+    ),
+    "ended_activities_are_not_here": Mutant(
+        "perdure.engine.duties",
+        "return running | {each.key for each in self.finished.copy()}",
+        "return running",
     ),
     "request_key_not_written": Mutant(
         "perdure.engine.store.memory",

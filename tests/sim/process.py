@@ -18,6 +18,8 @@ from tests.sim.ledger import Ledger
 from tests.sim.world import SECOND, World
 
 PLACES = 6
+LAST_ROUNDS = 50
+"""Tries of a process that stops, before it gives up."""
 
 
 class InlineActivities:
@@ -28,6 +30,7 @@ class InlineActivities:
         self._registry = registry
         self._executor = Executor(self._registry, programs.get, self._nothing, concurrency=1)
         self._contexts: dict[tuple[str, int], Context] = {}
+        self._stopping = False
 
     @staticmethod
     def _nothing(_task: Task, _answer: Any) -> None:
@@ -38,6 +41,10 @@ class InlineActivities:
         """What is offered here."""
         return self._registry.names
 
+    def offers(self, name: str) -> bool:
+        """Whether an activity is one of them."""
+        return name in self._registry
+
     @property
     def running(self) -> frozenset[tuple[str, int]]:
         """Those that have begun and not ended."""
@@ -46,11 +53,15 @@ class InlineActivities:
     @property
     def places(self) -> int:
         """Few, so that some tasks wait in the table."""
-        return max(PLACES - len(self._contexts), 0)
+        return 0 if self._stopping else max(PLACES - len(self._contexts), 0)
+
+    def stop(self) -> None:
+        """Begin nothing any more."""
+        self._stopping = True
 
     def start(self, tasks: Iterable[Task]) -> None:
         """Each becomes an actor."""
-        for task in tasks:
+        for task in () if self._stopping else tasks:
             context = Context(task.instance, task.path, task.key, task.attempt)
             assert task.id not in self._contexts, "one task runs twice in one process"
             self._contexts[task.id] = context
@@ -90,6 +101,7 @@ class Process:
         lease: int,
         memory: int,
         poll: int,
+        page: int,
         offers: Sequence[str],
         on_crash: Callable[[Process], None],
         written: Callable[[str, tuple[Any, ...], Any], None],
@@ -106,9 +118,16 @@ class Process:
         )
         self.store = cast("Store", self.faulty)
         self.programs = Programs(self.store.program)
-        activities = InlineActivities(self, ledger.registry(offers), self.programs)
+        self._activities = InlineActivities(self, ledger.registry(offers), self.programs)
         self.duties = Duties(
-            self.store, self.programs, activities, reserve=False, queues=(), lease=lease, memory=memory
+            self.store,
+            self.programs,
+            self._activities,
+            reserve=False,
+            queues=(),
+            lease=lease,
+            memory=memory,
+            page=page,
         )
         world.spawn(name, self._live, self)
 
@@ -174,10 +193,44 @@ class Process:
             except StoreError:
                 self._back_off()
             else:
+                if self._plan.happens("shutdown"):
+                    self._shut_down()
                 if busy:
                     self.world.pause()
                 else:
                     self._rest()
+
+    def _shut_down(self) -> None:
+        """Stop as ``engine.worker`` does: let activities end for a while, record them, leave the hub."""
+        self.world.note(f"{self.name}: shuts down")
+        self._activities.stop()
+        until = self.world.now + self.world.random.randrange(2 * SECOND)
+        while self._activities.running and self.world.now < until:
+            self.world.sleep(SECOND // 20)
+        for _ in range(LAST_ROUNDS):
+            if not self._last_round():
+                break
+        self._leave()
+        self.duties.fail_asks(StoreError("the worker has stopped; whether this was done is not known"))
+        self.crash()
+
+    def _last_round(self) -> bool:
+        try:
+            return self.duties.last_round()
+        except (FenceLost, OutcomeUnknown):
+            self._retrying(self.duties.rejoin)
+        except StoreError:
+            self._back_off()
+        return True
+
+    def _leave(self) -> None:
+        for _ in range(LAST_ROUNDS):
+            try:
+                self.duties.leave()
+            except StoreError:
+                self._back_off()
+            else:
+                return
 
     def _rest(self) -> None:
         due = self.duties.owner.timers.next()

@@ -28,7 +28,7 @@ from perdure.engine.worker import Worker
 from tests.engine.driver import check_prefixes
 from tests.sim.checks import Checks, check_events
 from tests.sim.documents import Document, make
-from tests.sim.faults import FaultyStore, Plan
+from tests.sim.faults import DEADLY, FaultyStore, Plan
 from tests.sim.ledger import Ledger
 from tests.sim.process import Process
 from tests.sim.world import DAY, SECOND, World
@@ -113,6 +113,7 @@ class _Run:
         self.ledger = Ledger()
         self.lease = random.choice([40 * DAY, 20 * DAY] if self.long_time else [2 * SECOND, 10 * SECOND])
         self.memory = random.choice([0, 2_000, 64 << 20])
+        self.page = random.choice([2, 5, 1000])
         self.poll = self.lease // random.choice([6, 16])
         self.processes: list[Process] = []
         self.joined = 0
@@ -180,6 +181,7 @@ class _Run:
             lease=self.lease,
             memory=self.memory,
             poll=self.poll,
+            page=self.page,
             # The owner of an instance may not offer what it calls: then another process does it.
             offers=["Work", "Break"]
             if self.peace or random.random() < 0.5
@@ -309,8 +311,17 @@ class _Run:
                 assert len(keys) <= count, f"{order.id} did {label} under {len(keys)} keys, not {count}"
             else:
                 assert len(keys) == count, f"{order.id} did {label} under {len(keys)} keys, not {count}"
+            if self._undisturbed() and label not in state.optional:
+                times = sum(self.ledger.executions[key] for key in keys)
+                wanted = count * order.document.attempts.get(label, 1)
+                assert times == wanted, f"{order.id} did {label} {times} times, not {wanted}"
         done = {label for instance, label in self.ledger.keys if instance == order.id}
         assert done <= set(state.calls), f"{order.id} did what it should not: {done - set(state.calls)}"
+
+    def _undisturbed(self) -> bool:
+        """Whether no process ended or was declared dead, so that nothing had to be done again."""
+        counts = self.plan.counts
+        return not (self.checks.takeovers or counts["shutdown"] or any(counts[kind] for kind in DEADLY))
 
     def _nothing_left(self) -> bool:
         """Whether no row of work is left of what has ended."""
