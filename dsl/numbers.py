@@ -1,4 +1,4 @@
-"""Whole numbers where a schema says ``number``: doubles, though they were written ``100``.
+"""Numbers as a schema says: ``number`` is a double though it was written ``100``, ``integer`` an int.
 
 JSON does not tell 100 from 100.0, and a price that is 100 today must not divide otherwise than 99.5. Only
 what a schema says plainly counts: by ``type``, through ``properties``, ``items`` and references. Below
@@ -18,15 +18,16 @@ MAX_HOPS = 50
 """References that are followed without a step into the value."""
 
 
-def widening(schema: Any) -> Callable[[Any], Any] | None:
-    """What turns a value that fits a schema into one with doubles; None when it would change nothing."""
-    if not any(says_number(part.get("type")) for part in mappings(schema)):
+def declaring(schema: Any) -> Callable[[Any], Any] | None:
+    """What makes the numbers of a value that fits a schema as it says; None when it would change nothing."""
+    kinds = [part.get("type") for part in mappings(schema)]
+    if not any(says_number(kind) or says_integer(kind) for kind in kinds):
         return None
-    return lambda value: _widened(value, schema, schema, MAX_HOPS)
+    return lambda value: _declared(value, schema, schema, MAX_HOPS)
 
 
 def is_plain(schema: dict[str, Any], root: Any) -> bool:
-    """Whether the numbers of this very schema are widened. The type checker asks the same."""
+    """Whether numbers are made as this very schema says. The type checker asks the same."""
     if any(word in schema for word in _CHOICES) or (schema is not root and "$id" in schema):
         return False
     return not ("$ref" in schema and "type" in schema)
@@ -37,29 +38,36 @@ def says_number(kind: Any) -> bool:
     return kind == "number" or (isinstance(kind, list) and "number" in kind and "integer" not in kind)
 
 
-def _widened(value: Any, schema: Any, root: Any, hops: int) -> Any:
+def says_integer(kind: Any) -> bool:
+    """Whether a ``type`` says that a number is an int: JSON Schema takes 7.0 for an integer."""
+    return kind == "integer" or (isinstance(kind, list) and "integer" in kind and "number" not in kind)
+
+
+def _declared(value: Any, schema: Any, root: Any, hops: int) -> Any:
     if not isinstance(schema, dict) or not is_plain(schema, root):
         return value
     if "$ref" in schema:
         target = target_of(schema["$ref"], root)
-        return _widened(value, target, root, hops - 1) if hops else value
+        return _declared(value, target, root, hops - 1) if hops else value
     match value:
         case bool():
             return value
         case int() if says_number(schema.get("type")):
             return _double(value)
+        case float() if says_integer(schema.get("type")) and value.is_integer() and abs(value) < 2**63:
+            return int(value)
         case list():
             first, rest = schema.get("prefixItems", ()), schema.get("items")
             if isinstance(rest, list):  # draft-07 writes a tuple so
                 first, rest = rest, schema.get("additionalItems")
             return [
-                _widened(item, first[index] if index < len(first) else rest, root, MAX_HOPS)
+                _declared(item, first[index] if index < len(first) else rest, root, MAX_HOPS)
                 for index, item in enumerate(value)
             ]
         case dict():
             known = schema.get("properties", {})
             more = None if "patternProperties" in schema else schema.get("additionalProperties")
-            return {key: _widened(item, known.get(key, more), root, MAX_HOPS) for key, item in value.items()}
+            return {key: _declared(item, known.get(key, more), root, MAX_HOPS) for key, item in value.items()}
         case _:
             return value
 

@@ -57,10 +57,13 @@ class _Bundle:
         self._read = read
         self._pointers: dict[str, str] = {}
         """Of each file, the JSON Pointer to where it is put."""
+        self._taken: Any = {}
+        """What the schema has under ``$defs`` itself."""
         self._waiting: list[tuple[str, Any, str]] = []
         """Files whose references are still to be changed: path, schema, and what led there."""
 
     def make(self, schema: Any) -> Any:
+        self._taken = schema.get("$defs") or {}
         reference = schema.get("$ref") if len(schema) == 1 else None
         if isinstance(reference, str) and "#" not in reference:
             path = self._path(reference, "", reference)
@@ -102,6 +105,9 @@ class _Bundle:
         if path not in self._pointers:
             if len(self._pointers) >= MAX_FILES:
                 raise SchemaFileError(f"the schema needs more than {MAX_FILES} files", led_here)
+            if path in self._taken:
+                message = f"'$defs' has an entry {quote(path)} already, which is the name of a file"
+                raise SchemaFileError(message, led_here, "give the entry another name")
             self._pointers[path] = "/$defs/" + path.replace("~", "~0").replace("/", "~1")
             self._waiting.append((path, self._file(path, led_here), led_here))
         return f"#{self._pointers[path]}{inside}"

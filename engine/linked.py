@@ -13,7 +13,7 @@ import msgspec
 from perdure.compiler import ir
 from perdure.compiler.codegen import compile_value
 from perdure.compiler.encode import UnknownProgram, decode, digest
-from perdure.dsl.numbers import widening
+from perdure.dsl.numbers import declaring
 from perdure.engine.support import constant, missing
 
 _ITEM_KEYS = re.compile(r"\[[^\]]*\]")
@@ -57,9 +57,9 @@ class LinkedProgram:
         }
         """Names of events that the workflow declares or waits for."""
         self._events = {name: _validator(schema) for name, schema in program.events.items()}
-        self.input_value = widening(program.input_schema) or _unchanged
-        """Makes doubles of whole numbers where the schema of the input says ``number``."""
-        self._payloads = {name: widening(schema) or _unchanged for name, schema in program.events.items()}
+        self.input_value = declaring(program.input_schema) or _unchanged
+        """Makes the numbers of an input as its schema says."""
+        self._payloads = {name: declaring(schema) or _unchanged for name, schema in program.events.items()}
 
     def output_of(self, path: str) -> Callable[[dict[str, Any], Any], Any] | None:
         """The ``output`` of the call at a path (item keys and all), for the worker to apply."""
@@ -78,7 +78,7 @@ class LinkedProgram:
         return self._output(value)
 
     def payload_value(self, name: str, value: Any) -> Any:
-        """The payload of an event with doubles where its schema says ``number``."""
+        """The payload of an event, its numbers as its schema says."""
         return self._payloads.get(name, _unchanged)(value)
 
     def event_problem(self, name: str, value: Any) -> str | None:

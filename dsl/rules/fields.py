@@ -19,7 +19,7 @@ WORKFLOW_FIELDS = (
     "started_at",
     "tags",
 )
-ERROR_FIELDS = ("type", "message", "data", "step", "path", "attempt", "cause", "compensation")
+ERROR_FIELDS = ("type", "message", "data", "step", "path", "attempt", "cause", "compensation", "activity")
 _LISTED = 20
 """Most names that a hint lists."""
 FAN_OUT_FIELDS = ("results", "errors", *COUNTERS)

@@ -44,7 +44,7 @@ _DRAFT_7 = ("http://json-schema.org/draft-07/schema", "http://json-schema.org/dr
 
 
 def type_of_schema(schema: Any, *, widened: bool = False) -> Type:
-    """The type of what a schema accepts; ``DYN`` for none. ``widened``: after ``numbers.widening``."""
+    """The type of what a schema accepts; ``DYN`` for none. ``widened``: after ``numbers.declaring``."""
     return _Reader(schema, widened=widened).read(schema, 0)
 
 

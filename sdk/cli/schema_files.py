@@ -7,7 +7,10 @@ import os
 from pathlib import Path
 
 from perdure.cli.failures import NO, Stop
+from perdure.dsl.digest import document_digest
 from perdure.dsl.inline import inlined
+from perdure.dsl.load import Loaded, load
+from perdure.dsl.model import Entity, Workflow
 from perdure.dsl.schema_files import MAX_BYTES, Read, SchemaFileError
 from perdure.dsl.source import Source
 
@@ -30,7 +33,18 @@ def files_beside(name: str) -> Read:
 
 def standalone(source: Source) -> str:
     """The text of a file without errors, to be understood without the files beside it. Raises ``Stop``."""
+    files = files_beside(source.name)
     try:
-        return inlined(source, files_beside(source.name)).text
+        alone = inlined(source, files)
     except SchemaFileError as error:
         raise Stop(NO, "unreadable", f"{source.name}: {error}", hint=error.hint) from None
+    if _digests(load(alone)) != _digests(load(source, files=files)):
+        # Text is put in where an anchor stands, and the alias elsewhere is no schema.
+        message = f"{source.name}: a schema with an anchor needs a file, and its alias stands elsewhere"
+        hint = "write '$ref' where it is needed, and take the anchor out"
+        raise Stop(NO, "unreadable", message, hint=hint)
+    return alone.text
+
+
+def _digests(loaded: Loaded) -> list[str]:
+    return [document_digest(each) for each in loaded.documents if isinstance(each, Workflow | Entity)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perdure.dsl.numbers import widening
+from perdure.dsl.numbers import declaring
 from tests.engine.driver import Hub
 
 NUMBER = {"type": "number"}
@@ -20,6 +20,9 @@ NUMBER = {"type": "number"}
         (NUMBER, True, True),
         (NUMBER, 7.5, 7.5),
         ({"type": "integer"}, 7, 7),
+        ({"type": "integer"}, 7.0, 7),
+        ({"type": ["integer", "null"]}, 7.0, 7),
+        ({"type": "integer"}, 1e300, 1e300),
         ({"type": ["number", "null"]}, 7, 7.0),
         ({"type": ["number", "integer"]}, 7, 7),
         ({"properties": {"a": NUMBER}}, {"a": 7, "b": 7}, {"a": 7.0, "b": 7}),
@@ -41,14 +44,14 @@ NUMBER = {"type": "number"}
 )
 def test_only_what_a_schema_says_plainly_is_widened(schema: Any, value: Any, wide: Any) -> None:
     """Types are compared too: 7 is not 7.0 here."""
-    turn = widening(schema) or (lambda value: value)
+    turn = declaring(schema) or (lambda value: value)
     assert repr(turn(value)) == repr(wide)
 
 
 def test_a_reference_to_itself_ends() -> None:
     """Such a schema accepts everything; a stored Program may have one."""
     schema = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}, "n": NUMBER}}
-    turn = widening(schema)
+    turn = declaring(schema)
     assert turn is not None
     assert turn(7) == 7
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.dsl.numbers import widening
+from perdure.dsl.numbers import declaring
 from perdure.dsl.types.json_schema import type_of_schema
 from perdure.dsl.types.kinds import DYN, MAX_SIZE, Object, describe
 from tests.dsl.types.values import holds
@@ -162,5 +162,5 @@ def test_a_type_holds_whatever_its_schema_accepts(schema: Any, value: Any) -> No
 def test_the_type_of_an_input_holds_what_is_widened(schema: Any, value: Any) -> None:
     """Whole numbers become doubles exactly where the type says so."""
     if jsonschema.Draft202012Validator(schema).is_valid(value):
-        widen = widening(schema) or (lambda each: each)
+        widen = declaring(schema) or (lambda each: each)
         assert holds(type_of_schema(schema, widened=True), widen(value))
