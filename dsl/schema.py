@@ -295,7 +295,9 @@ class _Walker:
         found = {entry.name: entry for entry in slips.not_indented(node, empty, keys)}
         inside = _resolve(keys[empty.name])
         inner = {
-            key for each in (inside, *inside.get("anyOf", ())) for key in _resolve(each).get("properties", ())
+            key
+            for each in (inside, inside.get("items", {}), *inside.get("anyOf", ()))
+            for key in _resolve(each).get("properties", ())
         }
         free = inside.get("x-perdure-form") == "value" and not any(_nearest(name, keys) for name in found)
         if not found or not (free or inner & found.keys()):
@@ -444,6 +446,11 @@ class _Walker:
             for entry in found
             if all(other.name in branches[entry.name]["properties"] for other in found)
         ]
+        ruled = branches[found[0].name]
+        if len(ruling) != 1 and any(
+            self._beside(node, each, ruled) for each in node.entries if each.name in ruled["properties"]
+        ):
+            return
         if len(ruling) != 1:
             self._two_kinds(found, f"kinds in {label}", "keep one of them, or write a step for each")
         else:
