@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from perdure.dsl import model
+from perdure.dsl.diagnostics import Collector, Related
 from perdure.dsl.expr.ast import Value
 from perdure.dsl.rules.flow import completes
 from perdure.dsl.rules.places import blocks
+from perdure.dsl.source import Span
+from perdure.dsl.types.asking import Operations
+from perdure.dsl.types.catalog import Catalog
 from perdure.dsl.types.kinds import (
     DYN,
     INT,
@@ -13,7 +17,9 @@ from perdure.dsl.types.kinds import (
     NULL,
     STRING,
     List,
+    Object,
     Type,
+    describe,
     join,
     list_of,
     members,
@@ -26,6 +32,21 @@ from perdure.dsl.types.steps import Steps
 
 class Blocks(Steps):
     """Checks blocks, from the first step to the last."""
+
+    def __init__(
+        self,
+        workflow: model.Workflow,
+        catalog: Catalog,
+        operations: Operations,
+        diagnostics: Collector,
+        *,
+        strict: bool,
+    ) -> None:
+        super().__init__(workflow, catalog, operations, diagnostics, strict=strict)
+        self._usual: dict[str, frozenset[tuple[str, Span]]] = {}
+        self._blamed: set[tuple[str, Span]] = set()
+        """Places of functions that were said to be wrong because of a call."""
+        self._generic = False
 
     def block(self, block: model.Block, outer: Env) -> tuple[Type, Env]:
         """The type of a block's value, NEVER when none reaches its end; and the names at its end."""
@@ -83,7 +104,7 @@ class Blocks(Steps):
                 return self.call(step, env), env
             case model.Use():
                 arguments = self.json(step.arguments, env)
-                return self.block(step.body, Env(self.base, args=arguments))[0], env
+                return self.used(step, arguments), env
             case model.CallWorkflow():
                 return self.child(step, env), env
             case model.StartWorkflow():
@@ -104,6 +125,39 @@ class Blocks(Steps):
                 return self.concurrent(step, env), env
             case _:
                 return self.leaf(step, env), env
+
+    def used(self, step: model.Use, arguments: Type) -> Type:
+        """The task of a function; what is wrong because of the arguments names the call, once a place."""
+        usual = self.whatever_it_is_given(step.function)
+        diagnostics, self.diagnostics = self.diagnostics, Collector(self.diagnostics.file)
+        value = self.block(step.body, Env(self.base, args=arguments))[0]
+        found, self.diagnostics = self.diagnostics, diagnostics
+        here = Related(span=step.function_span, message=f"called here with {_given(arguments)}")
+        for each in found:
+            place = (each.code, each.span)
+            because_of_it = place not in usual
+            if each.code == "PD900" or (because_of_it and place in self._blamed):
+                continue
+            if because_of_it and not self._generic:
+                self._blamed.add(place)
+            related = (*each.related, here) if because_of_it else each.related
+            diagnostics.add(
+                each.code, each.message, each.span, hint=each.hint, related=related, kind=each.kind
+            )
+        return value
+
+    def whatever_it_is_given(self, name: str) -> frozenset[tuple[str, Span]]:
+        """The places of a function where something is wrong with arguments of unknown types, too."""
+        if name not in self._usual:
+            self._usual[name] = frozenset()
+            function = next(each for each in self.workflow.functions if each.name == name)
+            diagnostics, self.diagnostics = self.diagnostics, Collector(self.diagnostics.file)
+            generic, self._generic = self._generic, True
+            self.block(function.body, Env(self.base, args=DYN))
+            self._generic = generic
+            found, self.diagnostics = self.diagnostics, diagnostics
+            self._usual[name] = frozenset((each.code, each.span) for each in found)
+        return self._usual[name]
 
     def branching(self, step: model.If | model.Switch | model.Try | model.WaitForEvent, env: Env) -> Type:
         """Steps of which one block runs, or none."""
@@ -174,6 +228,14 @@ class Blocks(Steps):
         if step.on_failure == "collect":
             values = {name: outcome_of(value) for name, value in values.items()}
         return object_of(values, rest=DYN)
+
+
+def _given(arguments: Type) -> str:
+    """The arguments of a function in a message."""
+    if not isinstance(arguments, Object) or not arguments.fields:
+        return describe(arguments)
+    shown = [f"{name}: {describe(kind)}" for name, kind in list(arguments.fields.items())[:5]]
+    return ", ".join([*shown, "…"] if len(arguments.fields) > len(shown) else shown)
 
 
 _TIMED = model.FanOut | model.ForEach | model.Loop | model.Parallel | model.Race

@@ -133,6 +133,28 @@ def test_strict_names_what_is_not_known() -> None:
     ]
 
 
+def test_a_mistake_by_the_arguments_of_a_function_names_the_call() -> None:
+    """Once a place, with what it was given; what is wrong whatever it is given does not blame a call."""
+    text = """
+        functions:
+          add: { value: "${ args.n + 1 }" }
+          never: { value: "${ 1 + 'a' }" }
+          outer: { call: add, with: { n: "${ args.m }" } }
+        do:
+          - fine: { call: add, with: { n: 1 } }
+          - wrong: { call: add, with: { n: a } }
+          - again: { call: add, with: { n: b } }
+          - deep: { call: outer, with: { m: c } }
+          - no: { call: never }
+          - return: ${ [fine, wrong, again, deep, no] }
+        """
+    found = load(Source("flow.yaml", HEADER + textwrap.dedent(text))).diagnostics
+    assert [(each.message, [about.message for about in each.related]) for each in found] == [
+        ("'+' does not take string and int", ["called here with n: string"]),
+        ("'+' does not take int and string", []),
+    ]
+
+
 CONSTANTS = {
     "currency: GBP": "PD704 Pay.currency takes EUR or USD, not 'GBP'",
     "currency: EUR, card: { kind: credit }": "PD704 Pay.card.kind takes debit, not 'credit'",
