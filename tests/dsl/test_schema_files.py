@@ -156,3 +156,16 @@ def test_a_text_without_files_is_left_alone() -> None:
     """Nothing is written anew without need."""
     text = f"{HEADER}input: {{ schema: {{ type: object }} }}\ndo:\n  - return: 1\n"
     assert inlined(Source("case.yaml", text), Folder({}).read).text == text
+
+
+def test_a_file_replaces_no_definition_of_the_author() -> None:
+    """A name under ``$defs`` that is the path of a file has another meaning already."""
+    schema = (
+        "{ $defs: { schemas/order.json: { type: string } }, properties: { x: { $ref: schemas/order.json } } }"
+    )
+    found = load(
+        Source("a.yaml", f"{HEADER}input: {{ schema: {schema} }}\ndo: [ {{ return: 1 }} ]\n"),
+        files=Folder(FILES).read,
+    )
+    assert [each.code for each in found.diagnostics] == ["PD236"]
+    assert found.diagnostics[0].hint == "give the entry another name"

@@ -495,7 +495,11 @@ def test_no_result_is_lost_because_a_program_cannot_be_read_again(store: Trouble
     known_digest = digest(CALL)
     store.pin(known_digest, encode(CALL))
     readers = [store.program]
-    programs = Programs(lambda each: readers[-1](each))
+
+    def read(each: str) -> str | None:
+        return readers[-1](each)
+
+    programs = Programs(read)
     known = programs.get(known_digest)
     readers.append(away)
     with pytest.raises(Busy):

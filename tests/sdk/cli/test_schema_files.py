@@ -49,6 +49,29 @@ def test_what_is_deployed_needs_no_files(here: Path) -> None:
     assert "total" in answer.err
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input: { schema: &s { $ref: schemas/order.json } }\ndo: [ { return: *s } ]\n",
+        (
+            "input: { schema: { properties: { a: &s { $ref: schemas/order.json }, b: *s } } }\n"
+            "events: { E: { schema: *s } }\n"
+            "do: [ { e: { wait_for_event: E, timeout: 1h } }, { return: '${ e }' } ]\n"
+        ),
+    ],
+    ids=["a value", "inside another"],
+)
+def test_a_schema_with_an_anchor_is_not_deployed_as_something_else(text: str, here: Path) -> None:
+    """Where putting a file in would change more than the schema, nothing is deployed."""
+    head = "dsl: perdure/1\nname: anchored\nversion: 1.0.0\n"
+    (here / "flows" / "anchored.perdure.yaml").write_text(head + text)
+    assert perdure("validate", "flows/anchored.perdure.yaml").code == 0
+    answer = perdure("deploy", "flows/anchored.perdure.yaml")
+    assert answer.code == 1
+    assert "take the anchor out" in answer.err
+    assert "anchored" not in perdure("list", "--json").out
+
+
 def test_links_out_of_the_folder_are_not_followed(here: Path) -> None:
     """A schema cannot be used to read other files."""
     (here / "secret.json").write_text("{}")
