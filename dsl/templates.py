@@ -45,7 +45,8 @@ def foreign_template(text: str, names: Mapping[str, str] = MappingProxyType({}))
     document has, or are the whole text: templates for other programs may well pass through a workflow.
     """
     sure, likely = (_SURE, names), (_ROOTS, names)
-    if not text.startswith("workflow.") and _PLAIN.fullmatch(text) and (path := _instead(text, sure)):
+    # "order.created" may well be a topic, though a step is called order: only the engine's own names tell.
+    if not text.startswith("workflow.") and _PLAIN.fullmatch(text) and (path := _instead(text, (_SURE,))):
         return ForeignTemplate(0, len(text), f"${{ {path} }}")
     if found := _JSON_PATH.fullmatch(text):
         path = _instead(found["name"], (_ROOTS,) if found["root"] else likely)

@@ -170,13 +170,11 @@ def _left(said: str, again: str | None) -> tuple[str, str]:
 def _conclude(client: Client, out: Console, instance: dict[str, Any], again: str | None) -> None:
     if instance["status"] == "Suspended":
         reason = f": {instance['reason']}" if instance["reason"] else ""
-        raise Stop(
-            NO,
-            "workflow_suspended",
-            f"{instance['id']} is suspended{reason}",
-            hint=f"to go on: perdure resume {instance['id']} && {again}",
-            details=instance,
-        )
+        said = f"{instance['id']} is suspended{reason}"
+        hint = f"to go on: perdure resume {instance['id']} && {again}"
+        if again is None:
+            said, hint = _left(said, again)
+        raise Stop(NO, "workflow_suspended", said, hint=hint, details=instance)
     finish(out, instance, _place(client, instance))
 
 
