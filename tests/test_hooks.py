@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 from perdure.cli.app import COMMANDS
 from tests.checkout import ROOT
 
+pytestmark = pytest.mark.slow  # Each runs the commands as a process of its own.
+
 HOOKS: list[dict[str, Any]] = YAML(typ="safe", pure=True).load(ROOT / ".pre-commit-hooks.yaml")
 ACTION: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "action.yml")
 STEPS: dict[str, dict[str, Any]] = {each["name"]: each for each in ACTION["runs"]["steps"]}

@@ -173,7 +173,7 @@ def _containers(inside: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
 SHAPES = st.lists(st.recursive(LEAF, _containers, max_leaves=25), max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SHAPES, st.sampled_from([svg.METRICS, text.METRICS]))
 def test_boxes_stand_apart_and_inside(shapes: list[Shape], metrics: Metrics) -> None:
     """No two steps of a lane and no two lanes overlap; what is inside a step is inside its box."""
@@ -185,7 +185,7 @@ def test_boxes_stand_apart_and_inside(shapes: list[Shape], metrics: Metrics) -> 
         assert box.y + box.height <= layout.height + 1e-6
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(SHAPES)
 def test_anything_can_be_drawn(shapes: list[Shape]) -> None:
     """Every outline is well-formed SVG, and text of its own size."""

@@ -65,7 +65,7 @@ def test_text_is_no_comment(line: str) -> None:
 
 def test_the_line_that_opens_a_text_may_have_a_comment() -> None:
     """After ``|`` there is still room for a comment that YAML takes for one."""
-    text = HEADER + "do:\n  - a:\n      value: |  # perdure: ignore[PD803]\n        ${ input.n / 2 }\n"
+    text = HEADER + "do:\n  - a:\n      value: |-  # perdure: ignore[PD803]\n        ${ input.n / 2 }\n"
     assert codes(text) == ["PD901", "PD803"]
 
 

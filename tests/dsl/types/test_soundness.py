@@ -39,7 +39,7 @@ def test_what_has_a_value_is_not_refused(suite: Suite) -> None:
     assert wrong == []
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(expressions(), INPUTS)
 def test_a_refused_expression_fails_and_others_give_what_their_type_says(
     text: str, inputs: dict[str, Any]
