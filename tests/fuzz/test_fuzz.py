@@ -18,8 +18,8 @@ def test_mutated_texts_are_answered(kind: str) -> None:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_mutated_texts_are_answered(kind: str) -> None:
-    """Twenty thousand more of each kind."""
-    assert run(Campaign(kind, 2, 0, 20_000)).findings == []
+    """Some thousands more of each kind."""
+    assert run(Campaign(kind, 2, 0, 6_000)).findings == []
 
 
 def test_an_input_is_the_same_every_time() -> None:

@@ -50,9 +50,6 @@ MUTANTS = {
         "self._insert(self._generation(row.instance, row.generation), row.first_seq, row)",
         "self._put(self._generation(row.instance, row.generation), row.first_seq, row)",
     ),
-    "consumed_message_need_not_be_there": Mutant(
-        "perdure.engine.store.memory", _CONSUMED, _CONSUMED.replace("id_):", "id_) and False:")
-    ),
     "consumed_message_stays": Mutant(
         "perdure.engine.store.memory",
         _CONSUMED,
@@ -62,11 +59,6 @@ MUTANTS = {
         "perdure.engine.store.memory",
         "if set(self._slots.values()) <= {None, worker}:",
         "if True:",
-    ),
-    "lease_not_compared_at_takeover": Mutant(
-        "perdure.engine.store.memory",
-        "expired = member.lease_until == seen_lease and member.lease_until < now",
-        "expired = True",
     ),
     "open_task_not_recovered_at_takeover": Mutant(
         "perdure.engine.owner",
@@ -139,11 +131,6 @@ MUTANTS = {
         "perdure.engine.owner",
         "                self._take_back(turn)\n",
         "                pass\n",
-    ),
-    "messages_of_two_processes_out_of_order": Mutant(
-        "perdure.engine.duties",
-        "if not count or (self.slots and self._news):",
-        "if not count:",
     ),
 }
 

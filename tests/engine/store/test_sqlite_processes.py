@@ -13,6 +13,8 @@ from perdure.engine.store.sqlite import SqliteStore
 from tests.engine.store.factory import ALL, LEASE, batch, row, turn, worker
 from tests.engine.store.process import go, heard, spawn
 
+pytestmark = pytest.mark.slow  # Real processes on one file, which take their time.
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
