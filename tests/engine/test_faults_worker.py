@@ -494,7 +494,7 @@ def test_no_result_is_lost_because_a_program_cannot_be_read_again(store: Trouble
     """A suspended instance has its Program read anew; what runs meanwhile ends with the known one."""
     known_digest = digest(CALL)
     store.pin(known_digest, encode(CALL))
-    readers = [store.program]
+    readers: list[Callable[[str], str | None]] = [store.program]
 
     def read(each: str) -> str | None:
         return readers[-1](each)
@@ -507,6 +507,6 @@ def test_no_result_is_lost_because_a_program_cannot_be_read_again(store: Trouble
     assert programs.get(known_digest) is known
 
 
-def away(_digest: str) -> str | None:
+def away(_digest: str, /) -> str | None:
     """A read while the database is away."""
     raise Busy("the database is away")
