@@ -164,7 +164,9 @@ def test_python_runs(block: Block, tmp_path: Path) -> None:
 
 def test_data_parses() -> None:
     """JSON and TOML blocks are JSON and TOML."""
-    for block in _select("json", "toml"):
+    blocks = _select("json", "toml")
+    assert blocks
+    for block in blocks:
         if not _is_excused(block):
             parse = json.loads if block.language == "json" else tomllib.loads
             parse(block.text)

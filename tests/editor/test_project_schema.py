@@ -192,5 +192,7 @@ def test_definitions_of_two_activities_do_not_meet() -> None:
 def test_the_examples_fit_their_own_activities(path: Path) -> None:
     """Each workflow that is shipped is right to an editor that knows the activities beside it."""
     found = editor_schema(load_activities(path.with_name("activities.py")).manifest())
-    for document in read(Source(path.name, path.read_text("utf-8")), Collector(path.name)):
+    documents = list(read(Source(path.name, path.read_text("utf-8")), Collector(path.name)))
+    assert documents
+    for document in documents:
         jsonschema.Draft7Validator(found).validate(plain(document.root))
