@@ -6,8 +6,8 @@ so it is imported only when the schema is missing or old, which one SELECT tells
 
 from __future__ import annotations
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this code reads and writes."""
 
-KNOWN = frozenset({HEAD})
+KNOWN = frozenset({"0001", HEAD})
 """Every revision that ``upgrade`` can start from."""
