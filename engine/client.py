@@ -6,19 +6,20 @@ goes straight to the database. Methods may be called from any thread; they block
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from perdure.compiler import encode
 from perdure.compiler.ir import Program
-from perdure.engine import clock
+from perdure.engine import audit, clock
 from perdure.engine.codec import decode_events, encode_received
 from perdure.engine.cursors import decode_cursor, encode_cursor
 from perdure.engine.errors import Conflict, NotFound, UserError
@@ -70,12 +71,19 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Client:
-    """A client of the hub in ``store``."""
+    """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""
 
     def __init__(self, store: Store, worker: Worker | None = None) -> None:
         self.store = store
         self.worker = worker
+        self.actor = audit.LOCAL
         self._programs = worker.programs if worker is not None else Programs(store.program)
+
+    def acting(self, actor: str) -> Self:
+        """This client on behalf of somebody. Raises ``UserError`` for what is no name."""
+        other = copy.copy(self)
+        other.actor = audit.valid_actor(actor)
+        return other
 
     # -- definitions ------------------------------------------------------------------------------
 
@@ -350,6 +358,20 @@ class Client:
         """The live workers of the hub."""
         return [worker_view(each) for each in self.store.workers()]
 
+    def audit(
+        self,
+        *,
+        target: str | None = None,
+        action: str | None = None,
+        actor: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """What operators did, newest first: ``items`` and ``next``. Raises ``UserError`` for a bad cursor."""
+        return audit.page(
+            self.store, target=target, action=action, actor=actor, limit=_valid_limit(limit), cursor=cursor
+        )
+
     # -- telling ----------------------------------------------------------------------------------
 
     def raise_event(
@@ -378,7 +400,8 @@ class Client:
         """Let the instance wait until it is resumed; events are kept. Raises ``NotFound``, ``Ended``."""
         request = _request("suspend", instance_id, request_key, {"reason": reason})
         event = ExecutionSuspended(reason=reason)
-        return self._tell_once(instance_id, event, request, self._row(instance_id).status is Status.SUSPENDED)
+        is_so = self._row(instance_id).status is Status.SUSPENDED
+        return self._tell_once(instance_id, event, request, is_so, "instance.suspend")
 
     def resume(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
@@ -387,24 +410,31 @@ class Client:
         request = _request("resume", instance_id, request_key, {"reason": reason})
         event = ExecutionResumed(reason=reason)
         going = self._row(instance_id).status in {Status.PENDING, Status.RUNNING}
-        return self._tell_once(instance_id, event, request, going)
+        return self._tell_once(instance_id, event, request, going, "instance.resume")
 
     def terminate(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
     ) -> dict[str, Any]:
         """End the instance at once, without cleanup. Raises ``NotFound``, ``Ended``."""
         request = _request("terminate", instance_id, request_key, {"reason": reason})
-        return self._tell(instance_id, ExecutionTerminated(reason=reason), request)
+        return self._tell(instance_id, ExecutionTerminated(reason=reason), request, "instance.terminate")
 
-    def _tell(self, instance_id: str, event: Received, request: Request | None) -> dict[str, Any]:
-        self._carry_out(Ask(_message(instance_id, event, new_id()), event, request))
+    def _tell(
+        self, instance_id: str, event: Received, request: Request | None, action: str | None = None
+    ) -> dict[str, Any]:
+        """Send a message; one with an ``action`` is an operator's act."""
+        said = None
+        if action is not None:
+            reason = getattr(event, "reason", None)
+            said = audit.entry(self.actor, action, instance_id, reason=reason)
+        self._carry_out(Ask(_message(instance_id, event, new_id()), event, request, audit=said))
         return {"changed": True}
 
     def _tell_once(
-        self, instance_id: str, event: Received, request: Request | None, is_so: bool
+        self, instance_id: str, event: Received, request: Request | None, is_so: bool, action: str
     ) -> dict[str, Any]:
         """Tell, even when it ``is_so`` already: the opposite may be in the inbox and not carried out yet."""
-        self._tell(instance_id, event, request)
+        self._tell(instance_id, event, request, action)
         return {"changed": not is_so}
 
     def _carry_out(self, ask: Ask) -> Request | None:

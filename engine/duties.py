@@ -349,7 +349,9 @@ class Duties:
             assert ask.program is not None, "a start knows its Program"
             if present is not None:
                 raise Conflict(f"an instance {present.id!r} exists already ({present.status})")
-            if not self.owner.start(ask.instance, ask.program, ask.message, ask.event, ask.request):
+            if not self.owner.start(
+                ask.instance, ask.program, ask.message, ask.event, ask.request, ask.audit
+            ):
                 self.asking.append(ask)
                 return
         elif present is None:
@@ -357,7 +359,7 @@ class Duties:
         elif present.status.ended:
             raise Ended(f"instance {present.id!r} has ended ({present.status})")
         else:
-            self.owner.send(ask.message, ask.event, ask.request)
+            self.owner.send(ask.message, ask.event, ask.request, ask.audit)
         self._asks[ask.message.id] = ask
         if ask.key is not None:
             self._keys.add(ask.key)

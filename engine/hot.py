@@ -9,6 +9,7 @@ from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import LogLine
 from perdure.engine.store.rows import (
+    AuditEntry,
     Batch,
     Checkpoint,
     DeadLetter,
@@ -94,6 +95,7 @@ class Writes(msgspec.Struct, kw_only=True):
     discard: list[str] = []
     dead_letters: list[DeadLetter] = []
     adopt: list[TaskRow] = []
+    audit: list[AuditEntry] = []
     answers: list[str] = []
     refusals: list[tuple[str, str]] = []
     settled: list[str] = []
@@ -163,6 +165,7 @@ class Sealed(msgspec.Struct, kw_only=True):
             discard=tuple(own.discard + rest.discard),
             dead_letters=tuple(own.dead_letters + rest.dead_letters),
             adopt=tuple(row for row in own.adopt + rest.adopt if (row.execution, row.seq) not in closed),
+            audit=tuple(own.audit + rest.audit),
             lease=lease,
         )
 

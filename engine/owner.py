@@ -27,7 +27,7 @@ from perdure.engine.events import (
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram
-from perdure.engine.store.rows import Loaded, Message, Parking, Request, Takeover
+from perdure.engine.store.rows import AuditEntry, Loaded, Message, Parking, Request, Takeover
 from perdure.engine.tasks import row_of, task_of
 from perdure.engine.timers import Timers
 from perdure.engine.turn import Input, Running, open_work, private_queue, take_turn
@@ -106,9 +106,11 @@ class Owner:
                 self._queue(hot, each)
             self._wake(hot)
 
-    def send(self, message: Message, event: Received, request: Request | None) -> None:
+    def send(
+        self, message: Message, event: Received, request: Request | None, audit: AuditEntry | None = None
+    ) -> None:
         """A client of this process says something to an instance that exists; see ``answers``."""
-        self._remember(message, request)
+        self._remember(message, request, audit)
         hot = self._of(message.instance)
         self._queue(hot, Input(event=event, execution=message.execution, message=message))
         self._wake(hot)
@@ -120,6 +122,7 @@ class Owner:
         message: Message,
         event: Received,
         request: Request | None,
+        audit: AuditEntry | None = None,
     ) -> bool:
         """A client of this process starts an instance whose id the database does not have.
 
@@ -127,7 +130,7 @@ class Owner:
         """
         if instance.id in self._hot:
             return False
-        self._remember(message, request)
+        self._remember(message, request, audit)
         hot = self._of(instance.id)
         hot.instance, hot.fresh = instance, (instance, program)
         hot.running = Running(instance, program)
@@ -309,9 +312,9 @@ class Owner:
             hot = self._hot[instance_id] = Hot(instance_id)
         return hot
 
-    def _remember(self, message: Message, request: Request | None) -> None:
-        if request is not None:
-            self._requests[message.id] = request
+    def _remember(self, message: Message, request: Request | None, audit: AuditEntry | None) -> None:
+        if request is not None or audit is not None:
+            self._requests[message.id] = sealing.Beside(request, audit)
 
     def _wake(self, hot: Hot) -> None:
         if hot.running is not None or hot.parked:
@@ -544,7 +547,7 @@ class Owner:
     def _give_up_rest(self) -> list[str]:
         """What clients said, and cannot be written without a turn: they ask again."""
         asked, self._rest.answers = self._rest.answers, []
-        self._rest.requests = []
+        self._rest.requests, self._rest.audit = [], []
         self._rest.messages = [message for message in self._rest.messages if message.id not in set(asked)]
         return asked
 

@@ -12,15 +12,16 @@ from perdure.engine.errors import Conflict, OutcomeUnknown, PerdureError
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram, encode_json
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Message, PayloadRow, Request
+from perdure.engine.store.rows import AuditEntry, Message, PayloadRow, Request
 
 
 class Ask:
     """A start (with an instance and its Program) or a message, and the place of its answer.
 
-    ``event`` is what ``message`` holds, decoded. ``request`` makes it repeatable. ``doubtful``: it was in
-    a batch of which nobody knows whether it was written. ``refusals`` counts the batches that were
-    refused with nothing else in them.
+    ``event`` is what ``message`` holds, decoded. ``request`` makes it repeatable, ``audit`` says who asks,
+    where that is to be known; both are written with its effect. ``doubtful``: it was in a batch of which
+    nobody knows whether it was written. ``refusals`` counts the batches that were refused with nothing
+    else in them.
     """
 
     def __init__(
@@ -30,12 +31,15 @@ class Ask:
         request: Request | None,
         instance: Instance | None = None,
         program: LinkedProgram | None = None,
+        *,
+        audit: AuditEntry | None = None,
     ) -> None:
         self.message = message
         self.event = event
         self.request = request
         self.instance = instance
         self.program = program
+        self.audit = audit
         self.doubtful = False
         self.refusals = 0
         self._answered = threading.Event()
@@ -85,11 +89,11 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
     Returns the earlier request under the same key. Raises ``NotFound``, ``Ended``, ``Conflict``.
     """
     if ask.instance is None:
-        earlier = store.send(ask.message, ask.request)
+        earlier = store.send(ask.message, ask.request, ask.audit)
     else:
         value = encode_json(ask.event.input)
         payload = PayloadRow(instance=ask.instance.id, key="input", value=value)
-        earlier = store.start(ask.instance, payload, ask.message, ask.request)
+        earlier = store.start(ask.instance, payload, ask.message, ask.request, ask.audit)
     if earlier is not None:
         check_repeated(ask, earlier)
     return earlier

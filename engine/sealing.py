@@ -16,6 +16,7 @@ from perdure.engine.events import RESULTS, ExecutionStarted, TimerFired, kind
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.linked import encode_json
 from perdure.engine.store.rows import (
+    AuditEntry,
     Checkpoint,
     DeadLetter,
     Message,
@@ -30,8 +31,19 @@ from perdure.engine.turn import Input, Turn
 KEPT_GENERATIONS = 1
 """Histories of earlier generations that are kept."""
 
-Requests = dict[str, Request]
-"""Rows that make a client's message repeatable, by the message's id; written with its effect."""
+
+class Beside(msgspec.Struct, frozen=True):
+    """What is written with a client's message: the row that makes it repeatable, and who sent it."""
+
+    request: Request | None = None
+    audit: AuditEntry | None = None
+
+
+Requests = dict[str, Beside]
+"""By the message's id; written once, with its effect."""
+
+
+_NOTHING = Beside()
 
 
 def seal(
@@ -106,10 +118,12 @@ def settle(writes: Writes, each: Input, requests: Requests) -> None:
 
 
 def durable(writes: Writes, message: Message, requests: Requests) -> None:
-    """A client's message is safe with this batch: its request row goes with it, and it is answered."""
-    request = requests.get(message.id)
-    if request is not None:
-        writes.requests.append(request)
+    """A client's message is safe with this batch: what belongs to it goes with it, and it is answered."""
+    beside = requests.get(message.id, _NOTHING)
+    if beside.request is not None:
+        writes.requests.append(beside.request)
+    if beside.audit is not None:
+        writes.audit.append(beside.audit)
     writes.answers.append(message.id)
 
 

@@ -18,6 +18,8 @@ from perdure.engine.instance import SLOTS, Instance
 from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.rows import (
+    AuditEntry,
+    AuditQuery,
     Batch,
     Checkpoint,
     DeadLetter,
@@ -67,6 +69,7 @@ class MemoryStore:
         self._definitions: dict[tuple[str, str], Definition] = {}
         self._programs: dict[str, str] = {}
         self._dead_letters: dict[int, DeadLetter] = {}
+        self._audit: dict[int, AuditEntry] = {}
 
     def kill(self, worker: str) -> None:
         """For tests: the worker's process is over, and ``gone`` may say so."""
@@ -228,7 +231,15 @@ class MemoryStore:
                 self._unhold(instance, count)
             for letter in batch.dead_letters:
                 self._put(self._dead_letters, self._next_ord(), letter)
+            for entry in batch.audit:
+                self._note(entry, now)
             return now
+
+    def _note(self, entry: AuditEntry | None, now: int) -> None:
+        """An entry of the audit, if there is one; numbered on its own, as every table is."""
+        if entry is not None:
+            ord_ = len(self._audit) + 1
+            self._put(self._audit, ord_, _replace(entry, at=now, ord=ord_))
 
     def _checkpoint(self, turn: Checkpoint) -> None:
         if turn.instance is not None and turn.before is None:
@@ -480,7 +491,12 @@ class MemoryStore:
         return sorted(rows, key=lambda one: one.name)
 
     def start(
-        self, instance: Instance, payload: PayloadRow, message: Message, request: Request | None
+        self,
+        instance: Instance,
+        payload: PayloadRow,
+        message: Message,
+        request: Request | None,
+        audit: AuditEntry | None = None,
     ) -> Request | None:
         with self._write():
             if before := self._carried_out(request):
@@ -490,9 +506,12 @@ class MemoryStore:
             self._insert(self._instances, instance.id, instance)
             self._put(self._payloads, (payload.instance, payload.key), payload.value)
             self._receive(message)
+            self._note(audit, self._clock.now())
             return None
 
-    def send(self, message: Message, request: Request | None) -> Request | None:
+    def send(
+        self, message: Message, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
         with self._write():
             if before := self._carried_out(request):
                 return before
@@ -502,6 +521,7 @@ class MemoryStore:
             if instance.status.ended:
                 raise Ended(f"The instance {message.instance!r} has ended ({instance.status}).")
             self._receive(message)
+            self._note(audit, self._clock.now())
             return None
 
     def _carried_out(self, request: Request | None) -> Request | None:
@@ -537,6 +557,11 @@ class MemoryStore:
             newest = [self._dead_letters[ord_] for ord_ in sorted(self._dead_letters, reverse=True)]
         return [row for row in newest if instance_id is None or row.instance == instance_id][:limit]
 
+    def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        with self._read():
+            newest = [self._audit[ord_] for ord_ in sorted(self._audit, reverse=True)]
+        return [entry for entry in newest if _wanted(entry, query)][: query.limit]
+
     # -- the store itself -------------------------------------------------------------------------
 
     def changed(self) -> bool:
@@ -547,6 +572,15 @@ class MemoryStore:
 
     def close(self) -> None:
         self._closed = True
+
+
+def _wanted(entry: AuditEntry, query: AuditQuery) -> bool:
+    return (
+        query.target in (None, entry.target)
+        and query.action in (None, entry.action)
+        and query.actor in (None, entry.actor)
+        and (query.before is None or entry.ord < query.before)
+    )
 
 
 def _matches(instance: Instance, query: InstanceQuery) -> bool:

@@ -6,7 +6,7 @@ method may raise ``Busy`` (nothing happened; try again) or, where it writes, ``O
 connection broke in COMMIT; the worker must ``rejoin``).
 
 Order inside a commit: requests, instances, payloads, history, inbox (consumed), timers, tasks, inbox
-(new), dead letters, each sorted by key, so that two transactions never wait for each other.
+(new), dead letters, audit, each sorted by key, so that two transactions never wait for each other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Protocol
 
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import (
+    AuditEntry,
+    AuditQuery,
     Batch,
     DeadLetter,
     Definition,
@@ -167,15 +169,22 @@ class Clients(Protocol):
         """All definitions, by name and then newest first."""
 
     def start(
-        self, instance: Instance, payload: PayloadRow, message: Message, request: Request | None
+        self,
+        instance: Instance,
+        payload: PayloadRow,
+        message: Message,
+        request: Request | None,
+        audit: AuditEntry | None = None,
     ) -> Request | None:
-        """Insert the pending instance, its input and its start message.
+        """Insert the pending instance, its input and its start message; ``audit`` says who did it.
 
         Returns the request that was carried out under this key before, and does nothing then.
         Raises ``Conflict`` when the id exists.
         """
 
-    def send(self, message: Message, request: Request | None) -> Request | None:
+    def send(
+        self, message: Message, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
         """Put a message into the inbox of an instance that has not ended; ``start`` says the rest.
 
         Raises ``NotFound`` and ``Ended``.
@@ -195,6 +204,9 @@ class Clients(Protocol):
 
     def dead_letters(self, instance_id: str | None = None, limit: int = 100) -> list[DeadLetter]:
         """Newest first."""
+
+    def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        """Entries that match, newest first: the order is that of writing."""
 
 
 class Store(Membership, Turns, Tasks, Clients, Protocol):

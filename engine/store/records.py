@@ -11,6 +11,7 @@ from sqlalchemy import Table
 from perdure.engine.instance import Instance, Status
 from perdure.engine.store import tables as t
 from perdure.engine.store.rows import (
+    AuditEntry,
     DeadLetter,
     Definition,
     HistoryRow,
@@ -36,6 +37,7 @@ to_timer = _reader(TimerRow, t.timers)
 to_task = _reader(TaskRow, t.tasks)
 to_request = _reader(Request, t.requests)
 to_dead_letter = _reader(DeadLetter, t.dead_letters, "ord")
+to_audit = _reader(AuditEntry, t.audit)
 to_message = _reader(Message, t.inbox, "ord", "held")
 
 _raw_instance = [column.name for column in t.instances.columns]

@@ -103,6 +103,30 @@ class DeadLetter(Row, frozen=True, kw_only=True):
     at: int
 
 
+class AuditEntry(Row, frozen=True, kw_only=True):
+    """Who did what, as an operator, to which instance or other thing; ``details`` is JSON text.
+
+    The store gives ``ord`` and ``at`` when it writes the entry, in the transaction of the act.
+    """
+
+    actor: str
+    action: str
+    target: str
+    details: str = "{}"
+    at: int = 0
+    ord: int = 0
+
+
+class AuditQuery(Row, frozen=True, kw_only=True):
+    """A filter over the audit, newest first. ``before`` is the ``ord`` of the last row of the page before."""
+
+    target: str | None = None
+    action: str | None = None
+    actor: str | None = None
+    before: int | None = None
+    limit: int = 50
+
+
 class Definition(Row, frozen=True, kw_only=True):
     """A deployed workflow. ``digest`` is the document's, ``program`` the Program's.
 
@@ -187,6 +211,7 @@ class Batch(Row, frozen=True, kw_only=True):
     discard: tuple[str, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     adopt: tuple[TaskRow, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
     lease: int | None = None
 
 

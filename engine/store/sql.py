@@ -21,6 +21,7 @@ from perdure.engine.store.records import (
     from_instance,
     from_tags,
     from_worker,
+    to_audit,
     to_dead_letter,
     to_definition,
     to_history,
@@ -32,6 +33,8 @@ from perdure.engine.store.records import (
     to_worker,
 )
 from perdure.engine.store.rows import (
+    AuditEntry,
+    AuditQuery,
     Batch,
     DeadLetter,
     Definition,
@@ -310,7 +313,12 @@ class SqlStore(ABC):
             return [to_definition(row) for row in rows]
 
     def start(
-        self, instance: Instance, payload: PayloadRow, message: Message, request: Request | None
+        self,
+        instance: Instance,
+        payload: PayloadRow,
+        message: Message,
+        request: Request | None,
+        audit: AuditEntry | None = None,
     ) -> Request | None:
         with self._write() as tx:
             if before := _carried_out(tx, request):
@@ -321,9 +329,12 @@ class SqlStore(ABC):
             tx.mappings(s.TAGS_INSERT, from_tags([instance]))
             tx.structs(s.PAYLOAD_PUT, [payload])
             tx.structs(s.INBOX_INSERT, [message])
+            commit.write_audit(tx, [audit])
             return None
 
-    def send(self, message: Message, request: Request | None) -> Request | None:
+    def send(
+        self, message: Message, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
         with self._write() as tx:
             if before := _carried_out(tx, request):
                 return before
@@ -333,6 +344,7 @@ class SqlStore(ABC):
             if (status := to_instance(row).status).ended:
                 raise Ended(f"The instance {message.instance!r} has ended ({status}).")
             tx.structs(s.INBOX_INSERT, [message])
+            commit.write_audit(tx, [audit])
             return None
 
     def instance(self, instance_id: str) -> Instance | None:
@@ -362,6 +374,10 @@ class SqlStore(ABC):
             else:
                 rows = tx.rows(s.DEAD_LETTERS_OF, the_instance=instance_id, limit=limit)
             return [to_dead_letter(row) for row in rows]
+
+    def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        with self._read() as tx:
+            return [to_audit(row) for row in tx.rows_once(s.audit(query))]
 
 
 def _slots_of(tx: Transaction, worker: str) -> frozenset[int]:

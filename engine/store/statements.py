@@ -32,7 +32,7 @@ from sqlalchemy.sql.dml import Insert
 
 from perdure.engine.instance import Status
 from perdure.engine.store import tables as t
-from perdure.engine.store.rows import InstanceQuery
+from perdure.engine.store.rows import AuditQuery, InstanceQuery
 
 
 def _is(column: Column[Any]) -> ColumnElement[bool]:
@@ -141,6 +141,9 @@ TASK_DELETE = delete(t.tasks).where(_is(t.tasks.c.execution), _is(t.tasks.c.seq)
 TASK_INSERT = insert(t.tasks)
 DEAD_LETTER_INSERT = insert(t.dead_letters).values(
     {column.name: bindparam(column.name) for column in _columns(t.dead_letters, "ord")}
+)
+AUDIT_INSERT = insert(t.audit).values(
+    {column.name: bindparam(column.name) for column in _columns(t.audit, "ord")}
 )
 
 # -- the owner's reads ----------------------------------------------------------------------------
@@ -288,3 +291,13 @@ def instances(query: InstanceQuery) -> Select[Any]:
         tags = t.instance_tags.c
         found = found.where(c.id.in_(select(tags.instance).where(tags.tag == tag, tags.value == value)))
     return found
+
+
+def audit(query: AuditQuery) -> Select[Any]:
+    """The page of the audit that a query asks for. Its values stand in the statement."""
+    c = t.audit.c
+    found = select(t.audit).order_by(c.ord.desc()).limit(query.limit)
+    for column, value in ((c.target, query.target), (c.action, query.action), (c.actor, query.actor)):
+        if value is not None:
+            found = found.where(column == value)
+    return found if query.before is None else found.where(c.ord < query.before)

@@ -183,3 +183,13 @@ dead_letters = _ordered(
     _some("at", Long),
 )
 Index("dead_letters_by_instance", dead_letters.c.instance, dead_letters.c.ord)
+
+audit = _ordered(
+    "audit",
+    _some("at", Long),
+    _some("actor"),
+    _some("action"),
+    _some("target"),
+    _some("details"),
+)
+Index("audit_by_target", audit.c.target, audit.c.ord)

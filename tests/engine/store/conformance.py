@@ -38,7 +38,9 @@ from tests.engine.store.factory import (
 )
 
 
-class _Fixtures:
+class Fixtures:
+    """A store without a member, and one with an owner."""
+
     @pytest.fixture
     def empty(self, hub: Hub) -> Store:
         """A store that nobody has joined."""
@@ -52,7 +54,7 @@ class _Fixtures:
         return empty
 
 
-class Membership(_Fixtures):
+class Membership(Fixtures):
     """Who is a member, and who serves which slot."""
 
     def test_a_joined_worker_is_live_until_its_lease_ends(self, empty: Store) -> None:
@@ -288,7 +290,7 @@ class Membership(_Fixtures):
         assert store.workers()[0].lease_until == BEGIN + LEASE
 
 
-class Commits(_Fixtures):
+class Commits(Fixtures):
     """A batch is written wholly or not at all."""
 
     def test_a_first_turn_inserts_the_instance(self, store: Store) -> None:
@@ -607,7 +609,7 @@ def _continued(**more: Any) -> Checkpoint:
     return turn("i1", row(first_seq=2), row(generation=2), before=Status.RUNNING, instance=renewed, **more)
 
 
-class Reads(_Fixtures):
+class Reads(Fixtures):
     """What the owner reads."""
 
     def test_what_does_not_exist_is_not_loaded(self, store: Store) -> None:
@@ -720,7 +722,7 @@ class Reads(_Fixtures):
         assert found.requests == {("start", "i1", "k1"): request()}
 
 
-class Claims(_Fixtures):
+class Claims(Fixtures):
     """What workers that run activities do."""
 
     def test_a_claim_counts_the_delivery(self, store: Store) -> None:
@@ -852,7 +854,7 @@ class Claims(_Fixtures):
         assert store.waiting_tasks("i1") == [task(9), task(10)]
 
 
-class Clients(_Fixtures):
+class Clients(Fixtures):
     """What clients beside the owner do."""
 
     def test_a_new_definition_is_active(self, empty: Store) -> None:

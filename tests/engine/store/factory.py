@@ -14,6 +14,7 @@ from perdure.engine.instance import SLOTS, Instance, Status, slot_of
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import (
+    AuditEntry,
     Batch,
     Checkpoint,
     DeadLetter,
@@ -195,6 +196,11 @@ def request(key: str = "k1", **more: Any) -> Request:
 def dead_letter(id: str = "m1", of: str = "i1") -> DeadLetter:
     """A message whose receiver had ended."""
     return DeadLetter(id=id, instance=of, reason="ended", kind="EventRaised", event="{}", at=BEGIN)
+
+
+def audited(target: str = "i1", **more: Any) -> AuditEntry:
+    """That an operator ended an instance."""
+    return AuditEntry(**{"actor": "ann", "action": "instance.terminate", "target": target, **more})
 
 
 def definition(version: str = "1", name: str = "order", **more: Any) -> Definition:

@@ -12,12 +12,13 @@ import pytest
 from perdure.engine.errors import PerdureError
 from perdure.engine.instance import ENDED, Instance, Status
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Batch, Checkpoint, InstanceQuery, Parking
+from perdure.engine.store.rows import AuditQuery, Batch, Checkpoint, InstanceQuery, Parking
 from tests.engine.store.factory import (
     ALL,
     BEGIN,
     SECOND,
     Hub,
+    audited,
     batch,
     dead_letter,
     definition,
@@ -122,6 +123,7 @@ class Script:
             unhold=((self._id(), self._random.randint(1, 2)),) if self._some(20) else (),
             discard=self._sample(waiting, 5),
             dead_letters=(dead_letter(of=self._id()),) if self._some(10) else (),
+            audit=(audited(self._id()),) if self._some(10) else (),
             adopt=(task(self._random.randint(1, 9), self._id()),) if self._some(5) else (),
             lease=self._random.randint(1, 9) * SECOND if self._some(20) else None,
         )
@@ -217,7 +219,8 @@ class Script:
 
     def _send(self) -> Operation:
         sent, key = self._message(), self._request() if self._some(50) else None
-        return lambda store: store.send(sent, key)
+        said = audited(sent.instance) if self._some(50) else None
+        return lambda store: store.send(sent, key, said)
 
     def _deploy(self) -> Operation:
         digest = self._random.choice(["d1", "d2"])
@@ -285,6 +288,7 @@ def snapshot(store: Store, member: str) -> dict[str, object]:
         "tasks": [store.waiting_tasks(id_) for id_ in IDS],
         "claimed": [store.claimed(one.id) for one in store.workers()],
         "letters": store.dead_letters(),
+        "audit": (store.audit(AuditQuery()), store.audit(AuditQuery(target="a", before=9, limit=2))),
         "definitions": store.definitions(),
         "payloads": [store.payloads(id_) for id_ in IDS],
         "requests": store.look_up(

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.engine.store.conformance import StoreConformance
+from tests.engine.store.conformance_audit import AuditConformance
 from tests.engine.store.factory import Hub, memory_hub
 
 
-class TestMemoryStore(StoreConformance):
+class TestMemoryStore(StoreConformance, AuditConformance):
     """The reference model keeps its own promises."""
 
     @pytest.fixture

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.engine.store.conformance import StoreConformance
+from tests.engine.store.conformance_audit import AuditConformance
 from tests.engine.store.factory import Hub, sqlite_hub
 
 
-class TestSqliteStore(StoreConformance):
+class TestSqliteStore(StoreConformance, AuditConformance):
     """A file keeps every promise of a store."""
 
     @pytest.fixture

@@ -9,12 +9,22 @@ from sqlalchemy.sql.expression import Executable
 
 from perdure.engine.instance import Status
 from perdure.engine.store import statements
-from perdure.engine.store.rows import InstanceQuery
+from perdure.engine.store.rows import AuditQuery, InstanceQuery
 from perdure.engine.store.sqlite import _COMPILER, SqliteStore
 from perdure.engine.store.statements import BySlot
 from perdure.engine.store.transaction import Compiled
 
-GROWING = ("history", "inbox", "instances", "instance_tags", "payloads", "requests", "tasks", "timers")
+GROWING = (
+    "audit",
+    "history",
+    "inbox",
+    "instances",
+    "instance_tags",
+    "payloads",
+    "requests",
+    "tasks",
+    "timers",
+)
 QUERIES = [
     InstanceQuery(),
     InstanceQuery(after=(1, "i1")),
@@ -64,3 +74,9 @@ def test_no_statement_reads_a_growing_table_through(store: SqliteStore) -> None:
 def test_every_list_has_an_index(store: SqliteStore, query: InstanceQuery) -> None:
     """And a cursor instead of an offset."""
     assert scans(store, _COMPILER.once(statements.instances(query)), {}) == []
+
+
+@pytest.mark.parametrize("query", [AuditQuery(before=9), AuditQuery(target="i1", action="x", actor="y")])
+def test_the_audit_is_read_by_number_or_target(store: SqliteStore, query: AuditQuery) -> None:
+    """A page of it, or what was done to one thing."""
+    assert scans(store, _COMPILER.once(statements.audit(query)), {}) == []

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
 
+Long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+ORDERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
+
+
 def upgrade() -> None:
     """Add the tables and columns; what is there stays."""
+    _audit()
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), nullable=False)
+
+
+def _audit() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("ord", Long, primary_key=True, autoincrement=True),
+        sa.Column("at", Long, nullable=False),
+        _text("actor"),
+        _text("action"),
+        _text("target"),
+        _text("details"),
+        **ORDERED,
+    )
+    op.create_index("audit_by_target", "audit", ["target", "ord"])
