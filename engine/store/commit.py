@@ -14,6 +14,7 @@ import msgspec
 
 from perdure.engine.errors import Refused
 from perdure.engine.instance import Instance, Status
+from perdure.engine.store import purge
 from perdure.engine.store import statements as s
 from perdure.engine.store.records import from_instance, from_tags
 from perdure.engine.store.rows import (
@@ -47,6 +48,7 @@ class _Rows:
 
     def __init__(self, batch: Batch) -> None:
         self.new: list[Instance] = []
+        self.replaced = {turn.id for turn in batch.checkpoints if turn.replaces and turn.before is None}
         # A turn of this batch finds what was parked, or freed, before it.
         self.changed: list[Change] = [
             (row.instance, row.instance.execution, row.before) for row in batch.parkings
@@ -88,6 +90,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     """
     rows = _Rows(batch)
     tx.structs(s.REQUEST_INSERT, sorted(batch.requests, key=_by_request))
+    purge.replace(tx, rows.replaced)
     _insert(tx, rows.new)
     _update(tx, rows.changed)
     tx.structs(s.PAYLOAD_PUT, sorted(rows.payloads, key=_by_payload))

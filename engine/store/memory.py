@@ -25,6 +25,7 @@ from perdure.engine.store.rows import (
     DeadLetter,
     Definition,
     HistoryRow,
+    IfExists,
     InstanceQuery,
     Loaded,
     LookUp,
@@ -215,6 +216,7 @@ class MemoryStore:
         with self._fenced(batch.worker, batch.lease) as now:
             for request in batch.requests:
                 self._insert(self._requests, (request.route, request.target, request.key), request)
+            self._replace({turn.id for turn in batch.checkpoints if turn.replaces and turn.before is None})
             for parking in batch.parkings:
                 self._update(parking.instance, parking.instance.execution, parking.before)
             for turn in batch.checkpoints:
@@ -266,6 +268,42 @@ class MemoryStore:
             self._delete(self._tasks, key)
         for task in turn.tasks:
             self._insert(self._tasks, (task.execution, task.seq), task)
+
+    def _replace(self, ids: set[str]) -> None:
+        """Make room for new instances of these ids."""
+        for id_ in ids & self._instances.keys():
+            if not self._instances[id_].status.ended:
+                raise Refused(f"The instance {id_!r} to be replaced has not ended.")
+            self._remove(self._instances[id_])
+
+    def _remove(self, instance: Instance) -> dict[str, int]:
+        """Delete an instance that has ended from every table; returns how many rows of each."""
+        id_, execution, now = instance.id, instance.execution, self._clock.now()
+        generations = [key for key in self._history if key[0] == id_]
+        counts = {
+            "instances": self._delete_all(self._instances, [id_]),
+            "instance_tags": len(instance.tags),
+            "history": sum(len(self._history[key]) for key in generations),
+            "payloads": self._delete_all(self._payloads, [key for key in self._payloads if key[0] == id_]),
+            "inbox": self._delete_all(
+                self._inbox,
+                [
+                    key
+                    for key, (_, row) in self._inbox.items()
+                    if row.instance == id_ and (row.held or row.due > now)
+                ],
+            ),
+            "timers": self._delete_all(self._timers, [key for key in self._timers if key[0] == execution]),
+            "tasks": self._delete_all(self._tasks, [key for key in self._tasks if key[0] == execution]),
+            "dead_letters": self._delete_all(
+                self._dead_letters, [ord_ for ord_, row in self._dead_letters.items() if row.instance == id_]
+            ),
+        }
+        self._delete_all(self._history, generations)
+        return counts
+
+    def _delete_all(self, table: dict[Any, Any], keys: list[Any]) -> int:
+        return sum(self._delete(table, key) for key in keys)
 
     def _update(self, instance: Instance, execution: str, before: str) -> None:
         """Replace the row but for what never changes: slot, name, creation, parent."""
@@ -497,12 +535,19 @@ class MemoryStore:
         message: Message,
         request: Request | None,
         audit: AuditEntry | None = None,
+        *,
+        if_exists: IfExists = "reject",
     ) -> Request | None:
         with self._write():
             if before := self._carried_out(request):
                 return before
-            if instance.id in self._instances:
-                raise Conflict(f"The instance {instance.id!r} exists already.")
+            present = self._instances.get(instance.id)
+            if present is not None and if_exists == "reuse":
+                return None
+            if present is not None:
+                if if_exists == "reject" or not present.status.ended:
+                    raise Conflict(f"The instance {instance.id!r} exists already ({present.status}).")
+                self._remove(present)
             self._insert(self._instances, instance.id, instance)
             self._put(self._payloads, (payload.instance, payload.key), payload.value)
             self._receive(message)

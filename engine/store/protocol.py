@@ -5,8 +5,9 @@ sure, inside their transaction, that the worker is live, and raise ``FenceLost``
 method may raise ``Busy`` (nothing happened; try again) or, where it writes, ``OutcomeUnknown`` (the
 connection broke in COMMIT; the worker must ``rejoin``).
 
-Order inside a commit: requests, instances, payloads, history, inbox (consumed), timers, tasks, inbox
-(new), dead letters, audit, each sorted by key, so that two transactions never wait for each other.
+Order inside a commit: requests, what replaced instances leave, instances, payloads, history, inbox
+(consumed), timers, tasks, inbox (new), dead letters, audit, each sorted by key, so that two transactions
+never wait for each other.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from perdure.engine.store.rows import (
     DeadLetter,
     Definition,
     HistoryRow,
+    IfExists,
     InstanceQuery,
     Loaded,
     LookUp,
@@ -175,11 +177,14 @@ class Clients(Protocol):
         message: Message,
         request: Request | None,
         audit: AuditEntry | None = None,
+        *,
+        if_exists: IfExists = "reject",
     ) -> Request | None:
         """Insert the pending instance, its input and its start message; ``audit`` says who did it.
 
-        Returns the request that was carried out under this key before, and does nothing then.
-        Raises ``Conflict`` when the id exists.
+        Returns the request that was carried out under this key before, and does nothing then. When the id
+        exists, ``reuse`` writes the request alone and ``replace_ended`` purges an instance that has ended
+        first. Raises ``Conflict`` when the id is in use.
         """
 
     def send(

@@ -6,9 +6,15 @@ JSON text that the store keeps as written and never looks into.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from perdure.engine.instance import Instance, Status
+
+IfExists = Literal["reject", "reuse", "replace_ended"]
+"""What a start does when its id is in use: it is refused, or leaves the instance that is there, or purges it
+first if it has ended."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -167,6 +173,8 @@ class Checkpoint(Row, frozen=True, kw_only=True):
     ``before``; None where nothing of the narrow row changes. ``execution`` is the one that the turn
     found. ``history`` has one row, or two at continue-as-new. ``consumed`` are ids of inbox rows that
     must be there; ``tasks_closed`` need not be. ``forget_before`` deletes earlier generations.
+    ``replaces``: should the id of the row to insert belong to an instance that ended in an earlier
+    transaction, that one is purged first.
     """
 
     id: str
@@ -182,6 +190,7 @@ class Checkpoint(Row, frozen=True, kw_only=True):
     tasks: tuple[TaskRow, ...] = ()
     tasks_closed: tuple[tuple[str, int], ...] = ()
     forget_before: int | None = None
+    replaces: bool = False
 
 
 class Parking(Row, frozen=True, kw_only=True):

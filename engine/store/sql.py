@@ -14,7 +14,7 @@ import msgspec
 
 from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
-from perdure.engine.store import commit
+from perdure.engine.store import commit, purge
 from perdure.engine.store import statements as s
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.records import (
@@ -39,6 +39,7 @@ from perdure.engine.store.rows import (
     DeadLetter,
     Definition,
     HistoryRow,
+    IfExists,
     InstanceQuery,
     Loaded,
     LookUp,
@@ -319,12 +320,20 @@ class SqlStore(ABC):
         message: Message,
         request: Request | None,
         audit: AuditEntry | None = None,
+        *,
+        if_exists: IfExists = "reject",
     ) -> Request | None:
         with self._write() as tx:
             if before := _carried_out(tx, request):
                 return before
-            if tx.row(s.INSTANCE, the_id=instance.id) is not None:
-                raise Conflict(f"The instance {instance.id!r} exists already.")
+            row = tx.row(s.INSTANCE, the_id=instance.id)
+            if row is not None and if_exists == "reuse":
+                return None
+            if row is not None:
+                present = to_instance(row)
+                if if_exists == "reject" or not present.status.ended:
+                    raise Conflict(f"The instance {instance.id!r} exists already ({present.status}).")
+                purge.remove(tx, [present])
             tx.mappings(s.INSTANCE_INSERT, [from_instance(instance)])
             tx.mappings(s.TAGS_INSERT, from_tags([instance]))
             tx.structs(s.PAYLOAD_PUT, [payload])

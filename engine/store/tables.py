@@ -136,6 +136,8 @@ _HELD: dict[str, Any] = {"sqlite_where": text("held = 1"), "postgresql_where": t
 _READY: dict[str, Any] = {"sqlite_where": text("held = 0"), "postgresql_where": text("NOT held")}
 Index("inbox_ready", inbox.c.due, inbox.c.ord, **_READY)
 Index("inbox_held", inbox.c.instance, inbox.c.ord, **_HELD)
+_TIMED: dict[str, Any] = {"sqlite_where": text("due > 0"), "postgresql_where": text("due > 0")}
+Index("inbox_timed", inbox.c.instance, inbox.c.due, **_TIMED)
 
 timers = _short(
     "timers",

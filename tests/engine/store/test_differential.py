@@ -133,6 +133,8 @@ class Script:
         before = None if present is None else present.status
         if self._some(5):
             before = self._random.choice([None, Status.RUNNING])
+        replaces = present is not None and present.status.ended and self._some(30)
+        before = None if replaces else before
         state = self._state(id_, present)
         mine = [one.id for one in self._model.inbox(ALL, 99) if one.instance == id_]
         opened, closed = self._split(
@@ -159,6 +161,7 @@ class Script:
             ),
             tasks_closed=ended,
             forget_before=2 if self._some(5) else None,
+            replaces=replaces or self._some(2),
         )
 
     def _state(self, id_: str, present: Instance | None) -> Instance:
@@ -215,7 +218,8 @@ class Script:
     def _start(self) -> Operation:
         pending = self._state(self._id(), None)
         sent, key = message(f"m{self._random.randint(1, 40)}", pending.id), self._request()
-        return lambda store: store.start(pending, payload(of=pending.id), sent, key)
+        policy = self._random.choice(("reject", "reuse", "replace_ended"))
+        return lambda store: store.start(pending, payload(of=pending.id), sent, key, if_exists=policy)
 
     def _send(self) -> Operation:
         sent, key = self._message(), self._request() if self._some(50) else None

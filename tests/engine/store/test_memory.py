@@ -6,10 +6,11 @@ import pytest
 
 from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_audit import AuditConformance
+from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.factory import Hub, memory_hub
 
 
-class TestMemoryStore(StoreConformance, AuditConformance):
+class TestMemoryStore(StoreConformance, AuditConformance, LifeConformance):
     """The reference model keeps its own promises."""
 
     @pytest.fixture

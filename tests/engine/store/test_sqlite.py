@@ -7,10 +7,11 @@ import pytest
 
 from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_audit import AuditConformance
+from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.factory import Hub, sqlite_hub
 
 
-class TestSqliteStore(StoreConformance, AuditConformance):
+class TestSqliteStore(StoreConformance, AuditConformance, LifeConformance):
     """A file keeps every promise of a store."""
 
     @pytest.fixture

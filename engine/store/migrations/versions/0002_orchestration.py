@@ -12,7 +12,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-
+WHERE = ("sqlite_where", "postgresql_where")
 Long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ORDERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
 
@@ -20,6 +20,7 @@ ORDERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
 def upgrade() -> None:
     """Add the tables and columns; what is there stays."""
     _audit()
+    _messages()
 
 
 def _text(name: str) -> sa.Column[str]:
@@ -38,3 +39,8 @@ def _audit() -> None:
         **ORDERED,
     )
     op.create_index("audit_by_target", "audit", ["target", "ord"])
+
+
+def _messages() -> None:
+    timed: dict[str, Any] = dict.fromkeys(WHERE, sa.text("due > 0"))
+    op.create_index("inbox_timed", "inbox", ["instance", "due"], **timed)
