@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 CANCELED = "perdure.Canceled"
+ENTITY = "perdure.EntityOperationFailed"
 EXPRESSION = "perdure.Expression"
 LIMIT = "perdure.LimitExceeded"
+PAYLOAD = "perdure.Payload"
 SCHEMA = "perdure.Schema"
 TIMEOUT = "perdure.Timeout"
 TOLERANCE = "perdure.ToleranceExceeded"

@@ -50,13 +50,13 @@ class LinkedProgram:
         }
         self.steps = {step.static_path: step for step in program.steps}
         self.tags: dict[str, str] = {name: constant(code) for name, code in program.tags.items()}
-        self._input = _validator(program.input_schema)
-        self._output = _validator(program.output_schema)
+        self._input = schema_check(program.input_schema)
+        self._output = schema_check(program.output_schema)
         self.event_names = frozenset(program.events) | {
             op.event for op in program.code if isinstance(op, ir.WaitEvent)
         }
         """Names of events that the workflow declares or waits for."""
-        self._events = {name: _validator(schema) for name, schema in program.events.items()}
+        self._events = {name: schema_check(schema) for name, schema in program.events.items()}
         self.input_value = declaring(program.input_schema) or _unchanged
         """Makes the numbers of an input as its schema says."""
         self._payloads = {name: declaring(schema) or _unchanged for name, schema in program.events.items()}
@@ -128,7 +128,8 @@ def _function(code: ir.Code, result: Any) -> Callable[[dict[str, Any], Any], Any
     return compile_value(code.value, roots, result=result)
 
 
-def _validator(schema: Any) -> Callable[[Any], str | None]:
+def schema_check(schema: Any) -> Callable[[Any], str | None]:
+    """What says why a value does not fit the schema; None if it does, or there is no schema."""
     if schema is None or schema is True:
         return lambda _value: None
     # Only workflows that declare a schema pay for the import.
