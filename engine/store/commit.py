@@ -14,7 +14,7 @@ import msgspec
 
 from perdure.engine.errors import Refused
 from perdure.engine.instance import Instance, Status
-from perdure.engine.store import purge
+from perdure.engine.store import entities, purge
 from perdure.engine.store import statements as s
 from perdure.engine.store.records import from_instance, from_tags
 from perdure.engine.store.rows import (
@@ -93,6 +93,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     purge.replace(tx, rows.replaced)
     _insert(tx, rows.new)
     _update(tx, rows.changed)
+    entities.write(tx, batch.entities)
     tx.structs(s.PAYLOAD_PUT, sorted(rows.payloads, key=_by_payload))
     tx.structs(s.HISTORY_INSERT, sorted(rows.history, key=_by_history))
     tx.tuples(s.HISTORY_FORGET, sorted(rows.forgotten))
@@ -109,6 +110,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     tx.tuples(s.INBOX_UNHOLD, batch.unhold)
     tx.structs(s.DEAD_LETTER_INSERT, batch.dead_letters)
     write_audit(tx, batch.audit)
+    tx.tuples(s.REQUEST_ANSWER, [(each.answer, *_by_request(each)) for each in batch.replies])
 
 
 def write_audit(tx: Transaction, entries: Iterable[AuditEntry | None]) -> None:

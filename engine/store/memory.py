@@ -16,6 +16,7 @@ import msgspec
 from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused, StoreError
 from perdure.engine.instance import SLOTS, Instance
 from perdure.engine.store.clock import StoreClock
+from perdure.engine.store.memory_entities import MemoryEntities
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.rows import (
     AuditEntry,
@@ -44,13 +45,14 @@ _replace = msgspec.structs.replace
 _MISSING: Any = object()
 
 
-class MemoryStore:
+class MemoryStore(MemoryEntities):
     """A hub that ends with the process. ``clock`` gives microseconds since 1970 UTC.
 
     Several workers may join one store, as several processes would one database.
     """
 
     def __init__(self, clock: Callable[[], int] | None = None) -> None:
+        super().__init__()
         self._clock = StoreClock(clock)
         self._lock = threading.RLock()
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
@@ -219,6 +221,8 @@ class MemoryStore:
             self._replace({turn.id for turn in batch.checkpoints if turn.replaces and turn.before is None})
             for parking in batch.parkings:
                 self._update(parking.instance, parking.instance.execution, parking.before)
+            for entity in batch.entities:
+                self._write_entity(entity)
             for turn in batch.checkpoints:
                 self._checkpoint(turn)
             for id_ in batch.discard:
@@ -235,6 +239,10 @@ class MemoryStore:
                 self._put(self._dead_letters, self._next_ord(), letter)
             for entry in batch.audit:
                 self._note(entry, now)
+            for reply in batch.replies:
+                key = (reply.route, reply.target, reply.key)
+                if key in self._requests:
+                    self._put(self._requests, key, _replace(self._requests[key], answer=reply.answer))
             return now
 
     def _note(self, entry: AuditEntry | None, now: int) -> None:
@@ -568,6 +576,17 @@ class MemoryStore:
             self._receive(message)
             self._note(audit, self._clock.now())
             return None
+
+    def post(self, message: Message, request: Request | None) -> Request | None:
+        with self._write():
+            if before := self._carried_out(request):
+                return before
+            self._receive(message)
+            return None
+
+    def forget_request(self, route: str, target: str, key: str) -> None:
+        with self._write():
+            self._delete(self._requests, (route, target, key))
 
     def _carried_out(self, request: Request | None) -> Request | None:
         """The request under this key, if there is one; else the given one is written."""

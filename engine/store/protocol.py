@@ -5,9 +5,9 @@ sure, inside their transaction, that the worker is live, and raise ``FenceLost``
 method may raise ``Busy`` (nothing happened; try again) or, where it writes, ``OutcomeUnknown`` (the
 connection broke in COMMIT; the worker must ``rejoin``).
 
-Order inside a commit: requests, what replaced instances leave, instances, payloads, history, inbox
-(consumed), timers, tasks, inbox (new), dead letters, audit, each sorted by key, so that two transactions
-never wait for each other.
+Order inside a commit: requests, what replaced instances leave, instances, entities, payloads, history,
+inbox (consumed), timers, tasks, inbox (new), dead letters, audit, each sorted by key, so that two
+transactions never wait for each other.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from perdure.engine.store.rows import (
     Batch,
     DeadLetter,
     Definition,
+    EntityQuery,
+    EntityRow,
     HistoryRow,
     IfExists,
     InstanceQuery,
@@ -91,6 +93,9 @@ class Turns(Protocol):
 
     def load(self, ids: Sequence[str]) -> list[Loaded]:
         """The instances among ``ids`` that exist, with the histories of their present generations."""
+
+    def load_entities(self, ids: Sequence[str]) -> list[EntityRow]:
+        """The rows of those among ``ids`` that have one."""
 
     def load_open(self, slots: Iterable[int]) -> Takeover:
         """One snapshot of the not ended instances of these slots whose last row has ``open`` > 0."""
@@ -194,6 +199,18 @@ class Clients(Protocol):
 
         Raises ``NotFound`` and ``Ended``.
         """
+
+    def post(self, message: Message, request: Request | None) -> Request | None:
+        """Put a message into the inbox of an entity, which is there when it is spoken to.
+
+        ``start`` says the rest.
+        """
+
+    def forget_request(self, route: str, target: str, key: str) -> None:
+        """Delete what makes a request repeatable, if it is there: nobody will repeat it."""
+
+    def entities(self, query: EntityQuery) -> list[EntityRow]:
+        """Rows that match and have a state, by type and key."""
 
     def instance(self, instance_id: str) -> Instance | None:
         """The row of an instance."""

@@ -133,8 +133,53 @@ class AuditQuery(Row, frozen=True, kw_only=True):
     limit: int = 50
 
 
+class EntityRow(Row, frozen=True, kw_only=True):
+    """An entity: it has a state, or is locked, or a worker carries out operations of it.
+
+    ``incarnation`` names it until it is deleted, and nothing else ever; ``version`` counts its writes.
+    ``state`` is None while it has none; ``lock`` is who holds it, ``task`` what a worker does for it.
+    """
+
+    id: str
+    slot: int
+    type: str
+    key: str
+    incarnation: str
+    version: int
+    created_at: int
+    updated_at: int
+    state: str | None = None
+    lock: str | None = None
+    task: str | None = None
+
+
+class EntityWrite(Row, frozen=True, kw_only=True):
+    """What a batch makes of an entity: ``row``, or nothing any more where that is None.
+
+    ``before`` is the incarnation and version that its row must have; None where there must be none.
+    """
+
+    id: str
+    before: tuple[str, int] | None
+    row: EntityRow | None
+
+
+class EntityQuery(Row, frozen=True, kw_only=True):
+    """A filter over entities that have a state, by type and then key. ``after`` is the page's last one.
+
+    All conditions hold together; ``updated_from`` and ``updated_to`` belong to the range.
+    """
+
+    type: str | None = None
+    key_prefix: str = ""
+    updated_from: int | None = None
+    updated_to: int | None = None
+    after: tuple[str, str] | None = None
+    limit: int = 50
+
+
 class Definition(Row, frozen=True, kw_only=True):
-    """A deployed workflow. ``digest`` is the document's, ``program`` the Program's.
+    """A deployed workflow or entity. ``digest`` is the document's, ``program`` the Program's.
 
     ``active`` marks the version that a start without a version means.
     """
@@ -146,6 +191,7 @@ class Definition(Row, frozen=True, kw_only=True):
     source: str
     created_at: int
     active: bool = True
+    kind: str = "workflow"
 
 
 class Worker(Row, frozen=True, kw_only=True):
@@ -201,8 +247,9 @@ class Parking(Row, frozen=True, kw_only=True):
 
 
 class Batch(Row, frozen=True, kw_only=True):
-    """What one transaction commits, in this order: requests, parkings, checkpoints, the rest.
+    """What one transaction commits, in this order: requests, parkings, entities, checkpoints, the rest.
 
+    ``replies`` are requests whose answers are known now; their rows need not be there.
     ``messages`` are those that no checkpoint of this batch consumes. ``hold`` are ids of inbox rows to
     set aside, ``unhold`` instances with how many of their held rows, oldest first, to hand out again.
     ``discard`` deletes inbox rows that have become dead letters. What ``hold`` and ``discard`` name need
@@ -214,6 +261,8 @@ class Batch(Row, frozen=True, kw_only=True):
     checkpoints: tuple[Checkpoint, ...] = ()
     parkings: tuple[Parking, ...] = ()
     requests: tuple[Request, ...] = ()
+    replies: tuple[Request, ...] = ()
+    entities: tuple[EntityWrite, ...] = ()
     messages: tuple[Message, ...] = ()
     hold: tuple[str, ...] = ()
     unhold: tuple[tuple[str, int], ...] = ()

@@ -16,6 +16,7 @@ from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
 from perdure.engine.store import commit, purge
 from perdure.engine.store import statements as s
+from perdure.engine.store.entities import SqlEntities
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.records import (
     from_instance,
@@ -57,7 +58,7 @@ FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 """Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
 
 
-class SqlStore(ABC):
+class SqlStore(SqlEntities, ABC):
     """A hub in an SQL database."""
 
     # -- what a dialect adds ----------------------------------------------------------------------
@@ -355,6 +356,17 @@ class SqlStore(ABC):
             tx.structs(s.INBOX_INSERT, [message])
             commit.write_audit(tx, [audit])
             return None
+
+    def post(self, message: Message, request: Request | None) -> Request | None:
+        with self._write() as tx:
+            if before := _carried_out(tx, request):
+                return before
+            tx.structs(s.INBOX_INSERT, [message])
+            return None
+
+    def forget_request(self, route: str, target: str, key: str) -> None:
+        with self._write() as tx:
+            tx.run(s.REQUEST_FORGET, the_route=route, the_target=target, the_key=key)
 
     def instance(self, instance_id: str) -> Instance | None:
         with self._read() as tx:

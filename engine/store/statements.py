@@ -95,6 +95,9 @@ TASKS_PASS = update(t.tasks).where(_is(t.tasks.c.worker)).values(worker=bindpara
 # -- a batch --------------------------------------------------------------------------------------
 
 REQUEST_INSERT = insert(t.requests)
+_THE_REQUEST = (_is(t.requests.c.route), _is(t.requests.c.target), _is(t.requests.c.key))
+REQUEST_ANSWER = update(t.requests).where(*_THE_REQUEST).values(answer=bindparam("answer"))
+REQUEST_FORGET = delete(t.requests).where(*_THE_REQUEST)
 INSTANCE_INSERT = insert(t.instances)
 INSTANCE_UPDATE = (
     update(t.instances)
@@ -232,7 +235,7 @@ NEXT_MESSAGE = _by_slot(
     t.inbox.c.slot,
 )
 
-REQUEST = select(t.requests).where(_is(t.requests.c.route), _is(t.requests.c.target), _is(t.requests.c.key))
+REQUEST = select(t.requests).where(*_THE_REQUEST)
 DEFINITION = select(t.definitions).where(_is(t.definitions.c.name), _is(t.definitions.c.version))
 DEFINITION_ACTIVE = select(t.definitions).where(_is(t.definitions.c.name), t.definitions.c.active)
 

@@ -74,6 +74,7 @@ definitions = _long(
     _some("created_at", Long),
     _some("active", Flag),
     _some("source"),
+    Column("kind", Text(), nullable=False, server_default=text("'workflow'")),
 )
 
 programs = _long("programs", _key("digest"), _some("program"))
@@ -120,6 +121,22 @@ history = _long(
     _some("at", Long),
     _some("events"),
 )
+
+entities = _long(
+    "entities",
+    _key("id"),
+    _some("slot", Integer()),
+    _some("type"),
+    _some("key"),
+    _some("incarnation"),
+    _some("version", Long),
+    _some("created_at", Long),
+    _some("updated_at", Long),
+    _maybe("state"),
+    _maybe("lock"),
+    _maybe("task"),
+)
+Index("entities_by_type", entities.c.type, entities.c.key)
 
 inbox = _ordered(
     "inbox",

@@ -15,6 +15,7 @@ from perdure.engine.events import TaskFailed
 from perdure.engine.instance import Status, slot_of
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Checkpoint, InstanceQuery, Parking
+from tests.engine.store.conformance_entities import Entities
 from tests.engine.store.factory import (
     ALL,
     BEGIN,
@@ -1075,5 +1076,5 @@ def _ids(store: Store, query: InstanceQuery) -> list[str]:
     return [one.id for one in store.instances(query)]
 
 
-class StoreConformance(Membership, Commits, Reads, Claims, Clients):
+class StoreConformance(Membership, Commits, Reads, Claims, Clients, Entities):
     """All of it."""

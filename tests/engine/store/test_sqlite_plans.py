@@ -8,14 +8,15 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.sql.expression import Executable
 
 from perdure.engine.instance import Status
-from perdure.engine.store import statements
-from perdure.engine.store.rows import AuditQuery, InstanceQuery
+from perdure.engine.store import entities, statements
+from perdure.engine.store.rows import AuditQuery, EntityQuery, InstanceQuery
 from perdure.engine.store.sqlite import _COMPILER, SqliteStore
 from perdure.engine.store.statements import BySlot
 from perdure.engine.store.transaction import Compiled
 
 GROWING = (
     "audit",
+    "entities",
     "history",
     "inbox",
     "instances",
@@ -53,7 +54,7 @@ def scans(store: SqliteStore, compiled: Compiled, values: dict[str, object]) -> 
 
 def every_statement() -> Iterator[tuple[str, Executable]]:
     """All statements that are built at import, with their names."""
-    for name, found in vars(statements).items():
+    for name, found in {**vars(statements), **vars(entities)}.items():
         for statement in found if isinstance(found, BySlot) else [found]:
             if isinstance(statement, ClauseElement) and isinstance(statement, Executable) and name[0] != "_":
                 yield name, statement
@@ -80,3 +81,20 @@ def test_every_list_has_an_index(store: SqliteStore, query: InstanceQuery) -> No
 def test_the_audit_is_read_by_number_or_target(store: SqliteStore, query: AuditQuery) -> None:
     """A page of it, or what was done to one thing."""
     assert scans(store, _COMPILER.once(statements.audit(query)), {}) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        EntityQuery(),
+        EntityQuery(after=("Counter", "a")),
+        EntityQuery(type="Counter", key_prefix="a", after=("Counter", "a")),
+    ],
+)
+def test_a_list_of_entities_has_an_index(store: SqliteStore, query: EntityQuery) -> None:
+    """And needs no sorting."""
+    compiled = _COMPILER.once(entities.entities(query))
+    text, parameters = compiled.bind({})
+    assert store._writer is not None
+    plan = [row[3] for row in store._writer.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
+    assert all("entities_by_type" in step for step in plan), plan

@@ -13,14 +13,15 @@ branch_labels = None
 depends_on = None
 
 WHERE = ("sqlite_where", "postgresql_where")
-Long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ORDERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
+Long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
     """Add the tables and columns; what is there stays."""
     _audit()
     _messages()
+    _entities()
 
 
 def _text(name: str) -> sa.Column[str]:
@@ -44,3 +45,34 @@ def _audit() -> None:
 def _messages() -> None:
     timed: dict[str, Any] = dict.fromkeys(WHERE, sa.text("due > 0"))
     op.create_index("inbox_timed", "inbox", ["instance", "due"], **timed)
+
+
+def _maybe(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), nullable=True)
+
+
+def _long(name: str) -> sa.Column[int]:
+    return sa.Column(name, Long, nullable=False)
+
+
+def _entities() -> None:
+    op.add_column(
+        "definitions", sa.Column("kind", sa.Text(), nullable=False, server_default=sa.text("'workflow'"))
+    )
+    op.create_table(
+        "entities",
+        _text("id"),
+        sa.Column("slot", sa.Integer(), nullable=False),
+        _text("type"),
+        _text("key"),
+        _text("incarnation"),
+        _long("version"),
+        _long("created_at"),
+        _long("updated_at"),
+        _maybe("state"),
+        _maybe("lock"),
+        _maybe("task"),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_strict=True,
+    )
+    op.create_index("entities_by_type", "entities", ["type", "key"])
