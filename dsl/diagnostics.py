@@ -296,6 +296,10 @@ class Collector:
         """Whether no more errors are kept, so that looking further is in vain."""
         return Severity.ERROR in self._left_out
 
+    def leaves_out(self, code: str) -> bool:
+        """Whether there were so many of this code's severity that no more are kept."""
+        return severity_of(code) in self._left_out
+
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.diagnostics())
 

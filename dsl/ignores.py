@@ -82,7 +82,8 @@ def _comments(
 
 def _accept(code: str, line: int, span: Span, diagnostics: Collector) -> None:
     if code not in CODES:
-        near = None if diagnostics.full else suggest(code.upper(), CODES)
+        # A guess takes time, and of very many nobody would see it.
+        near = None if diagnostics.leaves_out("PD903") else suggest(code.upper(), CODES)
         hint = f"did you mean {near}?" if near else "perdure explain lists the codes"
         diagnostics.add("PD903", f"there is no code {quote(code)}", span, hint=hint)
     elif severity_of(code) is Severity.ERROR and code not in IGNORABLE:

@@ -20,6 +20,7 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?(?:\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN")
 _ODD = re.compile(r"[-+]?(?:0[0-9]+|[0-9]+(?:_[0-9]+)+(?:\.[0-9]+)?|0b[01]+)")
+_BREAK = re.compile(r"\r\n?|\n")
 _ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -115,7 +116,7 @@ def text_map(value: str, style: str | None, written: str, start: int, lines: Lin
         if at >= len(value):
             break
         if not value.startswith(piece.text, at):
-            return TextMap(marks[:1])
+            return TextMap(marks[0]._replace(offset=offset) for offset in range(len(value) + 1))
         mark = Mark(at, *lines.position(piece.offset))
         if marks[-1].offset == at:
             marks[-1] = mark
@@ -126,8 +127,8 @@ def text_map(value: str, style: str | None, written: str, start: int, lines: Lin
 
 
 def _written_lines(written: str, start: int) -> Iterator[_Piece]:
-    for match in re.finditer("[^\n]+", written):
-        yield _Piece(match[0].removesuffix("\r"), start + match.start())
+    for match in re.finditer("[^\r\n]+", written):
+        yield _Piece(match[0], start + match.start())
 
 
 def _plain(written: str, start: int) -> Iterator[_Piece]:
@@ -161,15 +162,16 @@ def _double(written: str, start: int) -> Iterator[_Piece]:
 
 def _flow_lines(inside: str, start: int) -> Iterator[_Piece]:
     """The lines of a quoted scalar; white space at inner line ends is folding and left out."""
-    last = inside.count("\n")
-    offset = start
-    for number, text in enumerate(inside.split("\n")):
+    breaks = [*_BREAK.finditer(inside)]
+    at = 0
+    for number, end in enumerate([*(match.start() for match in breaks), len(inside)]):
+        text = inside[at:end]
         stripped = text.lstrip(" \t") if number else text
         indent = len(text) - len(stripped)
-        if number < last:
-            stripped = stripped.rstrip(" \t\r")
-        yield _Piece(stripped, offset + indent)
-        offset += len(text) + 1
+        if number < len(breaks):
+            stripped = stripped.rstrip(" \t")
+        yield _Piece(stripped, start + at + indent)
+        at = breaks[number].end() if number < len(breaks) else end
 
 
 def _block(written: str, start: int) -> Iterator[_Piece]:

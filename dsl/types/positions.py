@@ -346,7 +346,8 @@ def _constant_hint(value: Any, wanted: Type) -> str | None:
     if isinstance(value, str) and value:
         kinds: dict[Atom, type] = {INT: int, DOUBLE: float, BOOL: bool}
         kind = type(resolve(value).value)
-        if any(kind is kinds.get(each) for each in members(wanted)) or (kind is int and wanted == DOUBLE):
+        wanted_kinds = [known for atom, known in kinds.items() if atom in members(wanted)]
+        if kind in wanted_kinds or (kind is int and wanted == DOUBLE):
             return f"write {value} without quotes"
     elif wanted == STRING and isinstance(value, bool | int | float):
         return f"write it in quotes: {quote(json.dumps(value))}"

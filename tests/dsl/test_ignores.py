@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from perdure.compiler.build import build
-from perdure.dsl import Source, load
-from perdure.dsl.diagnostics import CODES, IGNORABLE, NOT_ALWAYS, Severity, severity_of
+from perdure.dsl import Source, ignores, load
+from perdure.dsl.diagnostics import CODES, IGNORABLE, LIMIT, NOT_ALWAYS, Severity, severity_of
 from perdure.dsl.explain import page
 from tests.dsl.documents import HEADER, codes
 
@@ -146,3 +146,12 @@ def test_very_many_comments_are_read_in_one_go() -> None:
     """A file full of comments is no burden: each is looked at once."""
     text = WAITS.replace("do:\n", "do:\n" + "  # perdure: ignore[PD401]\n" * 8_000)
     assert codes(text) == []
+
+
+def test_no_guess_is_made_for_each_of_thousands_of_unknown_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guess takes as long as all codes together; once no more is kept, none is made."""
+    asked: list[str] = []
+    monkeypatch.setattr(ignores, "suggest", lambda code, _: asked.append(code))
+    unknown = ", ".join(f"PD40{number}" for number in range(3_000))
+    load(Source("a.yaml", WAITS.replace("do:\n", f"do:\n  # perdure: ignore[{unknown}]\n")))
+    assert 0 < len(asked) <= LIMIT + 1

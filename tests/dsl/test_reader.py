@@ -89,6 +89,7 @@ def test_plain_scalars_follow_the_core_schema(text: str, value: object) -> None:
         ("ñ日: '日本 é 😀 ${ b }'", "${", 1, 13),
         ("a: >-\n  日本\n  é ${ b }\n", "${", 3, 5),
         ("a: |\r\n  x\r\n  y ${ b }\r\n", "${", 3, 5),
+        ('a: "x\r\n\r  y ${ b }"', "${", 2, 6),
     ],
 )
 def test_places_inside_scalars(text: str, needle: str, line: int, column: int) -> None:

@@ -348,3 +348,13 @@ def test_a_manifest_that_is_not_understood_says_nothing() -> None:
         "B": catalog_of({"activities": {"B": {}}}).activities["B"]
     }
     assert dict(catalog_of({"activities": 7}).activities) == {}
+
+
+def test_a_text_where_an_object_is_wanted_is_no_exception() -> None:
+    """A constant that fits nowhere near is told like any other; found by mutating documents."""
+    text = (
+        "dsl: perdure/1\nkind: entity\nname: A\nversion: 1.0.0\n"
+        "state: { schema: { type: object, properties: { b: { type: number } } }, initial: { b: 0.0 } }\n"
+        "operations: { put: { set: other } }\n"
+    )
+    assert said(text) != []
