@@ -19,7 +19,8 @@ import msgspec
 
 from perdure.compiler import encode
 from perdure.compiler.ir import Program
-from perdure.engine import audit, clock
+from perdure.compiler.runtime import EvalError
+from perdure.engine import audit, clock, queries
 from perdure.engine.codec import decode_events, encode_received
 from perdure.engine.cursors import decode_cursor, encode_cursor
 from perdure.engine.errors import Conflict, NotFound, UserError
@@ -32,6 +33,7 @@ from perdure.engine.events import (
     Received,
     kind,
 )
+from perdure.engine.header import instance_tags
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status, slot_of
 from perdure.engine.linked import LinkedProgram
@@ -228,7 +230,7 @@ class Client:
             execution=new_id(),
             created_at=now,
             updated_at=now,
-            tags={**program.tags, **_valid_tags(tags)},
+            tags=_valid_tags(tags),
         )
 
     def _start_ask(
@@ -254,6 +256,9 @@ class Client:
             tags=instance.tags,
             queue=queue,
         )
+        tags = _tags(program, instance, event)
+        instance = msgspec.structs.replace(instance, tags=tags)
+        event = msgspec.structs.replace(event, tags=tags)
         if request is not None:
             request = msgspec.structs.replace(request, answer=instance.id)
         message = _message(instance.id, event, f"{instance.execution}/start")
@@ -353,6 +358,23 @@ class Client:
         if row.status.ended:
             return []
         return waiting_for(self.store, row, self._programs)
+
+    def query(self, instance_id: str, name: str) -> Any:
+        """The answer to a query that the workflow declares, by the committed state; also when it has ended.
+
+        Raises ``NotFound``, ``Conflict`` for a history that cannot be replayed, ``UserError`` with the code
+        ``query`` when its expression fails.
+        """
+        return queries.ask(self.store, self._linked(self._row(instance_id).digest), instance_id, name)
+
+    def error_status(self, document: Mapping[str, Any]) -> int | None:
+        """The HTTP status that the workflow declares for the error of a failed instance, if it does."""
+        error = document["error"]
+        program = self._programs.all([document["digest"]])[document["digest"]]
+        if error is None or isinstance(program, str):
+            return None
+        declared = program.program.errors.get(error["type"])
+        return None if declared is None else declared.status
 
     def workers(self) -> list[dict[str, Any]]:
         """The live workers of the hub."""
@@ -482,6 +504,15 @@ def _payload(value: Any, what: str) -> Any:
         problem = UserError(f"{what} is not acceptable: {error}")
         problem.code = "payload"
         raise problem from None
+
+
+def _tags(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -> dict[str, str]:
+    try:
+        return _valid_tags(instance_tags(program, instance.id, event, instance.created_at))
+    except EvalError as error:
+        problem = UserError(error.message)
+        problem.code = "tags"
+        raise problem from error
 
 
 def _schema_error(text: str) -> UserError:

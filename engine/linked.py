@@ -14,7 +14,7 @@ from perdure.compiler import ir
 from perdure.compiler.codegen import compile_value
 from perdure.compiler.encode import UnknownProgram, decode, digest
 from perdure.dsl.numbers import declaring
-from perdure.engine.support import constant, missing
+from perdure.engine.support import missing
 
 _ITEM_KEYS = re.compile(r"\[[^\]]*\]")
 
@@ -49,7 +49,8 @@ class LinkedProgram:
             if isinstance(op, ir.Call) and op.output is not None
         }
         self.steps = {step.static_path: step for step in program.steps}
-        self.tags: dict[str, str] = {name: constant(code) for name, code in program.tags.items()}
+        self.tags = {name: _function(code, "text") for name, code in program.tags.items()}
+        self.queries = {name: _function(code, "json") for name, code in program.queries.items()}
         self._input = schema_check(program.input_schema)
         self._output = schema_check(program.output_schema)
         self.event_names = frozenset(program.events) | {
@@ -60,6 +61,9 @@ class LinkedProgram:
         self.input_value = declaring(program.input_schema) or _unchanged
         """Makes the numbers of an input as its schema says."""
         self._payloads = {name: declaring(schema) or _unchanged for name, schema in program.events.items()}
+        schemas = {name: error.schema for name, error in program.errors.items()}
+        self._errors = {name: schema_check(schema) for name, schema in schemas.items()}
+        self._error_data = {name: declaring(schema) or _unchanged for name, schema in schemas.items()}
 
     def output_of(self, path: str) -> Callable[[dict[str, Any], Any], Any] | None:
         """The ``output`` of the call at a path (item keys and all), for the worker to apply."""
@@ -80,6 +84,15 @@ class LinkedProgram:
     def payload_value(self, name: str, value: Any) -> Any:
         """The payload of an event, its numbers as its schema says."""
         return self._payloads.get(name, _unchanged)(value)
+
+    def error_data(self, name: str, value: Any) -> Any:
+        """The data of an error, its numbers as its schema says."""
+        return self._error_data.get(name, _unchanged)(value)
+
+    def error_problem(self, name: str, value: Any) -> str | None:
+        """Why the value is not the data of this error; None if it is, is null, or nothing is declared."""
+        check = self._errors.get(name)
+        return None if check is None or value is None else check(value)
 
     def event_problem(self, name: str, value: Any) -> str | None:
         """Why the value is not a payload of this event; None if it is one, or nothing is declared."""

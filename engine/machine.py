@@ -66,6 +66,20 @@ class Environment:
         return keys.uuid5(self._machine.started.key_seed, self._machine.current_path(), label)
 
 
+def workflow_value(instance_id: str, started: ExecutionStarted, at: int) -> dict[str, Any]:
+    """What ``workflow`` is in the expressions of a generation that began at ``at``."""
+    return {
+        "instance_id": instance_id,
+        "name": started.name,
+        "version": started.version,
+        "digest": started.digest,
+        "generation": started.generation,
+        "parent_id": started.parent_id,
+        "started_at": Timestamp(at * 1000),
+        "tags": started.tags,
+    }
+
+
 class Machine:
     """One generation of one instance, in memory."""
 
@@ -207,6 +221,25 @@ class Machine:
         line, column = error.position or (step.line, step.column)
         return self.failure(fiber, EXPRESSION, f"{program.file}:{line}:{column}: {error.message}")
 
+    def declared(self, failure: Failure) -> Failure:
+        """The error as its declaration has it: whether it may be retried, and the numbers of its data.
+
+        Where the data does not fit its schema it is a ``perdure.Schema`` with the error as its cause: who
+        catches an error of this name reads data of this shape.
+        """
+        program, declared = self.program, self.program.program.errors.get(failure.type)
+        if declared is None:
+            return failure
+        failure.retryable = failure.retryable and declared.retryable
+        problem = program.error_problem(failure.type, failure.data)
+        if problem is None:
+            failure.data = program.error_data(failure.type, failure.data)
+            return failure
+        message = f"the data of error {failure.type} does not fit its schema: {problem}"
+        return msgspec.structs.replace(
+            failure, type=SCHEMA, message=message, data=None, cause=failure.to_json()
+        )
+
     def log(self, level: str, message: str, fields: Any) -> None:
         """Write a line to the log once the turn is committed."""
         self.logs.append(LogLine(level=level, message=message, fields=fields, path=self.current_path()))
@@ -275,20 +308,16 @@ class Machine:
             case _:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
 
-    def _start(self, event: ExecutionStarted) -> None:
-        env, program = self.env, self.program.program
+    def introduce(self, event: ExecutionStarted, at: int) -> None:
+        """Know what the generation starts with, before anything of it runs."""
+        env = self.env
+        self.started, env.now_us = event, at
         env.input = self.program.input_value(event.input)
-        env.workflow = {
-            "instance_id": self.instance_id,
-            "name": event.name,
-            "version": event.version,
-            "digest": event.digest,
-            "generation": event.generation,
-            "parent_id": event.parent_id,
-            "started_at": Timestamp(env.now_us * 1000),
-            "tags": event.tags,
-        }
-        self.set_variables(program.variables)
+        env.workflow = workflow_value(self.instance_id, event, at)
+        self.set_variables(self.program.program.variables)
+
+    def _start(self, event: ExecutionStarted) -> None:
+        self.introduce(event, self.env.now_us)
         self.state.buffer = list(event.carried)
         self.start_fiber(0, {}, None, 0)
 

@@ -222,18 +222,14 @@ def _raise(machine: Machine, fiber: Fiber, op: Any) -> bool:
     message = _optional(machine, fiber, op.message) or op.error
     failure = machine.failure(fiber, op.error, message, _optional(machine, fiber, op.data))
     failure.cause = _optional(machine, fiber, op.cause)
-    declared = machine.program.program.errors.get(op.error)
-    failure.retryable = declared is None or declared.retryable
-    return scopes.unwind(machine, fiber, Failed(failure=failure))
+    return scopes.unwind(machine, fiber, Failed(failure=machine.declared(failure)))
 
 
 def _raise_value(machine: Machine, fiber: Fiber, op: Any) -> bool:
     failure = Failure.from_json(op.value(fiber.frame, machine.env))
     if failure is None:
         return _fail(machine, fiber, EXPRESSION, "raise: the value is not an error")
-    declared = machine.program.program.errors.get(failure.type)
-    failure.retryable = declared is None or declared.retryable
-    return scopes.unwind(machine, fiber, Failed(failure=failure))
+    return scopes.unwind(machine, fiber, Failed(failure=machine.declared(failure)))
 
 
 def _continue_as_new(machine: Machine, fiber: Fiber, op: Any) -> bool:

@@ -7,7 +7,7 @@ that nothing an author has written is left out in silence.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from perdure.compiler import ir
 
@@ -27,7 +27,7 @@ INSTRUCTIONS: dict[type[ir.Op], str] = {
 WITHIN = (ir.LeaveLock, ir.LeaveSaga, ir.Register)
 """More of them, which stand in what one of the others opens."""
 
-HEADER = ("queries", "concurrency", "timeout", "limits", "retention")
+HEADER = ("concurrency", "timeout", "limits", "retention")
 """Keys of a header that nothing acts on, beside those that ``_header`` looks into."""
 
 _CALL = ("secrets", "heartbeat", "queue", "priority", "fairness_key", "concurrency")
@@ -56,12 +56,6 @@ def _header(program: ir.Program) -> Iterator[Missing]:
     for key in HEADER:
         if getattr(program, key) not in (None, (), {}):
             yield at(key, key)
-    if any(constant(code) is None for code in program.tags.values()):
-        yield at("an expression in tags", "tags")
-    if any(error.status is not None for error in program.errors.values()):
-        yield at("status in errors", "errors")
-    if any(error.schema is not None for error in program.errors.values()):
-        yield at("schema in errors", "errors")
     for schedule in program.schedules:
         yield Missing("schedule", None, schedule.line, schedule.column)
 
@@ -92,8 +86,3 @@ def _features(op: ir.Op) -> Iterator[str]:
             yield INSTRUCTIONS[type(op)]
         case _:
             pass
-
-
-def constant(code: ir.Code) -> Any:
-    """The value of what has no expressions in it; None for anything else."""
-    return getattr(code.value, "value", None)

@@ -26,12 +26,11 @@ def task_answered(machine: Machine, event: TaskCompleted | TaskFailed) -> None:
         return
     op = machine.op(fiber)
     failure = machine.failure(fiber, event.error, event.message, event.data)
-    declared = machine.program.program.errors.get(event.error)
-    failure.retryable = event.retryable and (declared is None or declared.retryable)
+    failure.retryable = event.retryable
     failure.retry_after = event.retry_after
     failure.activity = op.activity
     failure.attempt = attempt(fiber)
-    machine.resume(fiber, failure)
+    machine.resume(fiber, machine.declared(failure))
 
 
 def attempt(fiber: Fiber) -> int:

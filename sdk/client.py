@@ -176,6 +176,10 @@ class Client:
         """What an instance waits for now."""
         return _items(self._send("GET", f"/instances/{_quoted(instance_id)}/explain"))
 
+    def query(self, instance_id: str, name: str) -> Any:
+        """The answer to a query that the workflow declares. Raises ``NotFound``."""
+        return self._document("GET", f"/instances/{_quoted(instance_id)}/queries/{_quoted(name)}")["value"]
+
     def raise_event(
         self, instance_id: str, name: str, payload: Any = None, *, request_key: str | None = None
     ) -> None:

@@ -42,6 +42,7 @@ _ROUTES = [
     _route("/instances/{id}", GET=instances.show),
     _route("/instances/{id}/history", GET=instances.history),
     _route("/instances/{id}/explain", GET=instances.explain),
+    _route("/instances/{id}/queries/{name}", GET=instances.query),
     _route("/instances/{id}/events/{name}", POST=instances.raise_event),
     _route("/instances/{id}/suspend", POST=instances.suspend),
     _route("/instances/{id}/resume", POST=instances.resume),

@@ -28,6 +28,7 @@ COMMANDS = {
     "show": "Show an instance and what it waits for.",
     "history": "Print the events of an instance.",
     "wait": "Wait until instances have ended.",
+    "query": "Ask an instance what its workflow's queries answer.",
     "events": "Send events to instances.",
     "suspend": "Stop instances from going on, until they are resumed.",
     "resume": "Let suspended instances go on.",

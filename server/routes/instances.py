@@ -40,7 +40,10 @@ class _Reason(msgspec.Struct):
 
 
 async def start(request: Request) -> Response:
-    """Start an instance; with ``wait``, 200 when it ended in that time, else 202."""
+    """Start an instance; with ``wait``, 200 when it ended in that time, else 202.
+
+    What ended of an error with a status of its own has that status.
+    """
     query = Query(request, ("wait",))
     api = api_of(request)
     seconds = query.seconds("wait", api.settings.wait_seconds)
@@ -53,7 +56,10 @@ async def start(request: Request) -> Response:
     if seconds is None:
         return answer(instance, 201, location)
     instance = await _until_ended(request, api, instance["id"], seconds)
-    return answer(instance, 200 if instance["status"] in ENDED else 202, location)
+    if instance["status"] not in ENDED:
+        return answer(instance, 202, location)
+    status = await api.call(api.client.error_status, instance)
+    return answer(instance, 200 if status is None else status, location)
 
 
 async def list_instances(request: Request) -> Response:
@@ -109,6 +115,14 @@ async def explain(request: Request) -> Response:
     api = api_of(request)
     items = await api.call(api.client.waiting, path_text(request, "id"))
     return answer({"items": items, "next": None})
+
+
+async def query(request: Request) -> Response:
+    """The answer to a query that the workflow declares."""
+    Query(request)
+    api, instance_id, name = api_of(request), path_text(request, "id"), path_text(request, "name")
+    value = await api.call(api.client.query, instance_id, name)
+    return answer({"id": instance_id, "query": name, "value": value})
 
 
 async def raise_event(request: Request) -> Response:

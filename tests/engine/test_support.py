@@ -35,16 +35,12 @@ def test_every_instruction_is_run_or_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "features"),
     [
-        ("queries: { a: '${ input }' }\ndo: [ return: 1 ]", ["queries"]),
         ("concurrency: { key: '${ input }', limit: 1 }\ndo: [ return: 1 ]", ["concurrency"]),
         ("timeout: 1h\ndo: [ return: 1 ]", ["timeout"]),
         ("timeout: 0s\ndo: [ return: 1 ]", ["timeout"]),
         ("limits: { history_events: 500 }\ndo: [ return: 1 ]", ["limits"]),
         ("retention: { generations: 1 }\ndo: [ return: 1 ]", ["retention"]),
-        ("tags: { a: '${ input.b }' }\ndo: [ return: 1 ]", ["an expression in tags"]),
         ("schedule: [ cron: '0 2 * * *' ]\ndo: [ return: 1 ]", ["schedule"]),
-        ("errors: { A: { status: 409 } }\ndo: [ raise: { error: A } ]", ["status in errors"]),
-        ("errors: { A: { schema: true } }\ndo: [ raise: { error: A, data: {} } ]", ["schema in errors"]),
         (CALL % "with: '${ secret(\"x\") }'", ["secret()"]),
         (CALL % "heartbeat: 1s", ["heartbeat"]),
         (CALL % "queue: q", ["queue"]),
@@ -76,6 +72,8 @@ def test_each_feature_is_named(text: str, features: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "queries: { a: '${ input }' }\ntags: { a: '${ input.b }' }\ndo: [ return: 1 ]",
+        "errors: { A: { status: 409, schema: true } }\ndo: [ raise: { error: A, data: {} } ]",
         "tags: { a: b }\nerrors: { A: { retryable: false } }\ndo: [ return: 1 ]",
         STEP % "fan_out: [1], do: [ x: { value: 1 } ]",
         STEP % "fan_out: [1], chunk: auto, do: [ x: { value: 1 } ]",
