@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 CANCELED = "perdure.Canceled"
+COMPENSATION = "perdure.CompensationFailed"
 ENTITY = "perdure.EntityOperationFailed"
 EXPRESSION = "perdure.Expression"
 LIMIT = "perdure.LimitExceeded"
@@ -57,10 +58,34 @@ class Failure(msgspec.Struct, kw_only=True):
         known["message"] = str(value.get("message", value["type"]))
         if not isinstance(known.get("attempt", 1), int):
             del known["attempt"]
+        if not _is_report(known.get("compensation")):
+            del known["compensation"]
         return cls(**known)
 
 
 _FIELDS = ("type", "data", "step", "path", "attempt", "cause", "compensation", "activity")
+
+
+def _is_report(value: Any) -> bool:
+    """Whether somebody's ``compensation`` looks like one of ours."""
+    return value is None or (
+        isinstance(value, list) and all(isinstance(each, dict) and "outcome" in each for each in value)
+    )
+
+
+def with_undone(failure: Failure, report: list[Any] | None) -> Failure:
+    """The error with what was undone on its way added to what was before.
+
+    It is not retried when something could not be undone: nobody knows what another try would meet.
+    """
+    if report is None:
+        return failure
+    whole = all(each["outcome"] == "undone" for each in report)
+    return msgspec.structs.replace(
+        failure,
+        compensation=[*(failure.compensation or []), *report],
+        retryable=failure.retryable and whole,
+    )
 
 
 def matches(names: tuple[str, ...], failure: Failure) -> bool:

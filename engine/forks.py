@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.compiler import ir
 from perdure.compiler.runtime import EvalError
-from perdure.engine.failure import CANCELED, EXPRESSION, SCHEMA, TOLERANCE, Failure
+from perdure.engine.failure import EXPRESSION, SCHEMA, TOLERANCE, Failure, with_undone
 from perdure.engine.state import Completion, Failed, Fiber, Group, JoinWait, Returned
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def branch_ended(machine: Machine, fiber: Fiber, completion: Completion) -> None
     if group.decided not in {"failure", "until", "winner", "canceled"}:
         assert isinstance(completion, Returned | Failed), "no jump leaves a branch"
         _count(machine, group, fiber.branch, completion)
+    elif isinstance(completion, Failed):
+        group.undone += completion.failure.compensation or []
     _finish_if_over(machine, group)
 
 
@@ -174,7 +176,9 @@ def _finish_if_over(machine: Machine, group: Group) -> bool:
     del state.groups[group.id]
     op = machine.program.ops[group.pc]
     failure = _outcome(machine, parent, group)
-    if failure is None:
+    if failure is not None:
+        failure = with_undone(failure, group.undone or None)
+    else:
         parent.frame[op.slot] = _value(group, op)
     parent.pc = op.end
     machine.resume(parent, failure)
@@ -184,7 +188,7 @@ def _finish_if_over(machine: Machine, group: Group) -> bool:
 def _outcome(machine: Machine, parent: Fiber, group: Group) -> Failure | None:
     """The error that the group ends with, if any."""
     if group.decided == "canceled":
-        return machine.failure(parent, CANCELED, "canceled")
+        return machine.cancellation(parent)
     if group.decided == "tolerance":
         counts = {"succeeded": group.succeeded, "failed": group.failed, "total": len(group.items)}
         message = f"{group.failed} of {len(group.items)} items failed"

@@ -131,7 +131,7 @@ def _result(op: Any, name: str) -> str:
     if name == "until":
         return "timestamp" if isinstance(op, ir.Wait) else "bool"
     if name == "key":
-        return "text" if isinstance(op, ir.Call) else "json"
+        return "text" if isinstance(op, ir.Call | ir.Register) else "json"
     return _RESULTS.get(name, "json")
 
 

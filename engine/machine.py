@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from perdure.compiler.runtime import EvalError, Timestamp
-from perdure.engine import forks, keys, ops, scopes, waits
+from perdure.engine import forks, keys, ops, sagas, scopes, waits
 from perdure.engine.events import (
     ANSWERS,
     ContinueAsNew,
@@ -30,7 +30,7 @@ from perdure.engine.events import (
     TimerCreated,
     TimerFired,
 )
-from perdure.engine.failure import CANCELED, EXPRESSION, LIMIT, SCHEMA, Failure
+from perdure.engine.failure import CANCELED, EXPRESSION, LIMIT, SCHEMA, Failure, with_undone
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.state import Completion, Failed, Fiber, Renewed, Returned, State, TimerUse
 
@@ -96,6 +96,7 @@ class Machine:
         self._decided: list[Decided] = []
         self._seq = 0
         self._budget = 0
+        self._reserve = 0
         self._current: Fiber
 
     def step(self, event: Received, seq: int, at: int) -> list[Decided]:
@@ -105,7 +106,8 @@ class Machine:
         second result, the firing of a canceled timer) changes nothing; ``expects`` tells beforehand.
         """
         self.env.now_us = at
-        self._decided, self.logs, self._seq, self._budget = [], [], seq, MAX_INSTRUCTIONS
+        self._decided, self.logs, self._seq = [], [], seq
+        self._budget = self._reserve = MAX_INSTRUCTIONS
         if not self.state.ended:
             self._receive(event)
         return self._decided
@@ -174,10 +176,11 @@ class Machine:
         if not scopes.canceled(fiber, len(fiber.scopes)) or forks.cancel_branches(self, fiber):
             return
         if fiber.wait is None:
-            fiber.failure = self.failure(fiber, CANCELED, "canceled")
+            undone = None if fiber.failure is None else fiber.failure.compensation
+            fiber.failure = with_undone(self.cancellation(fiber), undone)
         else:
             waits.withdraw(self, fiber)
-            self.resume(fiber, self.failure(fiber, CANCELED, "canceled"))
+            self.resume(fiber, self.cancellation(fiber))
 
     def path(self, fiber: Fiber, step: int) -> str:
         """A step's path with the keys of the items and iterations that the fiber is in."""
@@ -213,6 +216,10 @@ class Machine:
             path=self.path(fiber, step),
             retryable=kind != EXPRESSION,
         )
+
+    def cancellation(self, fiber: Fiber) -> Failure:
+        """What is raised where a fiber is that nobody needs any more."""
+        return self.failure(fiber, CANCELED, "canceled")
 
     def expression_failure(self, fiber: Fiber, error: EvalError) -> Failure:
         """An expression that could not be evaluated, with its place in the file."""
@@ -252,6 +259,9 @@ class Machine:
         """A fiber's last scope is left: its branch has ended, or the instance has."""
         if fiber.group is not None:
             forks.branch_ended(self, fiber, completion)
+            return
+        if fiber.undoes is not None:
+            sagas.undone(self, fiber, completion)
             return
         self.state.ended = True
         self.state.fibers.clear()
@@ -336,6 +346,9 @@ class Machine:
                 waits.hand_out(self)
 
     def _exhausted(self, fiber: Fiber) -> bool:
+        """The error of an endless computation. Less and less is left for what cleans up after it."""
+        self._reserve //= 10
+        self._budget = self._reserve
         message = f"more than {MAX_INSTRUCTIONS} instructions without waiting for anything"
         return scopes.unwind(self, fiber, Failed(failure=self.failure(fiber, LIMIT, message)))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.compiler import ir
-from perdure.engine import forks, keys, scopes, waits
+from perdure.engine import forks, sagas, scopes, waits
 from perdure.engine.events import EventRaised, TaskScheduled
 from perdure.engine.failure import EXPRESSION, LIMIT, SCHEMA, Failure, matches
 from perdure.engine.state import (
@@ -81,7 +81,7 @@ def _set_variables(machine: Machine, fiber: Fiber, op: Any) -> bool:
 
 def _call(machine: Machine, fiber: Fiber, op: Any) -> bool:
     path = machine.path(fiber, op.step)
-    key = _optional(machine, fiber, op.key) or keys.idempotency_key(machine.started.key_seed, path)
+    key = _optional(machine, fiber, op.key) or sagas.default_key(machine, path)
     seq = machine.decide(
         TaskScheduled(
             name=op.activity,
@@ -208,6 +208,22 @@ def _end_finally(machine: Machine, fiber: Fiber, op: Any) -> bool:
 
 def _unwind(machine: Machine, fiber: Fiber, op: Any) -> bool:
     return scopes.unwind(machine, fiber, Left(to=op.to, depth=op.depth))
+
+
+def _enter_saga(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    sagas.enter(machine, fiber)
+    return False
+
+
+def _register(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    sagas.register(machine, fiber, op)
+    fiber.pc = op.end
+    return False
+
+
+def _leave_saga(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    sagas.close(machine, fiber)
+    return False
 
 
 # -- leaving -----------------------------------------------------------------------------------------
@@ -343,6 +359,9 @@ HANDLERS: dict[type[ir.Op], Callable[[Machine, Fiber, Any], bool]] = {
     ir.Rethrow: _rethrow,
     ir.LeaveTry: _leave_try,
     ir.EndFinally: _end_finally,
+    ir.EnterSaga: _enter_saga,
+    ir.Register: _register,
+    ir.LeaveSaga: _leave_saga,
     ir.Unwind: _unwind,
     ir.Return: _return,
     ir.Raise: _raise,

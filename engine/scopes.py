@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.compiler.runtime import EvalError
-from perdure.engine import keys, waits
-from perdure.engine.failure import CANCELED, Failure, matches
+from perdure.engine import keys, sagas, waits
+from perdure.engine.failure import CANCELED, Failure, matches, with_undone
 from perdure.engine.retry import MAX_DELAY, backoff
 from perdure.engine.state import (
     Bound,
@@ -14,6 +14,7 @@ from perdure.engine.state import (
     Failed,
     Fiber,
     Left,
+    Saga,
     TimerUse,
     TimerWait,
     Try,
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 def canceled(fiber: Fiber, height: int) -> bool:
     """Whether what is inside the lowest ``height`` scopes is canceled: by a limit of one, or by its group.
 
-    A ``finally``, or a clause for a cancellation, that is at work in one of them comes first.
+    A ``finally``, a clause for a cancellation or a compensation that is at work in one of them comes first.
     """
     for scope in reversed(fiber.scopes[:height]):
-        if isinstance(scope, Try) and scope.shields:
+        if isinstance(scope, Try | Saga) and scope.shields:
             return False
         if isinstance(scope, Bound) and scope.expired is not None:
             return True
@@ -42,6 +43,8 @@ def unwind(machine: Machine, fiber: Fiber, completion: Completion) -> bool:
         scope = fiber.scopes[-1]
         if isinstance(scope, Bound):
             outcome = _leave_bound(machine, fiber, scope, completion)
+        elif isinstance(scope, Saga):
+            outcome = sagas.leave(machine, fiber, scope, completion)
         else:
             outcome = _leave_try(machine, fiber, scope, completion)
         if isinstance(outcome, bool):
@@ -82,8 +85,8 @@ def _leave_bound(machine: Machine, fiber: Fiber, scope: Bound, completion: Compl
     scope.timeout = None
     if isinstance(completion, Failed) and not canceled(fiber, len(fiber.scopes) - 1):
         if scope.expired is not None:
-            what = scope.expired
-            completion = Failed(failure=waits.timed_out(machine, fiber, scope.pc, what, scope.attempt))
+            late = waits.timed_out(machine, fiber, scope.pc, scope.expired, scope.attempt)
+            completion = Failed(failure=with_undone(late, completion.failure.compensation))
         try:
             delay = _retry_delay(machine, fiber, scope, completion.failure)
         except EvalError as error:
@@ -148,16 +151,18 @@ def _leave_try(machine: Machine, fiber: Fiber, scope: Try, completion: Completio
         fiber.pc = op.finally_
         return False
     fiber.scopes.pop()
-    return _canceled_instead(machine, fiber, completion) or completion
+    return canceled_instead(machine, fiber, completion) or completion
 
 
-def _canceled_instead(machine: Machine, fiber: Fiber, completion: Completion | None) -> Completion | None:
+def canceled_instead(machine: Machine, fiber: Fiber, completion: Completion | None) -> Failed | None:
     """The cancellation that a scope which was just left has held up, or that its end must not replace."""
     if not canceled(fiber, len(fiber.scopes)):
         return None
-    if isinstance(completion, Failed) and completion.failure.type == CANCELED:
+    if not isinstance(completion, Failed):
+        return Failed(failure=machine.cancellation(fiber))
+    if completion.failure.type == CANCELED:
         return None
-    return Failed(failure=machine.failure(fiber, CANCELED, "canceled"))
+    return Failed(failure=with_undone(machine.cancellation(fiber), completion.failure.compensation))
 
 
 def leave_try(machine: Machine, fiber: Fiber) -> bool:
@@ -183,7 +188,7 @@ def end_finally(machine: Machine, fiber: Fiber) -> bool:
 
 def _close_try(machine: Machine, fiber: Fiber, completion: Completion | None, end: int) -> bool:
     fiber.scopes.pop()
-    completion = _canceled_instead(machine, fiber, completion) or completion
+    completion = canceled_instead(machine, fiber, completion) or completion
     if completion is not None:
         return unwind(machine, fiber, completion)
     fiber.pc = end

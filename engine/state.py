@@ -83,7 +83,36 @@ class Try(_Part):
         return self.phase == "finally" or (self.phase == "catch" and canceled)
 
 
-Scope: TypeAlias = Bound | Try
+class Undo(msgspec.Struct, kw_only=True):
+    """A compensation: whose it is, where it starts, and with which frame."""
+
+    path: str
+    step: str | None
+    body: int
+    frame: dict[str, Any]
+
+
+class Saga(_Part):
+    """An open ``EnterSaga`` at ``pc``. ``undos`` are in the order in which they were registered.
+
+    While they run, ``failure`` is what led to it, ``report`` has what came of each, and ``stopped`` is
+    the error of the one after which no other was begun.
+    """
+
+    pc: int
+    undos: list[Undo] = []
+    phase: Literal["body", "undo"] = "body"
+    failure: Failure | None = None
+    report: list[dict[str, Any]] = []
+    stopped: Failure | None = None
+
+    @property
+    def shields(self) -> bool:
+        """Whether a cancellation waits until everything is undone."""
+        return self.phase == "undo"
+
+
+Scope: TypeAlias = Bound | Try | Saga
 
 
 # -- waits -------------------------------------------------------------------------------------------
@@ -116,13 +145,20 @@ class JoinWait(_Part, gc=False):
     group: int
 
 
-Wait: TypeAlias = TaskWait | TimerWait | EventWait | JoinWait
+class UndoWait(_Part, gc=False):
+    """For a compensation, which runs as the fiber of this id."""
+
+    fiber: int
+
+
+Wait: TypeAlias = TaskWait | TimerWait | EventWait | JoinWait | UndoWait
 
 
 class Fiber(msgspec.Struct, kw_only=True):
     """A thread of control. ``group`` and ``branch`` say whose branch it is; None for the first one.
 
-    ``failure`` is raised when it runs next. ``canceled``: its group needs it no more.
+    A compensation belongs to no group; ``undoes`` is the fiber whose saga waits for it. ``failure`` is
+    raised when it runs next. ``canceled``: its group needs it no more, or its instance is to end.
     """
 
     id: int
@@ -132,6 +168,7 @@ class Fiber(msgspec.Struct, kw_only=True):
     wait: Wait | None = None
     group: int | None = None
     branch: int = 0
+    undoes: int | None = None
     failure: Failure | None = None
     canceled: bool = False
 
@@ -140,7 +177,8 @@ class Group(msgspec.Struct, kw_only=True):
     """The branches that a ``FanOut``, ``Parallel`` or ``Race`` at ``pc`` has started.
 
     ``active`` maps branch numbers to fibers, in order of start. ``decided`` says why no more are
-    started: the outcome stands and the group ends when ``active`` is empty.
+    started: the outcome stands and the group ends when ``active`` is empty. ``undone`` tells what
+    branches that nobody needs any more have undone.
     """
 
     id: int
@@ -158,6 +196,7 @@ class Group(msgspec.Struct, kw_only=True):
     decided: Literal["failure", "until", "tolerance", "winner", "canceled"] | None = None
     failure: Failure | None = None
     winner: int | None = None
+    undone: list[Any] = []
 
 
 class TimerUse(msgspec.Struct, frozen=True):
@@ -169,7 +208,7 @@ class TimerUse(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, kw_only=True):
-    """Everything that a history adds up to."""
+    """Everything that a history adds up to. ``undone`` counts how often the step at a path was undone."""
 
     fibers: dict[int, Fiber] = {}
     groups: dict[int, Group] = {}
@@ -179,6 +218,7 @@ class State(msgspec.Struct, kw_only=True):
     waiting: dict[str, list[int]] = {}
     buffer: list[EventRaised] = []
     variables: dict[str, Any] = {}
+    undone: dict[str, int] = {}
     custom_status: Any = msgspec.UNSET
     suspended: bool = False
     held: list[Received] = []

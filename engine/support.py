@@ -17,14 +17,13 @@ INSTRUCTIONS: dict[type[ir.Op], str] = {
     ir.CallEntity: "call_entity",
     ir.SignalEntity: "signal_entity",
     ir.EnterLock: "lock_entities",
-    ir.EnterSaga: "saga",
     ir.SendEvent: "send_event",
     ir.Cancel: "cancel",
     ir.Checkpoint: "checkpoint_every",
 }
 """Instructions that the machine cannot run, and what authors call them."""
 
-WITHIN = (ir.LeaveLock, ir.LeaveSaga, ir.Register)
+WITHIN = (ir.LeaveLock,)
 """More of them, which stand in what one of the others opens."""
 
 HEADER = ("concurrency", "timeout", "limits", "retention")
