@@ -45,7 +45,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
     ``reason`` says why it is suspended (or was terminated). It is machine-readable where the engine
     wrote it: ``non_determinism: ...``. ``custom_status`` is JSON text. ``started_at`` is when the
-    present generation began.
+    present generation began. ``suspect`` counts turns that were begun, since workers with its slot die,
+    and not ended.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     custom_status: str | None = None
     tags: dict[str, str] = {}
     parent_id: str | None = None
+    suspect: int = 0
 
 
 def slot_of(instance_id: str, slots: int = SLOTS) -> int:

@@ -241,6 +241,7 @@ def bury(writes: Writes, message: Message, reason: str, now: int) -> None:
             kind=message.kind,
             event=message.event,
             at=now,
+            execution=message.execution,
         )
     )
 

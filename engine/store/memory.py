@@ -17,13 +17,13 @@ from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused,
 from perdure.engine.instance import SLOTS, Instance
 from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.memory_entities import MemoryEntities
+from perdure.engine.store.memory_letters import MemoryLetters
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.rows import (
     AuditEntry,
     AuditQuery,
     Batch,
     Checkpoint,
-    DeadLetter,
     Definition,
     HistoryRow,
     IfExists,
@@ -45,7 +45,7 @@ _replace = msgspec.structs.replace
 _MISSING: Any = object()
 
 
-class MemoryStore(MemoryEntities):
+class MemoryStore(MemoryEntities, MemoryLetters):
     """A hub that ends with the process. ``clock`` gives microseconds since 1970 UTC.
 
     Several workers may join one store, as several processes would one database.
@@ -71,7 +71,6 @@ class MemoryStore(MemoryEntities):
         self._requests: dict[tuple[str, str, str], Request] = {}
         self._definitions: dict[tuple[str, str], Definition] = {}
         self._programs: dict[str, str] = {}
-        self._dead_letters: dict[int, DeadLetter] = {}
         self._audit: dict[int, AuditEntry] = {}
 
     def kill(self, worker: str) -> None:
@@ -236,7 +235,7 @@ class MemoryStore(MemoryEntities):
             for instance, count in batch.unhold:
                 self._unhold(instance, count)
             for letter in batch.dead_letters:
-                self._put(self._dead_letters, self._next_ord(), letter)
+                self._add_letter(letter)
             for entry in batch.audit:
                 self._note(entry, now)
             for reply in batch.replies:
@@ -471,7 +470,7 @@ class MemoryStore(MemoryEntities):
     def _bury(self, task: TaskRow, now: int) -> None:
         self._delete(self._tasks, (task.execution, task.seq))
         self._answer(failure(task))
-        self._put(self._dead_letters, self._next_ord(), dead_letter(task, now))
+        self._add_letter(dead_letter(task, now))
 
     def _answer(self, message: Message) -> None:
         """A result that lies there already is not put there twice."""
@@ -615,11 +614,6 @@ class MemoryStore(MemoryEntities):
         with self._read():
             rows = self._history.get((instance_id, generation), {})
             return [rows[seq] for seq in sorted(rows) if seq >= after][:limit]
-
-    def dead_letters(self, instance_id: str | None = None, limit: int = 100) -> list[DeadLetter]:
-        with self._read():
-            newest = [self._dead_letters[ord_] for ord_ in sorted(self._dead_letters, reverse=True)]
-        return [row for row in newest if instance_id is None or row.instance == instance_id][:limit]
 
     def audit(self, query: AuditQuery) -> list[AuditEntry]:
         with self._read():

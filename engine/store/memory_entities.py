@@ -15,6 +15,7 @@ class MemoryEntities(ABC):
     """The methods of a store."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._entities: dict[str, EntityRow] = {}
 
     @abstractmethod

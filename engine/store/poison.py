@@ -51,6 +51,7 @@ def dead_letter(task: TaskRow, at: int) -> DeadLetter:
         kind="TaskScheduled",
         event=task.body,
         at=at,
+        execution=task.execution,
     )
 
 

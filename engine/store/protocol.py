@@ -224,8 +224,26 @@ class Clients(Protocol):
     def history(self, instance_id: str, generation: int, after: int, limit: int) -> list[HistoryRow]:
         """History rows with ``first_seq`` >= ``after``, in order."""
 
-    def dead_letters(self, instance_id: str | None = None, limit: int = 100) -> list[DeadLetter]:
-        """Newest first."""
+    def dead_letters(
+        self, instance_id: str | None = None, limit: int = 100, before: int | None = None
+    ) -> list[DeadLetter]:
+        """Newest first; ``before`` is the ``ord`` of the last one of the page before."""
+
+    def dead_letter(self, ord: int) -> DeadLetter | None:
+        """The one of this number."""
+
+    def redeliver(
+        self, ord: int, message_id: str, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
+        """Put the message of a dead letter back into the inbox, as ``message_id``, and delete the letter.
+
+        Returns the request that was carried out under this key before, and does nothing then. Raises
+        ``NotFound`` for a letter that is not there, or whose instance is not, ``Ended``, and ``Conflict``
+        for a task, or for what answers an execution that is over.
+        """
+
+    def discard(self, ord: int, request: Request | None, audit: AuditEntry | None = None) -> Request | None:
+        """Delete a dead letter. Raises ``NotFound``; ``redeliver`` says the rest."""
 
     def audit(self, query: AuditQuery) -> list[AuditEntry]:
         """Entries that match, newest first: the order is that of writing."""

@@ -36,7 +36,7 @@ to_history = _reader(HistoryRow, t.history)
 to_timer = _reader(TimerRow, t.timers)
 to_task = _reader(TaskRow, t.tasks)
 to_request = _reader(Request, t.requests)
-to_dead_letter = _reader(DeadLetter, t.dead_letters, "ord")
+to_dead_letter = _reader(DeadLetter, t.dead_letters)
 to_audit = _reader(AuditEntry, t.audit)
 to_message = _reader(Message, t.inbox, "ord", "held")
 
@@ -72,6 +72,7 @@ def from_instance(instance: Instance) -> dict[str, Any]:
         "custom_status": instance.custom_status,
         "tags": msgspec.json.encode(instance.tags).decode() if instance.tags else "{}",
         "parent_id": instance.parent_id,
+        "suspect": instance.suspect,
     }
 
 

@@ -99,7 +99,11 @@ class Request(Row, frozen=True, kw_only=True):
 
 
 class DeadLetter(Row, frozen=True, kw_only=True):
-    """What could not be delivered, with the reason."""
+    """What could not be delivered, with the reason; the store gives ``ord`` when it writes it.
+
+    Of a message it has all that is needed to send it again; ``execution`` is the one that it answers. Of
+    a poison task (``kind`` is ``TaskScheduled``) it has the body.
+    """
 
     id: str
     instance: str
@@ -107,6 +111,13 @@ class DeadLetter(Row, frozen=True, kw_only=True):
     kind: str
     event: str
     at: int
+    execution: str | None = None
+    ord: int = 0
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it was a task, and no message."""
+        return self.kind == "TaskScheduled"
 
 
 class AuditEntry(Row, frozen=True, kw_only=True):

@@ -17,27 +17,26 @@ from perdure.engine.instance import Instance
 from perdure.engine.store import commit, purge
 from perdure.engine.store import statements as s
 from perdure.engine.store.entities import SqlEntities
+from perdure.engine.store.letters import SqlLetters
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.records import (
     from_instance,
     from_tags,
     from_worker,
     to_audit,
-    to_dead_letter,
     to_definition,
     to_history,
     to_instance,
     to_message,
-    to_request,
     to_task,
     to_timer,
     to_worker,
 )
+from perdure.engine.store.repeats import carried_out, find_request
 from perdure.engine.store.rows import (
     AuditEntry,
     AuditQuery,
     Batch,
-    DeadLetter,
     Definition,
     HistoryRow,
     IfExists,
@@ -58,7 +57,7 @@ FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 """Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
 
 
-class SqlStore(SqlEntities, ABC):
+class SqlStore(SqlEntities, SqlLetters, ABC):
     """A hub in an SQL database."""
 
     # -- what a dialect adds ----------------------------------------------------------------------
@@ -230,7 +229,7 @@ class SqlStore(SqlEntities, ABC):
         with self._read() as tx:
             instances = {id_: tx.row(s.INSTANCE, the_id=id_) for id_ in ids}
             versions = {key: _definition(tx, *key) for key in definitions}
-            answers = {key: _request(tx, key) for key in requests}
+            answers = {key: find_request(tx, key) for key in requests}
         return LookUp(
             instances={id_: to_instance(row) for id_, row in instances.items() if row is not None},
             definitions={key: found for key, found in versions.items() if found is not None},
@@ -325,7 +324,7 @@ class SqlStore(SqlEntities, ABC):
         if_exists: IfExists = "reject",
     ) -> Request | None:
         with self._write() as tx:
-            if before := _carried_out(tx, request):
+            if before := carried_out(tx, request):
                 return before
             row = tx.row(s.INSTANCE, the_id=instance.id)
             if row is not None and if_exists == "reuse":
@@ -346,7 +345,7 @@ class SqlStore(SqlEntities, ABC):
         self, message: Message, request: Request | None, audit: AuditEntry | None = None
     ) -> Request | None:
         with self._write() as tx:
-            if before := _carried_out(tx, request):
+            if before := carried_out(tx, request):
                 return before
             row = tx.row(s.INSTANCE, the_id=message.instance)
             if row is None:
@@ -359,7 +358,7 @@ class SqlStore(SqlEntities, ABC):
 
     def post(self, message: Message, request: Request | None) -> Request | None:
         with self._write() as tx:
-            if before := _carried_out(tx, request):
+            if before := carried_out(tx, request):
                 return before
             tx.structs(s.INBOX_INSERT, [message])
             return None
@@ -387,14 +386,6 @@ class SqlStore(SqlEntities, ABC):
                 s.HISTORY, the_instance=instance_id, the_generation=generation, after=after, limit=limit
             )
             return [to_history(row) for row in rows]
-
-    def dead_letters(self, instance_id: str | None = None, limit: int = 100) -> list[DeadLetter]:
-        with self._read() as tx:
-            if instance_id is None:
-                rows = tx.rows(s.DEAD_LETTERS, limit=limit)
-            else:
-                rows = tx.rows(s.DEAD_LETTERS_OF, the_instance=instance_id, limit=limit)
-            return [to_dead_letter(row) for row in rows]
 
     def audit(self, query: AuditQuery) -> list[AuditEntry]:
         with self._read() as tx:
@@ -428,21 +419,6 @@ def _definition(tx: Transaction, name: str, version: str | None) -> Definition |
     else:
         row = tx.row(s.DEFINITION, the_name=name, the_version=version)
     return None if row is None else to_definition(row)
-
-
-def _request(tx: Transaction, key: tuple[str, str, str]) -> Request | None:
-    row = tx.row(s.REQUEST, the_route=key[0], the_target=key[1], the_key=key[2])
-    return None if row is None else to_request(row)
-
-
-def _carried_out(tx: Transaction, request: Request | None) -> Request | None:
-    """The request under this key, if there is one; else the given one is written."""
-    if request is None:
-        return None
-    before = _request(tx, (request.route, request.target, request.key))
-    if before is None:
-        tx.structs(s.REQUEST_INSERT, [request])
-    return before
 
 
 def _due(

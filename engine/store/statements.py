@@ -283,8 +283,13 @@ PROGRAM_PUT = upsert(t.programs).on_conflict_do_nothing(index_elements=["digest"
 PROGRAM = select(t.programs.c.program).where(_is(t.programs.c.digest))
 PAYLOADS = select(t.payloads.c.key, t.payloads.c.value).where(_is(t.payloads.c.instance))
 HISTORY = HISTORY_ALL.where(t.history.c.first_seq >= bindparam("after")).limit(bindparam("limit"))
+DEAD_LETTER = select(t.dead_letters).where(_is(t.dead_letters.c.ord))
+DEAD_LETTER_DELETE = delete(t.dead_letters).where(_is(t.dead_letters.c.ord))
 _LETTERS = (
-    select(*_columns(t.dead_letters, "ord")).order_by(t.dead_letters.c.ord.desc()).limit(bindparam("limit"))
+    select(t.dead_letters)
+    .where(t.dead_letters.c.ord < bindparam("before"))
+    .order_by(t.dead_letters.c.ord.desc())
+    .limit(bindparam("limit"))
 )
 DEAD_LETTERS = _LETTERS
 DEAD_LETTERS_OF = _LETTERS.where(_is(t.dead_letters.c.instance))

@@ -97,6 +97,7 @@ instances = _long(
     _maybe("custom_status"),
     _some("tags"),
     _maybe("parent_id"),
+    Column("suspect", Integer(), nullable=False, server_default=text("0")),
 )
 Index("instances_by_time", instances.c.created_at, instances.c.id)
 Index("instances_by_name", instances.c.name, instances.c.created_at, instances.c.id)
@@ -200,6 +201,7 @@ dead_letters = _ordered(
     _some("kind"),
     _some("event"),
     _some("at", Long),
+    _maybe("execution"),
 )
 Index("dead_letters_by_instance", dead_letters.c.instance, dead_letters.c.ord)
 

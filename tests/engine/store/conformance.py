@@ -505,14 +505,15 @@ class Commits(Fixtures):
         store.commit(batch(messages=(message("m1"),)))
         store.commit(batch(discard=("m1", "m2"), dead_letters=(dead_letter("m1"),)))
         assert store.inbox(ALL, 10) == []
-        assert store.dead_letters() == [dead_letter("m1")]
+        assert store.dead_letters() == [dead_letter("m1", ord=1)]
 
     def test_dead_letters_are_listed_newest_first(self, store: Store) -> None:
         """Of all instances or one, up to a limit; the same id may die twice."""
         letters = [dead_letter("m2"), dead_letter("m1"), dead_letter("m3", of="i2"), dead_letter("m1")]
         store.commit(batch(dead_letters=tuple(letters)))
-        assert store.dead_letters(limit=2) == [letters[3], letters[2]]
-        assert store.dead_letters("i1") == [letters[3], letters[1], letters[0]]
+        assert [one.ord for one in store.dead_letters(limit=2)] == [4, 3]
+        assert [one.ord for one in store.dead_letters(limit=2, before=3)] == [2, 1]
+        assert [one.id for one in store.dead_letters("i1")] == ["m1", "m1", "m2"]
 
     def test_parking_changes_the_row_alone(self, store: Store) -> None:
         """There is no turn, so no history."""

@@ -193,9 +193,10 @@ def request(key: str = "k1", **more: Any) -> Request:
     )
 
 
-def dead_letter(id: str = "m1", of: str = "i1") -> DeadLetter:
+def dead_letter(id: str = "m1", of: str = "i1", **more: Any) -> DeadLetter:
     """A message whose receiver had ended."""
-    return DeadLetter(id=id, instance=of, reason="ended", kind="EventRaised", event="{}", at=BEGIN)
+    fields: dict[str, Any] = {"reason": "ended", "kind": "EventRaised", "event": "{}", "at": BEGIN}
+    return DeadLetter(id=id, instance=of, **{**fields, **more})
 
 
 def audited(target: str = "i1", **more: Any) -> AuditEntry:

@@ -39,7 +39,7 @@ from tests.engine.store.factory import (
 pytestmark = pytest.mark.slow  # thousands of operations on two stores
 
 IDS = ("a", "b", "c", "d")
-STEPS = 250
+STEPS = 300
 LIVE = [status for status in Status if status not in ENDED and status != Status.CONTINUED_AS_NEW]
 
 Operation = Callable[[Store], object]
@@ -226,6 +226,19 @@ class Script:
         said = audited(sent.instance) if self._some(50) else None
         return lambda store: store.send(sent, key, said)
 
+    def _redeliver(self) -> Operation:
+        letter, id_ = self._letter(), f"m{self._random.randint(1, 40)}"
+        key = self._request() if self._some(20) else None
+        return lambda store: store.redeliver(letter, id_, key, audited())
+
+    def _discard(self) -> Operation:
+        letter = self._letter()
+        return lambda store: store.discard(letter, None, audited())
+
+    def _letter(self) -> int:
+        present = [one.ord for one in self._model.dead_letters()]
+        return self._random.choice(present) if present and self._some(90) else self._random.randint(1, 9)
+
     def _deploy(self) -> Operation:
         digest = self._random.choice(["d1", "d2"])
         new = definition(self._random.choice("12"), self._random.choice(["x", "y"]), digest=digest)
@@ -254,6 +267,8 @@ NAMES = (
     "start",
     "send",
     "deploy",
+    "redeliver",
+    "discard",
 )
 
 

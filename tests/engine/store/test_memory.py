@@ -6,11 +6,12 @@ import pytest
 
 from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_audit import AuditConformance
+from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.factory import Hub, memory_hub
 
 
-class TestMemoryStore(StoreConformance, AuditConformance, LifeConformance):
+class TestMemoryStore(StoreConformance, AuditConformance, LifeConformance, LettersConformance):
     """The reference model keeps its own promises."""
 
     @pytest.fixture

@@ -22,6 +22,11 @@ def upgrade() -> None:
     _audit()
     _messages()
     _entities()
+    # Which execution a dead letter answered, so that it is not delivered to another one.
+    op.add_column("dead_letters", sa.Column("execution", sa.Text(), nullable=True))
+    # Turns of the instance that were begun since its workers die.
+    suspect = sa.Column("suspect", sa.Integer(), nullable=False, server_default=sa.text("0"))
+    op.add_column("instances", suspect)
 
 
 def _text(name: str) -> sa.Column[str]:
