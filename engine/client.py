@@ -21,7 +21,7 @@ from perdure.compiler import encode
 from perdure.compiler.ir import Program
 from perdure.compiler.runtime import EvalError
 from perdure.engine import audit, clock, queries
-from perdure.engine.codec import decode_events, encode_received
+from perdure.engine.codec import encode_received, is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor
 from perdure.engine.errors import Conflict, NotFound, UserError
 from perdure.engine.events import (
@@ -44,9 +44,9 @@ from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Definition, InstanceQuery, Message, Request
 from perdure.engine.views import (
     definition_view,
-    event_views,
     instance_row,
     instance_view,
+    row_views,
     worker_view,
 )
 from perdure.engine.waiting import waiting_for
@@ -343,7 +343,7 @@ class Client:
             rows = self.store.history(instance_id, generation, after, limit)
             more = len(rows) == limit
             for each in rows:
-                items += event_views(each.first_seq, each.at, decode_events(each.events))
+                items += row_views(each)
                 after = each.next_seq
                 if len(items) >= limit:
                     more = True
@@ -351,6 +351,17 @@ class Client:
         if more:
             more = bool(self.store.history(instance_id, generation, after, 1))
         return {"items": items, "next": encode_cursor((generation, after)) if more else None}
+
+    def payload(self, instance_id: str, key: str) -> Any:
+        """A large value of an instance, by the key that its history shows. Raises ``NotFound``."""
+        row = self._row(instance_id)
+        text = self.store.payload(row.id, key) if is_key(key) else None
+        if text is None:
+            raise NotFound(
+                f"instance {instance_id!r} has no value {key!r}",
+                hint="keys are in the history, and go with the generations that it forgets",
+            )
+        return msgspec.json.decode(text)
 
     def waiting(self, instance_id: str) -> list[dict[str, Any]]:
         """What an instance waits for now, with the place in its file. Raises ``NotFound``."""

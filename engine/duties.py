@@ -18,7 +18,6 @@ import msgspec
 from perdure.compiler.encode import UnknownProgram
 from perdure.compiler.ir import IR_VERSION
 from perdure.engine import clock
-from perdure.engine.codec import decode_events
 from perdure.engine.errors import (
     Conflict,
     Ended,
@@ -43,7 +42,7 @@ from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Batch, TaskRow
 from perdure.engine.store.rows import Worker as Member
 from perdure.engine.tasks import Task, task_in
-from perdure.engine.views import event_views
+from perdure.engine.views import row_views
 
 MAX_DELIVERIES = 5
 """Hand-outs of a task before it is poison."""
@@ -484,9 +483,7 @@ class Duties:
         if self.recorded is not None:
             for checkpoint in batch.checkpoints:
                 for row in checkpoint.history:
-                    self.recorded(
-                        checkpoint.id, event_views(row.first_seq, row.at, decode_events(row.events))
-                    )
+                    self.recorded(checkpoint.id, row_views(row))
 
     # -- tasks ------------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ the machine: replay compares them, in order, with what the machine decides again
 
 Whatever answers a decision carries ``scheduled_seq``, the ``seq`` of that decision. A retry is a new
 ``TaskScheduled`` with a new ``seq`` and the same ``key``. Times are integers of microseconds since
-1970 UTC; durations are integers of microseconds; payloads are JSON values.
+1970 UTC; durations are integers of microseconds; payloads are JSON values. A field that holds a
+payload is called as one in ``codec.FIELDS``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ Json: TypeAlias = Any
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
-    """The common shape: a tagged, immutable record. It has no cycles, so the collector need not look."""
+    """The common shape: a tagged, immutable record. It has no cycles, so the collector need not look.
+
+    ``stored`` has the keys of values that are kept apart, by the field they belong to: only in the text
+    of a history or a message, never in an event that the machine hears of or decides (``codec``).
+    """
+
+    stored: dict[str, str] | None = None
 
 
 # -- received -------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class Owner:
                 continue
             self._accepted.add(message.id)
             try:
-                event = decode_received(message.event)
+                event = decode_received(message.event, message.values)
             except msgspec.MsgspecError:
                 self._unreadable.append(message)
                 continue

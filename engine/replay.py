@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from perdure.engine.codec import decode_events
+from perdure.engine.codec import Values, whole_events
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
     DECIDED,
@@ -38,17 +38,18 @@ def replay(program: LinkedProgram, instance_id: str, rows: Iterable[HistoryRow])
     """
     machine = Machine(program, instance_id)
     next_seq = 0
+    known = Values()
     for row in rows:
         if row.first_seq != next_seq:
             raise NonDeterminismError(f"the history has no event {next_seq}: it goes on at {row.first_seq}")
-        _replay_turn(machine, row, _events(row))
+        _replay_turn(machine, row, _events(row, known))
         next_seq = row.next_seq
     return machine
 
 
-def _events(row: HistoryRow) -> list[Event]:
+def _events(row: HistoryRow, known: Values) -> list[Event]:
     try:
-        return decode_events(row.events)
+        return whole_events(row.events, row.values, known)
     except msgspec.MsgspecError as error:
         raise NonDeterminismError(f"event {row.first_seq} and after cannot be read: {error}") from error
 

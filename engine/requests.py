@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 
 from perdure.engine import clock
+from perdure.engine.codec import split_received
 from perdure.engine.errors import Conflict, OutcomeUnknown, PerdureError
 from perdure.engine.instance import Instance
-from perdure.engine.linked import LinkedProgram, encode_json
+from perdure.engine.linked import LinkedProgram
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import AuditEntry, Message, PayloadRow, Request
+from perdure.engine.store.rows import AuditEntry, Message, Request
+from perdure.engine.turn import payload_rows
 
 
 class Ask:
@@ -91,9 +93,10 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
     if ask.instance is None:
         earlier = store.send(ask.message, ask.request, ask.audit)
     else:
-        value = encode_json(ask.event.input)
-        payload = PayloadRow(instance=ask.instance.id, key="input", value=value)
-        earlier = store.start(ask.instance, payload, ask.message, ask.request, ask.audit)
+        *_, payload = payload_rows(ask.instance.id, "input", ask.event.input)
+        text, values = split_received(ask.event)
+        message = msgspec.structs.replace(ask.message, event=text, values=values)
+        earlier = store.start(ask.instance, payload, message, ask.request, ask.audit)
     if earlier is not None:
         check_repeated(ask, earlier)
     return earlier

@@ -14,7 +14,6 @@ import msgspec
 from perdure.engine.codec import encode_received
 from perdure.engine.events import RESULTS, ExecutionStarted, TimerFired, kind
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
-from perdure.engine.linked import encode_json
 from perdure.engine.store.rows import (
     AuditEntry,
     Checkpoint,
@@ -26,7 +25,7 @@ from perdure.engine.store.rows import (
     TimerRow,
 )
 from perdure.engine.tasks import result_id, row_of, task_of
-from perdure.engine.turn import Input, Turn
+from perdure.engine.turn import Input, Turn, payload_rows
 
 KEPT_GENERATIONS = 1
 """Histories of earlier generations that are kept."""
@@ -173,8 +172,7 @@ def _payloads(turn: Turn, fresh: bool) -> tuple[PayloadRow, ...]:
     if not fresh:
         return tuple(turn.payloads)
     started = next(each.event for each in turn.taken if isinstance(each.event, ExecutionStarted))
-    value = encode_json(started.input)
-    return (PayloadRow(instance=turn.instance.id, key="input", value=value), *turn.payloads)
+    return (*payload_rows(turn.instance.id, "input", started.input), *turn.payloads)
 
 
 def _timers(hot: Hot, turn: Turn) -> tuple[TimerRow, ...]:

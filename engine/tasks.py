@@ -6,13 +6,17 @@ from typing import Any
 
 import msgspec
 
+from perdure.engine.codec import Values, stored_value
 from perdure.engine.events import TaskScheduled
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import TaskRow
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One attempt of an activity call. ``digest`` is the Program's, for ``output`` of the step."""
+    """One attempt of an activity call. ``digest`` is the Program's, for ``output`` of the step.
+
+    ``stored`` is the key of an ``input`` that is kept apart: only in a row, never where it is run.
+    """
 
     instance: str
     execution: str
@@ -25,6 +29,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     attempt: int
     has_input: bool
     input: Any
+    stored: str | None = None
 
     @property
     def id(self) -> tuple[str, int]:
@@ -46,11 +51,14 @@ def task_of(instance: Instance, execution: str, seq: int, event: TaskScheduled) 
         attempt=event.attempt,
         has_input=event.has_input,
         input=event.input,
+        stored=None if event.stored is None else event.stored["input"],
     )
 
 
 def row_of(task: Task, slot: int, queue: str, deliveries: int = 0) -> TaskRow:
-    """The row that hands the task to whoever claims it."""
+    """The row that hands the task to whoever claims it; a large input is in the history's values."""
+    if task.stored is None and (key := stored_value(task.input, {})) is not None:
+        task = msgspec.structs.replace(task, input=None, stored=key)
     return TaskRow(
         execution=task.execution,
         seq=task.seq,
@@ -64,8 +72,11 @@ def row_of(task: Task, slot: int, queue: str, deliveries: int = 0) -> TaskRow:
 
 
 def task_in(row: TaskRow) -> Task:
-    """The task in a row. Raises ``msgspec.DecodeError``."""
-    return msgspec.json.decode(row.body, type=Task)
+    """The task in a row, with its input. Raises ``msgspec.MsgspecError``."""
+    task = msgspec.json.decode(row.body, type=Task)
+    if task.stored is None:
+        return task
+    return msgspec.structs.replace(task, input=Values().get(task.stored, row.values), stored=None)
 
 
 def result_id(execution: str, seq: int) -> str:

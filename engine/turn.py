@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from perdure.engine import keys
-from perdure.engine.codec import decode_events, encode_events
+from perdure.engine.codec import decode_events, split_events, stored_value
 from perdure.engine.events import (
     RESULTS,
     ContinueAsNew,
@@ -90,6 +90,8 @@ class Running:
         self.at = 0
         self.size = 0
         """Bytes of history of this generation: what it costs to keep, or to load again."""
+        self.stored: set[str] = set()
+        """Keys of the large values that the history of this generation refers to."""
 
     @classmethod
     def load(cls, loaded: Loaded, program: LinkedProgram) -> Running:
@@ -100,6 +102,9 @@ class Running:
             last = loaded.history[-1]
             running.next_seq, running.at = last.next_seq, last.at
             running.size = sum(len(row.events) for row in loaded.history)
+            texts = {key: text for row in loaded.history for key, text in row.values.items()}
+            running.stored = set(texts)
+            running.size += sum(map(len, texts.values()))
         return running
 
     @property
@@ -203,10 +208,9 @@ class _Turning:
     def _complete(self, event: ExecutionCompleted) -> None:
         instance_id = self.running.instance.id
         if event.error is None:
-            value = PayloadRow(instance=instance_id, key="output", value=encode_json(event.output))
+            self.turn.payloads += payload_rows(instance_id, "output", event.output)
         else:
-            value = PayloadRow(instance=instance_id, key="error", value=encode_json(event.error))
-        self.turn.payloads.append(value)
+            self.turn.payloads += payload_rows(instance_id, "error", event.error)
         self._end(Status(event.status), reason=None)
 
     def _terminate(self, event: ExecutionTerminated) -> None:
@@ -235,6 +239,7 @@ class _Turning:
         running.instance = self._with_custom_status(running.instance)
         self.first_seq = running.next_seq = 0
         running.size = 0
+        running.stored = set()
         running.machine = Machine(running.program, running.instance.id)
         running.instance = msgspec.structs.replace(
             running.instance,
@@ -251,7 +256,10 @@ class _Turning:
     # -- rows ------------------------------------------------------------------------------------
 
     def _close_row(self) -> None:
-        instance, text = self.running.instance, encode_events(self.events)
+        instance, stored = self.running.instance, self.running.stored
+        text, values = split_events(self.events)
+        new = {key: value for key, value in values.items() if key not in stored}
+        stored.update(new)
         self.turn.history.append(
             HistoryRow(
                 instance=instance.id,
@@ -261,9 +269,10 @@ class _Turning:
                 open=0,
                 at=self.at,
                 events=text,
+                values=new,
             )
         )
-        self.running.size += len(text)
+        self.running.size += len(text) + sum(map(len, new.values()))
         self.first_seq = self.running.next_seq
         self.events = []
 
@@ -289,8 +298,20 @@ class _Turning:
         return msgspec.structs.replace(instance, custom_status=text, updated_at=self.at)
 
 
+def payload_rows(instance: str, key: str, value: Any) -> list[PayloadRow]:
+    """A value that stays as long as its instance, under a key; a large one apart, for others share it."""
+    values: dict[str, str] = {}
+    apart = stored_value(value, values)
+    text = encode_json(value) if apart is None else apart
+    rows = [PayloadRow(instance=instance, key=key, value=text) for key, text in values.items()]
+    return [*rows, PayloadRow(instance=instance, key=key, value=text)]
+
+
 def open_work(rows: Sequence[HistoryRow]) -> tuple[dict[int, TaskScheduled], set[int]]:
-    """The open tasks and timers of a generation by their ``seq``, read off its history alone."""
+    """The open tasks and timers of a generation by their ``seq``, read off its history alone.
+
+    Large inputs of tasks are only referred to, as in a task's row.
+    """
     tasks, timers = dict[int, TaskScheduled](), set[int]()
     for row in rows:
         for seq, event in enumerate(decode_events(row.events), row.first_seq):

@@ -11,10 +11,13 @@ from typing import Any
 
 import msgspec
 
+from perdure.engine.codec import whole_events
 from perdure.engine.events import Event, TimerCreated, kind
 from perdure.engine.instance import Instance
-from perdure.engine.store.rows import Definition, Worker
+from perdure.engine.store.rows import Definition, HistoryRow, Worker
 
+SHOWN = 64 << 10
+"""Characters of a large value's JSON that a history shows in place."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,6 +62,12 @@ def instance_view(instance: Instance, payloads: Mapping[str, str]) -> dict[str, 
     return {name: row[name] for name in names[:at]} | values | {name: row[name] for name in names[at:]}
 
 
+def row_views(row: HistoryRow) -> list[dict[str, Any]]:
+    """Events of one turn, with values up to ``SHOWN`` bytes; of larger ones the keys, in ``stored``."""
+    shown = {key: text for key, text in row.values.items() if len(text) <= SHOWN}
+    return event_views(row.first_seq, row.at, whole_events(row.events, shown, lenient=True))
+
+
 def event_views(first_seq: int, at: int, events: Iterable[Event]) -> list[dict[str, Any]]:
     """Events of one turn: ``seq``, ``at``, ``type``, then what is theirs alone."""
     text = time_text(at)
@@ -69,11 +78,16 @@ def event_views(first_seq: int, at: int, events: Iterable[Event]) -> list[dict[s
 
 
 def _fields(event: Event) -> dict[str, Any]:
-    fields = {name: getattr(event, name) for name in event.__struct_fields__}
+    fields = {name: getattr(event, name) for name in event.__struct_fields__ if name != "stored"}
+    if event.stored is not None:
+        fields["stored"] = event.stored
     if isinstance(event, TimerCreated):
         fields["fire_at"] = time_text(event.fire_at)
     if "carried" in fields and not isinstance(fields["carried"], int):
-        fields["carried"] = [{"name": each.name, "input": each.input} for each in fields["carried"]]
+        fields["carried"] = [
+            {"name": each.name, "input": each.input} | ({"stored": each.stored} if each.stored else {})
+            for each in fields["carried"]
+        ]
     return fields
 
 

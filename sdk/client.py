@@ -172,6 +172,10 @@ class Client:
         }
         return self._document("GET", f"/instances/{_quoted(instance_id)}/history", query)
 
+    def payload(self, instance_id: str, key: str) -> Any:
+        """A large value of an instance, by the key that its history shows. Raises ``NotFound``."""
+        return self._document("GET", f"/instances/{_quoted(instance_id)}/payloads/{_quoted(key)}")
+
     def waiting(self, instance_id: str) -> list[Document]:
         """What an instance waits for now."""
         return _items(self._send("GET", f"/instances/{_quoted(instance_id)}/explain"))

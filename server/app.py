@@ -41,6 +41,7 @@ _ROUTES = [
     _route("/instances", GET=instances.list_instances, POST=instances.start),
     _route("/instances/{id}", GET=instances.show),
     _route("/instances/{id}/history", GET=instances.history),
+    _route("/instances/{id}/payloads/{key}", GET=instances.payload),
     _route("/instances/{id}/explain", GET=instances.explain),
     _route("/instances/{id}/queries/{name}", GET=instances.query),
     _route("/instances/{id}/events/{name}", POST=instances.raise_event),

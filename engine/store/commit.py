@@ -25,6 +25,7 @@ from perdure.engine.store.rows import (
     PayloadRow,
     TaskRow,
     TimerRow,
+    kept_values,
 )
 from perdure.engine.store.transaction import Transaction
 
@@ -66,6 +67,8 @@ class _Rows:
 
     def _add(self, turn: Checkpoint) -> None:
         self.history += turn.history
+        for row in turn.history:
+            self.payloads += kept_values(row)
         self.consumed += [(id_,) for id_ in turn.consumed]
         self.payloads += turn.payloads
         self.timers += turn.timers
@@ -97,6 +100,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     tx.structs(s.PAYLOAD_PUT, sorted(rows.payloads, key=_by_payload))
     tx.structs(s.HISTORY_INSERT, sorted(rows.history, key=_by_history))
     tx.tuples(s.HISTORY_FORGET, sorted(rows.forgotten))
+    tx.tuples(s.PAYLOAD_FORGET, sorted(rows.forgotten))
     _expect(len(rows.consumed), tx.tuples(s.INBOX_DELETE, sorted(rows.consumed)), _NOT_THERE)
     tx.tuples(s.INBOX_DELETE, sorted((id_,) for id_ in batch.discard))
     opened, closed = _net(rows.timers, rows.timers_closed)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from perdure.engine.codec import is_key, keys_in
 from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused, StoreError
 from perdure.engine.instance import SLOTS, Instance
 from perdure.engine.store.clock import StoreClock
@@ -20,6 +21,7 @@ from perdure.engine.store.memory_entities import MemoryEntities
 from perdure.engine.store.memory_letters import MemoryLetters
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.rows import (
+    NO_VALUES,
     AuditEntry,
     AuditQuery,
     Batch,
@@ -37,6 +39,7 @@ from perdure.engine.store.rows import (
     TaskRow,
     TimerRow,
     Worker,
+    kept_values,
 )
 
 Key = tuple[str, int]
@@ -63,7 +66,7 @@ class MemoryStore(MemoryEntities, MemoryLetters):
         self._workers: dict[str, Worker] = {}
         self._slots: dict[int, str | None] = dict.fromkeys(range(SLOTS))
         self._instances: dict[str, Instance] = {}
-        self._payloads: dict[tuple[str, str], str] = {}
+        self._payloads: dict[tuple[str, str], PayloadRow] = {}
         self._history: dict[tuple[str, int], dict[int, HistoryRow]] = {}
         self._inbox: dict[str, tuple[int, Message]] = {}
         self._timers: dict[Key, TimerRow] = {}
@@ -256,10 +259,17 @@ class MemoryStore(MemoryEntities, MemoryLetters):
         elif turn.instance is not None and turn.before is not None:
             self._update(turn.instance, turn.execution, turn.before)
         for payload in turn.payloads:
-            self._put(self._payloads, (payload.instance, payload.key), payload.value)
+            self._keep(payload)
         for row in turn.history:
-            self._insert(self._generation(row.instance, row.generation), row.first_seq, row)
+            for value in kept_values(row):
+                self._keep(value)
+            without = _replace(row, values=NO_VALUES)
+            self._insert(self._generation(row.instance, row.generation), row.first_seq, without)
         if turn.forget_before is not None:
+            for kept in tuple(self._payloads.values()):
+                last = kept.generation
+                if kept.instance == turn.id and last is not None and last < turn.forget_before:
+                    self._delete(self._payloads, (kept.instance, kept.key))
             for instance, generation in tuple(self._history):
                 if instance == turn.id and generation < turn.forget_before:
                     self._delete(self._history, (instance, generation))
@@ -312,6 +322,24 @@ class MemoryStore(MemoryEntities, MemoryLetters):
     def _delete_all(self, table: dict[Any, Any], keys: list[Any]) -> int:
         return sum(self._delete(table, key) for key in keys)
 
+    def _keep(self, payload: PayloadRow) -> None:
+        """Write a value; what is kept for ever stays so, else the latest generation counts."""
+        key = payload.instance, payload.key
+        present = self._payloads.get(key)
+        if present is not None:
+            both = (present.generation, payload.generation)
+            generation = None if None in both else max(each for each in both if each is not None)
+            payload = _replace(payload, generation=generation)
+        self._put(self._payloads, key, payload)
+
+    def _values(self, instance: str, text: str) -> dict[str, str]:
+        """The values that a text refers to."""
+        found = {key: self._payloads.get((instance, key)) for key in keys_in(text)}
+        return {key: row.value for key, row in found.items() if row is not None}
+
+    def _whole(self, row: HistoryRow) -> HistoryRow:
+        return _replace(row, values=self._values(row.instance, row.events))
+
     def _update(self, instance: Instance, execution: str, before: str) -> None:
         """Replace the row but for what never changes: slot, name, creation, parent."""
         row = self._instances.get(instance.id)
@@ -326,7 +354,7 @@ class MemoryStore(MemoryEntities, MemoryLetters):
         return self._history[instance, generation]
 
     def _receive(self, message: Message) -> None:
-        self._insert(self._inbox, message.id, (self._next_ord(), message))
+        self._insert(self._inbox, message.id, (self._next_ord(), _replace(message, values=NO_VALUES)))
 
     def _hold(self, id_: str) -> None:
         if id_ in self._inbox:
@@ -357,7 +385,7 @@ class MemoryStore(MemoryEntities, MemoryLetters):
         rows = self._history.get((instance.id, instance.generation), {})
         return Loaded(
             instance=instance,
-            history=tuple(rows[seq] for seq in sorted(rows)),
+            history=tuple(self._whole(rows[seq]) for seq in sorted(rows)),
             held=len(self._held(instance.id)),
         )
 
@@ -390,7 +418,10 @@ class MemoryStore(MemoryEntities, MemoryLetters):
                 for _, message in self._oldest()
                 if message.slot in mine and message.due <= now and not message.held
             )
-            return [message for message, _ in zip(ready, range(limit), strict=False)]
+            return [
+                _replace(message, values=self._values(message.instance, message.event))
+                for message, _ in zip(ready, range(limit), strict=False)
+            ]
 
     def timers(self, slots: Iterable[int], until: int, limit: int) -> list[TimerRow]:
         with self._read():
@@ -454,7 +485,7 @@ class MemoryStore(MemoryEntities, MemoryLetters):
             for task in ready[:limit]:
                 taken = _replace(task, worker=worker, deliveries=task.deliveries + 1)
                 self._put(self._tasks, (task.execution, task.seq), taken)
-                claimed.append(taken)
+                claimed.append(_replace(taken, values=self._values(task.instance, task.body)))
         return claimed
 
     def _due(self, now: int, names: Sequence[str], queues: Sequence[str]) -> list[TaskRow]:
@@ -556,7 +587,9 @@ class MemoryStore(MemoryEntities, MemoryLetters):
                     raise Conflict(f"The instance {instance.id!r} exists already ({present.status}).")
                 self._remove(present)
             self._insert(self._instances, instance.id, instance)
-            self._put(self._payloads, (payload.instance, payload.key), payload.value)
+            self._keep(payload)
+            for key, value in message.values.items():
+                self._keep(PayloadRow(instance=instance.id, key=key, value=value))
             self._receive(message)
             self._note(audit, self._clock.now())
             return None
@@ -603,7 +636,20 @@ class MemoryStore(MemoryEntities, MemoryLetters):
 
     def payloads(self, instance_id: str) -> dict[str, str]:
         with self._read():
-            return {key: value for (id_, key), value in self._payloads.items() if id_ == instance_id}
+            found = {
+                row.key: row.value
+                for row in self._payloads.values()
+                if row.instance == instance_id and not is_key(row.key)
+            }
+            return {
+                key: self._payloads[instance_id, text].value if is_key(text) else text
+                for key, text in found.items()
+            }
+
+    def payload(self, instance_id: str, key: str) -> str | None:
+        with self._read():
+            row = self._payloads.get((instance_id, key))
+            return None if row is None else row.value
 
     def instances(self, query: InstanceQuery) -> list[Instance]:
         with self._read():
@@ -613,7 +659,7 @@ class MemoryStore(MemoryEntities, MemoryLetters):
     def history(self, instance_id: str, generation: int, after: int, limit: int) -> list[HistoryRow]:
         with self._read():
             rows = self._history.get((instance_id, generation), {})
-            return [rows[seq] for seq in sorted(rows) if seq >= after][:limit]
+            return [self._whole(rows[seq]) for seq in sorted(rows) if seq >= after][:limit]
 
     def audit(self, query: AuditQuery) -> list[AuditEntry]:
         with self._read():

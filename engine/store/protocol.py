@@ -185,7 +185,9 @@ class Clients(Protocol):
         *,
         if_exists: IfExists = "reject",
     ) -> Request | None:
-        """Insert the pending instance, its input and its start message; ``audit`` says who did it.
+        """Insert the pending instance, its input and its start message with the values of both.
+
+        ``audit`` says who did it.
 
         Returns the request that was carried out under this key before, and does nothing then. When the id
         exists, ``reuse`` writes the request alone and ``replace_ended`` purges an instance that has ended
@@ -216,7 +218,10 @@ class Clients(Protocol):
         """The row of an instance."""
 
     def payloads(self, instance_id: str) -> dict[str, str]:
-        """Its ``input``, ``output`` and ``error``, as far as there are any."""
+        """Its ``input``, ``output`` and ``error``, as far as there are any, whole."""
+
+    def payload(self, instance_id: str, key: str) -> str | None:
+        """One of its values by its key."""
 
     def instances(self, query: InstanceQuery) -> list[Instance]:
         """Rows that match, newest first (``created_at``, then id)."""

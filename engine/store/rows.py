@@ -1,11 +1,14 @@
 """What crosses the boundary to the database: plain records, one a kind of row, and the batch.
 
 Times are microseconds since 1970 UTC. ``events``, ``event``, ``body``, ``value`` and ``answer`` are
-JSON text that the store keeps as written and never looks into.
+JSON text that the store keeps as written and never looks into, but for one thing: keys of values that
+are kept apart (``codec``) stand in it as they are. ``values`` are the texts behind such keys. Whoever
+writes a row gives those that the instance may not have yet; whoever reads one gets all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -15,6 +18,7 @@ from perdure.engine.instance import Instance, Status
 IfExists = Literal["reject", "reuse", "replace_ended"]
 """What a start does when its id is in use: it is refused, or leaves the instance that is there, or purges it
 first if it has ended."""
+NO_VALUES: Mapping[str, str] = {}
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -31,14 +35,28 @@ class HistoryRow(Row, frozen=True, kw_only=True):
     open: int
     at: int
     events: str
+    values: Mapping[str, str] = NO_VALUES
 
 
 class PayloadRow(Row, frozen=True, kw_only=True):
-    """A value kept apart from the hot rows: ``key`` is ``input``, ``output`` or ``error``."""
+    """A value kept apart from the hot rows: ``key`` is ``input``, ``output``, ``error`` or made of its hash.
+
+    ``value`` of one of the first three may be the key of another. ``generation`` is the last one whose
+    history refers to the value: it goes when that is forgotten, and stays as long as its instance with None.
+    """
 
     instance: str
     key: str
     value: str
+    generation: int | None = None
+
+
+def kept_values(row: HistoryRow) -> list[PayloadRow]:
+    """The values that come with a history row, for as long as its generation is kept."""
+    return [
+        PayloadRow(instance=row.instance, key=key, value=value, generation=row.generation)
+        for key, value in row.values.items()
+    ]
 
 
 class TimerRow(Row, frozen=True, kw_only=True):
@@ -68,6 +86,7 @@ class TaskRow(Row, frozen=True, kw_only=True):
     due: int = 0
     worker: str | None = None
     deliveries: int = 0
+    values: Mapping[str, str] = NO_VALUES
 
 
 class Message(Row, frozen=True, kw_only=True):
@@ -86,6 +105,7 @@ class Message(Row, frozen=True, kw_only=True):
     execution: str | None = None
     due: int = 0
     held: bool = False
+    values: Mapping[str, str] = NO_VALUES
 
 
 class Request(Row, frozen=True, kw_only=True):
@@ -229,9 +249,9 @@ class Checkpoint(Row, frozen=True, kw_only=True):
     ``instance`` is the row to insert (``before`` is None) or the new state of a row whose status is
     ``before``; None where nothing of the narrow row changes. ``execution`` is the one that the turn
     found. ``history`` has one row, or two at continue-as-new. ``consumed`` are ids of inbox rows that
-    must be there; ``tasks_closed`` need not be. ``forget_before`` deletes earlier generations.
-    ``replaces``: should the id of the row to insert belong to an instance that ended in an earlier
-    transaction, that one is purged first.
+    must be there; ``tasks_closed`` need not be. ``forget_before`` deletes earlier generations, and the values
+    that only they refer to. ``replaces``: should the id of the row to insert belong to an instance that ended
+    in an earlier transaction, that one is purged first.
     """
 
     id: str

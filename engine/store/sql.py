@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
 
+from perdure.engine.codec import is_key
 from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
-from perdure.engine.store import commit, purge
+from perdure.engine.store import commit, purge, values
 from perdure.engine.store import statements as s
 from perdure.engine.store.entities import SqlEntities
 from perdure.engine.store.letters import SqlLetters
@@ -207,7 +208,7 @@ class SqlStore(SqlEntities, SqlLetters, ABC):
             timed = tx.rows_of_slots(s.INBOX_TIMED, mine, limit=limit, now=tx.now)
             if timed:
                 rows = sorted(rows + timed)[:limit]
-            return [to_message(row[1:]) for row in rows]
+            return values.of_messages(tx, [to_message(row[1:]) for row in rows])
 
     def timers(self, slots: Iterable[int], until: int, limit: int) -> list[TimerRow]:
         with self._read() as tx:
@@ -259,6 +260,7 @@ class SqlStore(SqlEntities, SqlLetters, ABC):
             places = min(limit - len(claimed), suspects or 0)
             claimed += _due(tx, names, queues, places, least=below, below=max_deliveries)
             tx.tuples(s.TASK_CLAIM, [(worker, task.execution, task.seq) for task in claimed])
+            claimed = values.of_tasks(tx, claimed)
         return [
             msgspec.structs.replace(task, worker=worker, deliveries=task.deliveries + 1) for task in claimed
         ]
@@ -336,7 +338,7 @@ class SqlStore(SqlEntities, SqlLetters, ABC):
                 purge.remove(tx, [present])
             tx.mappings(s.INSTANCE_INSERT, [from_instance(instance)])
             tx.mappings(s.TAGS_INSERT, from_tags([instance]))
-            tx.structs(s.PAYLOAD_PUT, [payload])
+            tx.structs(s.PAYLOAD_PUT, [payload, *values.of_start(message)])
             tx.structs(s.INBOX_INSERT, [message])
             commit.write_audit(tx, [audit])
             return None
@@ -374,7 +376,14 @@ class SqlStore(SqlEntities, SqlLetters, ABC):
 
     def payloads(self, instance_id: str) -> dict[str, str]:
         with self._read() as tx:
-            return dict(tx.rows(s.PAYLOADS, the_instance=instance_id))
+            found: dict[str, str] = dict(tx.rows(s.PAYLOADS, the_instance=instance_id))
+            texts = values.read(tx, [instance_id], [text for text in found.values() if is_key(text)])
+            return {key: texts.get((instance_id, text), text) for key, text in found.items()}
+
+    def payload(self, instance_id: str, key: str) -> str | None:
+        with self._read() as tx:
+            row = tx.row(s.PAYLOAD, the_instance=instance_id, the_key=key)
+        return None if row is None else str(row[0])
 
     def instances(self, query: InstanceQuery) -> list[Instance]:
         with self._read() as tx:
@@ -385,7 +394,7 @@ class SqlStore(SqlEntities, SqlLetters, ABC):
             rows = tx.rows(
                 s.HISTORY, the_instance=instance_id, the_generation=generation, after=after, limit=limit
             )
-            return [to_history(row) for row in rows]
+            return values.of_history(tx, [to_history(row) for row in rows])
 
     def audit(self, query: AuditQuery) -> list[AuditEntry]:
         with self._read() as tx:
@@ -398,8 +407,9 @@ def _slots_of(tx: Transaction, worker: str) -> frozenset[int]:
 
 def _loaded(tx: Transaction, instance: Instance) -> Loaded:
     rows = tx.rows(s.HISTORY_ALL, the_instance=instance.id, the_generation=instance.generation)
+    history = values.of_history(tx, [to_history(row) for row in rows])
     held = tx.row(s.HELD_COUNT, the_instance=instance.id)
-    return Loaded(instance=instance, history=tuple(map(to_history, rows)), held=held[0] if held else 0)
+    return Loaded(instance=instance, history=tuple(history), held=held[0] if held else 0)
 
 
 def _task_keys(tx: Transaction, execution: str) -> list[tuple[str, int]]:

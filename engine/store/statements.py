@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
+    case,
     delete,
     exists,
     false,
@@ -112,8 +113,18 @@ INSTANCE_UPDATE = (
 TAGS_DELETE = delete(t.instance_tags).where(_is(t.instance_tags.c.instance))
 TAGS_INSERT = insert(t.instance_tags)
 _PAYLOAD = upsert(t.payloads)
+# What is kept for ever stays so; else it is kept for the latest generation that refers to it.
+_GENERATION = case(
+    (or_(t.payloads.c.generation.is_(None), _PAYLOAD.excluded.generation.is_(None)), null()),
+    (t.payloads.c.generation > _PAYLOAD.excluded.generation, t.payloads.c.generation),
+    else_=_PAYLOAD.excluded.generation,
+)
 PAYLOAD_PUT = _PAYLOAD.on_conflict_do_update(
-    index_elements=list(t.payloads.primary_key), set_={"value": _PAYLOAD.excluded.value}
+    index_elements=list(t.payloads.primary_key),
+    set_={"value": _PAYLOAD.excluded.value, "generation": _GENERATION},
+)
+PAYLOAD_FORGET = delete(t.payloads).where(
+    _is(t.payloads.c.instance), t.payloads.c.generation < bindparam("generation")
 )
 HISTORY_FORGET = delete(t.history).where(
     _is(t.history.c.instance), t.history.c.generation < bindparam("generation")
@@ -281,7 +292,15 @@ DEFINITIONS = select(t.definitions).order_by(
 DEFINITIONS_NAMED = DEFINITIONS.where(_is(t.definitions.c.name))
 PROGRAM_PUT = upsert(t.programs).on_conflict_do_nothing(index_elements=["digest"])
 PROGRAM = select(t.programs.c.program).where(_is(t.programs.c.digest))
-PAYLOADS = select(t.payloads.c.key, t.payloads.c.value).where(_is(t.payloads.c.instance))
+_WHOLE: list[ColumnElement[str]] = [literal_column(f"'{key}'") for key in ("input", "output", "error")]
+PAYLOADS = select(t.payloads.c.key, t.payloads.c.value).where(
+    _is(t.payloads.c.instance), t.payloads.c.key.in_(_WHOLE)
+)
+PAYLOAD = select(t.payloads.c.value).where(_is(t.payloads.c.instance), _is(t.payloads.c.key))
+VALUES = select(t.payloads.c.instance, t.payloads.c.key, t.payloads.c.value).where(
+    t.payloads.c.instance.in_(bindparam("instances", expanding=True)),
+    t.payloads.c.key.in_(bindparam("keys", expanding=True)),
+)
 HISTORY = HISTORY_ALL.where(t.history.c.first_seq >= bindparam("after")).limit(bindparam("limit"))
 DEAD_LETTER = select(t.dead_letters).where(_is(t.dead_letters.c.ord))
 DEAD_LETTER_DELETE = delete(t.dead_letters).where(_is(t.dead_letters.c.ord))

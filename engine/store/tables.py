@@ -110,7 +110,7 @@ requests = _short(
     "requests", _key("route"), _key("target"), _key("key"), _some("fingerprint"), _some("answer")
 )
 
-payloads = _long("payloads", _key("instance"), _key("key"), _some("value"))
+payloads = _long("payloads", _key("instance"), _key("key"), _some("value"), _maybe("generation", Integer()))
 
 history = _long(
     "history",

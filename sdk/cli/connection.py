@@ -45,6 +45,8 @@ class Hub(Protocol):
         cursor: str | None = None,
     ) -> dict[str, Any]: ...
 
+    def payload(self, instance_id: str, key: str, /) -> Any: ...
+
     def history(
         self,
         instance_id: str,

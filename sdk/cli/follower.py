@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from perdure.engine.codec import decode_events
+from perdure.engine.codec import whole_events
 from perdure.engine.events import DECIDED, Event, ExecutionTerminated
 from perdure.engine.machine import Machine
 from perdure.engine.programs import Programs
@@ -60,7 +60,7 @@ class Follower:
             rows = len(found) == _PAGE
 
     def _turn(self, machine: Machine, row: HistoryRow) -> Iterator[Happened]:
-        for seq, event in enumerate(decode_events(row.events), row.first_seq):
+        for seq, event in enumerate(whole_events(row.events, row.values), row.first_seq):
             if not isinstance(event, (*DECIDED, ExecutionTerminated)):
                 machine.step(event, seq, row.at)
             yield Happened(self._generation, seq, row.at, event, machine)

@@ -45,7 +45,13 @@ def _all(hub: Hub, instance_id: str, generation: int | None) -> list[dict[str, A
     while page["next"] is not None:
         page = hub.history(instance_id, cursor=page["next"], limit=1000)
         events += page["items"]
-    return events
+    return [_whole(hub, instance_id, event) for event in events]
+
+
+def _whole(hub: Hub, instance_id: str, event: dict[str, Any]) -> dict[str, Any]:
+    """An event with the values that a page is too small for."""
+    stored = event.pop("stored", {})
+    return event | {name: hub.payload(instance_id, key) for name, key in stored.items()}
 
 
 def _refuse_generation(instance: dict[str, Any], generation: int) -> None:

@@ -109,6 +109,13 @@ async def history(request: Request) -> Response:
     return answer(page)
 
 
+async def payload(request: Request) -> Response:
+    """A large value of an instance, by the key that its history shows."""
+    Query(request)
+    api = api_of(request)
+    return answer(await api.call(api.client.payload, path_text(request, "id"), path_text(request, "key")))
+
+
 async def explain(request: Request) -> Response:
     """What an instance waits for now."""
     Query(request)

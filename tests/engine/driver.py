@@ -20,7 +20,7 @@ from perdure.compiler.encode import encode
 from perdure.dsl import Severity, load
 from perdure.dsl.source import Source
 from perdure.engine.activities import Context, Registry
-from perdure.engine.codec import decode_events, encode_events, encode_received
+from perdure.engine.codec import encode_events, encode_received, split_received, whole_events
 from perdure.engine.errors import FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.events import (
     DECIDED,
@@ -37,16 +37,16 @@ from perdure.engine.events import (
 )
 from perdure.engine.executor import Executor
 from perdure.engine.instance import Instance, Status, slot_of
-from perdure.engine.linked import LinkedProgram, encode_json, link
+from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.machine import LogLine
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import HistoryRow, Message, PayloadRow, Worker
+from perdure.engine.store.rows import HistoryRow, Message, Worker
 from perdure.engine.tasks import Task, task_in
-from perdure.engine.turn import open_work
+from perdure.engine.turn import open_work, payload_rows
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
@@ -227,8 +227,10 @@ class Hub:
         """Start an instance of a document, as a client beside the owner would; nothing runs yet."""
         program = compiled(text) if isinstance(text, str) else text
         instance, event = self._new(program, input, id)
-        payload = PayloadRow(instance=id, key="input", value=encode_json(input))
-        self.store.start(instance, payload, self._message(id, event), None)
+        *_, payload = payload_rows(id, "input", input)
+        text, values = split_received(event)
+        message = msgspec.structs.replace(self._message(id, event), event=text, values=values)
+        self.store.start(instance, payload, message, None)
         return id
 
     def begin(self, text: str | LinkedProgram, input: Any = None, *, id: str = "i") -> str:
@@ -345,7 +347,7 @@ class Hub:
 
     def events(self, id: str = "i", generation: int | None = None) -> list[Event]:
         """Its events."""
-        return [event for row in self.rows(id, generation) for event in decode_events(row.events)]
+        return [event for row in self.rows(id, generation) for event in whole_events(row.events, row.values)]
 
     def kinds(self, id: str = "i") -> list[str]:
         """The names of its events."""
@@ -388,7 +390,7 @@ def check_prefixes(program: LinkedProgram, id: str, rows: list[HistoryRow]) -> N
     """
     stride = 1 + (rows[-1].next_seq // MAX_PREFIXES if rows else 0)
     for count, row in enumerate(rows):
-        events = decode_events(row.events)
+        events = whole_events(row.events, row.values)
         for cut in range(1, len(events) + 1):
             whole = row is rows[-1] and cut == len(events)
             if (row.first_seq + cut) % stride and not whole:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from perdure.engine import keys
 from perdure.engine.activities import ActivityError, RetryAfter
-from perdure.engine.codec import decode_events
+from perdure.engine.codec import whole_events
 from perdure.engine.events import TaskCanceled, TimerCreated
 from perdure.engine.retry import MAX_DELAY, backoff
 from tests.engine.driver import SECOND, START, Hub
@@ -19,7 +19,7 @@ from tests.engine.functions import flaky, offer
 
 def waits(hub: Hub) -> list[float]:
     """The seconds of each wait between attempts, in order."""
-    times = ((row.at, event) for row in hub.rows() for event in decode_events(row.events))
+    times = ((row.at, event) for row in hub.rows() for event in whole_events(row.events, row.values))
     return [
         (event.fire_at - at) / SECOND
         for at, event in times

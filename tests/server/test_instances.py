@@ -274,6 +274,23 @@ def test_history_is_read_in_pages(http: TestClient) -> None:
     assert seen == list(range(len(seen)))
 
 
+def test_a_large_value_is_fetched_by_its_key(http: TestClient) -> None:
+    """A page shows what is over 64 KiB as a key, under which the value is given."""
+    value = "x" * 70_000
+    path = given_instance(http, "echo", input=value)
+    assert ended(http, path)["output"] == value
+    started, done = http.get(f"{path}/history").json()["items"]
+    assert (started["input"], done["output"]) == (None, None)
+    assert started["stored"]["input"] == done["stored"]["output"]
+    assert http.get(f"{path}/payloads/{started['stored']['input']}").json() == value
+
+
+@pytest.mark.parametrize("key", ["input", "sha256:0", "sha256:" + "0" * 64])
+def test_an_unknown_key_is_not_found(http: TestClient, key: str) -> None:
+    """Only what a history shows is there."""
+    assert refusal(http.get(f"{given_instance(http, 'echo')}/payloads/{key}"))[0] == 404
+
+
 @pytest.mark.parametrize("query", ["generation=0", "limit=1001", "type=TaskFailed", "cursor=x"])
 def test_a_history_query_is_read_strictly(http: TestClient, query: str) -> None:
     """What the history cannot be asked is 422."""

@@ -8,10 +8,13 @@ from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_audit import AuditConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
+from tests.engine.store.conformance_payloads import PayloadConformance
 from tests.engine.store.factory import Hub, memory_hub
 
 
-class TestMemoryStore(StoreConformance, AuditConformance, LifeConformance, LettersConformance):
+class TestMemoryStore(
+    StoreConformance, AuditConformance, LifeConformance, LettersConformance, PayloadConformance
+):
     """The reference model keeps its own promises."""
 
     @pytest.fixture

@@ -9,10 +9,13 @@ from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_audit import AuditConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
+from tests.engine.store.conformance_payloads import PayloadConformance
 from tests.engine.store.factory import Hub, sqlite_hub
 
 
-class TestSqliteStore(StoreConformance, AuditConformance, LifeConformance, LettersConformance):
+class TestSqliteStore(
+    StoreConformance, AuditConformance, LifeConformance, LettersConformance, PayloadConformance
+):
     """A file keeps every promise of a store."""
 
     @pytest.fixture

@@ -19,6 +19,7 @@ Long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Add the tables and columns; what is there stays."""
+    op.add_column("payloads", sa.Column("generation", sa.Integer(), nullable=True))
     _audit()
     _messages()
     _entities()

@@ -1,0 +1,67 @@
+"""Large values, which rows refer to by key: read with them, in one query however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from perdure.engine.codec import keys_in
+from perdure.engine.store import statements as s
+from perdure.engine.store.rows import HistoryRow, Message, PayloadRow, TaskRow
+from perdure.engine.store.transaction import Transaction
+
+_replace = msgspec.structs.replace
+
+
+def read(tx: Transaction, instances: Iterable[str], keys: Iterable[str]) -> dict[tuple[str, str], str]:
+    """The texts behind keys of instances, by both."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    rows = tx.rows(s.VALUES, instances=sorted(set(instances)), keys=wanted)
+    return {(instance, key): value for instance, key, value in rows}
+
+
+def of_history(tx: Transaction, rows: list[HistoryRow]) -> list[HistoryRow]:
+    """History rows of one instance with the values that they refer to."""
+    keys = [key for row in rows for key in keys_in(row.events)]
+    texts = {key: value for (_, key), value in read(tx, [row.instance for row in rows[:1]], keys).items()}
+    return [_replace(row, values=texts) if keys_in(row.events) else row for row in rows] if texts else rows
+
+
+def of_messages(tx: Transaction, rows: list[Message]) -> list[Message]:
+    """Messages with the values that they refer to."""
+    found = {row.id: keys for row in rows if (keys := keys_in(row.event))}
+    if not found:
+        return rows
+    instances = [row.instance for row in rows if row.id in found]
+    texts = read(tx, instances, [key for keys in found.values() for key in keys])
+    return [
+        _replace(row, values=_chosen(texts, row.instance, found[row.id])) if row.id in found else row
+        for row in rows
+    ]
+
+
+def of_tasks(tx: Transaction, rows: list[TaskRow]) -> list[TaskRow]:
+    """Tasks with the values that they refer to."""
+    found = {(row.execution, row.seq): keys for row in rows if (keys := keys_in(row.body))}
+    if not found:
+        return rows
+    instances = [row.instance for row in rows if (row.execution, row.seq) in found]
+    texts = read(tx, instances, [key for keys in found.values() for key in keys])
+    return [
+        _replace(row, values=_chosen(texts, row.instance, found.get((row.execution, row.seq), [])))
+        for row in rows
+    ]
+
+
+def _chosen(texts: dict[tuple[str, str], str], instance: str, keys: Sequence[str]) -> dict[str, str]:
+    return {key: texts[instance, key] for key in keys if (instance, key) in texts}
+
+
+def of_start(message: Message) -> list[PayloadRow]:
+    """The values that come with the start of an instance, for as long as it is there."""
+    return [
+        PayloadRow(instance=message.instance, key=key, value=value) for key, value in message.values.items()
+    ]

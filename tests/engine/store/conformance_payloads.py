@@ -1,0 +1,128 @@
+"""What every store must do with values that are kept apart from the rows that refer to them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from perdure.engine.codec import LARGE, split_events, split_received, stored_value
+from perdure.engine.events import EventRaised, ExecutionStarted, TaskCompleted
+from perdure.engine.instance import Instance, Status
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import HistoryRow, Message, PayloadRow
+from tests.engine.store.conformance import Fixtures
+from tests.engine.store.factory import (
+    ALL,
+    batch,
+    first_turn,
+    instance,
+    message,
+    payload,
+    row,
+    task,
+    turn,
+)
+
+BIG = "x" * LARGE
+OTHER = "y" * LARGE
+
+
+def key_of(value: str) -> str:
+    """The key under which a large value is kept."""
+    key = stored_value(value, {})
+    assert key is not None
+    return key
+
+
+def big_row(value: str = BIG, *, first_seq: int = 0, generation: int = 1, of: str = "i1") -> HistoryRow:
+    """A turn in which a task has given a large value."""
+    text, values = split_events([TaskCompleted(scheduled_seq=1, result=value)])
+    return row(of, first_seq, generation=generation, next_seq=first_seq + 1, events=text, values=values)
+
+
+def renewed(generation: int) -> Instance:
+    """The instance in a later generation."""
+    return instance(generation=generation, execution=f"i1-e{generation}")
+
+
+class PayloadConformance(Fixtures):
+    """Large values: stored once an instance, read with what refers to them, gone with it."""
+
+    def test_a_history_row_comes_with_its_values(self, store: Store) -> None:
+        """Loaded, and read as a page."""
+        store.commit(batch(first_turn(), turn("i1", big_row(first_seq=2))))
+        (loaded,) = store.load(["i1"])
+        assert loaded.history[0].values == {}
+        assert loaded.history[1].values == {key_of(BIG): msgspec.json.encode(BIG).decode()}
+        assert store.history("i1", 1, 2, 10) == [loaded.history[1]]
+
+    def test_a_value_that_is_there_need_not_be_given_again(self, store: Store) -> None:
+        """Every row that refers to it has it."""
+        again = msgspec.structs.replace(big_row(first_seq=3), values={})
+        store.commit(batch(first_turn(), turn("i1", big_row(first_seq=2))))
+        store.commit(batch(turn("i1", again)))
+        (loaded,) = store.load(["i1"])
+        assert loaded.history[1].values == loaded.history[2].values != {}
+
+    def test_a_taken_over_history_has_its_values(self, store: Store) -> None:
+        """What a new owner must know is whole."""
+        store.commit(batch(first_turn(), turn("i1", msgspec.structs.replace(big_row(first_seq=2), open=1))))
+        (loaded,) = store.load_open(ALL).loaded
+        assert key_of(BIG) in loaded.history[1].values
+
+    def test_instances_share_nothing(self, store: Store) -> None:
+        """Who has not stored a value does not find another's."""
+        text = big_row(of="i2", first_seq=2)
+        store.commit(batch(first_turn(), first_turn("i2"), turn("i1", big_row(first_seq=2))))
+        store.commit(batch(turn("i2", msgspec.structs.replace(text, values={}))))
+        assert store.payload("i1", key_of(BIG)) is not None
+        assert store.payload("i2", key_of(BIG)) is None
+        (loaded,) = store.load(["i2"])
+        assert loaded.history[1].values == {}
+
+    def test_a_claimed_task_comes_with_its_input(self, store: Store) -> None:
+        """Its row only refers to it."""
+        key = key_of(BIG)
+        body = msgspec.json.encode({"stored": key}).decode()
+        store.commit(batch(first_turn(), turn("i1", big_row(first_seq=2), tasks=(task(body=body), task(2)))))
+        first, second = store.claim("w1", ["mail"], (), 10, 5)
+        assert first.values == {key: msgspec.json.encode(BIG).decode()}
+        assert second.values == {}
+
+    def test_a_start_comes_with_its_values(self, store: Store) -> None:
+        """The instance's input refers to the same row as its start."""
+        event = ExecutionStarted(
+            execution="i1-e1", name="order", version="1", digest="d", generation=1, key_seed="s", input=BIG
+        )
+        text, values = split_received(event)
+        start = Message(id="m", instance="i1", slot=0, kind="ExecutionStarted", event=text, values=values)
+        store.start(instance(status=Status.PENDING), payload(key_of(BIG)), start, None)
+        assert store.payloads("i1") == {"input": msgspec.json.encode(BIG).decode()}
+        (found,) = store.inbox(ALL, 10)
+        assert found == start
+
+    def test_a_message_that_looks_so_has_no_values(self, store: Store) -> None:
+        """What a user writes is not taken for a reference."""
+        event = msgspec.json.encode(EventRaised(name="go", input={"stored": key_of(BIG)})).decode()
+        store.commit(batch(first_turn(), messages=(message(event=event),)))
+        (found,) = store.inbox(ALL, 10)
+        assert (found.event, found.values) == (event, {})
+
+    def test_forgotten_generations_leave_no_values(self, store: Store) -> None:
+        """What a later one refers to as well stays; what an instance shows for itself stays too."""
+        store.commit(batch(first_turn(), turn("i1", big_row(first_seq=2))))
+        output = PayloadRow(instance="i1", key="output", value=key_of(OTHER))
+        kept = PayloadRow(instance="i1", key=key_of(OTHER), value=msgspec.json.encode(OTHER).decode())
+        store.commit(batch(turn("i1", big_row(OTHER, first_seq=3), payloads=(output, kept))))
+        second = turn("i1", big_row("z" * LARGE, generation=2), before=Status.RUNNING, instance=renewed(2))
+        store.commit(batch(second))
+        third = turn("i1", big_row(generation=3), before=Status.RUNNING, instance=renewed(3), forget_before=2)
+        store.commit(batch(msgspec.structs.replace(third, execution="i1-e2")))
+        there = {name: store.payload("i1", key_of(name * LARGE)) is not None for name in "xyz"}
+        assert there == {"x": True, "y": True, "z": True}
+        fourth = turn(
+            "i1", row("i1", generation=4), before=Status.RUNNING, instance=renewed(4), forget_before=4
+        )
+        store.commit(batch(msgspec.structs.replace(fourth, execution="i1-e3")))
+        there = {name: store.payload("i1", key_of(name * LARGE)) is not None for name in "xyz"}
+        assert there == {"x": False, "y": True, "z": False}
+        assert store.payloads("i1") == {"output": msgspec.json.encode(OTHER).decode()}
