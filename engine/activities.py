@@ -14,16 +14,21 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints, overload
 
 import msgspec
 
 from perdure.engine.errors import UserError
 from perdure.engine.manifest import manifest_of
 
+if TYPE_CHECKING:
+    from perdure.engine.entity_classes import EntityClass
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MARK = "__perdure_activity__"
+ENTITY_MARK = "__perdure_entity__"
+"""The attribute of a class that is an entity, with its type."""
 
 
 class ActivityError(Exception):
@@ -98,16 +103,16 @@ def activity(name: Any = None) -> Any:
 
 
 class Activity:
-    """A function under its name, with what its signature says."""
+    """A function under its name, with what its signature says. A ``method`` has ``self`` before all else."""
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], *, method: bool = False) -> None:
         self.name = name
         self.function = function
         self.is_async = inspect.iscoroutinefunction(function)
-        parameters = inspect.signature(function).parameters
+        parameters = dict(list(inspect.signature(function).parameters.items())[method:])
         for parameter in parameters.values():
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"activity {name}: parameter {parameter.name!r} must be one that has a name")
+                raise TypeError(f"{name}: parameter {parameter.name!r} must be one that has a name")
         self._context = "ctx" in parameters
         self.names = [each for each in parameters if each != "ctx"]
         self.required = {each for each in self.names if parameters[each].default is inspect.Parameter.empty}
@@ -169,15 +174,26 @@ def _copied(value: Any) -> Any:
 
 
 class Registry:
-    """The activities that a process offers."""
+    """The activities, and the entities in Python, that a process offers."""
 
     def __init__(self) -> None:
         self._activities: dict[str, Activity] = {}
+        self._entities: dict[str, EntityClass] = {}
 
     @property
     def names(self) -> frozenset[str]:
-        """All names."""
+        """The names of all activities."""
         return frozenset(self._activities)
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """The names of all tasks that can be run: those of activities, and ``@Type`` of each entity."""
+        return self.names | {f"@{name}" for name in self._entities}
+
+    @property
+    def entities(self) -> dict[str, EntityClass]:
+        """The classes of entities by their types."""
+        return dict(self._entities)
 
     @property
     def signatures(self) -> dict[str, tuple[tuple[str, ...], frozenset[str]]]:
@@ -197,16 +213,38 @@ class Registry:
             raise UserError(f"two functions are registered as activity {name!r}")
         self._activities[name] = Activity(name, function)
 
+    def add_entity(self, class_: type) -> None:
+        """Offer a class that is marked as an entity. Raises ``UserError`` when another one has the type."""
+        # Who has no entities in Python does not pay for the import.
+        from perdure.engine.entity_classes import EntityClass, entity_type  # noqa: PLC0415
+
+        name = entity_type(class_)
+        if name is None:
+            raise UserError(f"{class_.__name__} is no entity: mark it with @perdure.entity")
+        present = self._entities.get(name)
+        if present is not None and present.class_ is not class_:
+            raise UserError(f"two classes are registered as entity {name!r}")
+        self._entities[name] = EntityClass(name, class_)
+
     def add_module(self, module: ModuleType) -> None:
-        """Offer every function of a module that is marked as an activity."""
+        """Offer every function and class of a module that is marked as an activity or entity."""
         for value in list(vars(module).values()):
+            if isinstance(value, type) and ENTITY_MARK in vars(value):
+                self.add_entity(value)
+                continue
             name = getattr(value, _MARK, None)
             if isinstance(name, str) and callable(value):
                 self.add(name, value)
 
     def __contains__(self, name: object) -> bool:
-        """Whether an activity of this name is offered."""
-        return name in self._activities
+        """Whether tasks of this name can be run."""
+        return name in self._activities or (
+            isinstance(name, str) and name[1:] in self._entities and name[0] == "@"
+        )
+
+    def entity(self, task_name: str) -> EntityClass | None:
+        """The entity whose tasks have this name, ``@Type``."""
+        return self._entities.get(task_name[1:])
 
     def get(self, name: str) -> Activity | None:
         """The activity of a name."""

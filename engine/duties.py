@@ -41,7 +41,7 @@ from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Batch, TaskRow
 from perdure.engine.store.rows import Worker as Member
-from perdure.engine.tasks import Task, task_in
+from perdure.engine.tasks import Task, Work, work_in
 from perdure.engine.views import row_views
 
 MAX_DELIVERIES = 5
@@ -83,7 +83,7 @@ class Activities(Protocol):
     def places(self) -> int:
         """How many more tasks could start at once."""
 
-    def start(self, tasks: Iterable[Task]) -> None:
+    def start(self, tasks: Iterable[Work]) -> None:
         """Run tasks, in order, as places become free."""
 
     def cancel(self, keys: Iterable[tuple[str, int]]) -> None:
@@ -142,7 +142,7 @@ class Duties:
         """The id under which it is a member now."""
         return self._ids[-1]
 
-    def done(self, task: Task, event: Any) -> None:
+    def done(self, task: Work, event: Any) -> None:
         """An activity has ended; from any thread."""
         self.finished.append(Finished(task.instance, task.execution, event))
 
@@ -511,13 +511,14 @@ class Duties:
                 return True
         return False
 
-    def _readable(self, rows: Sequence[TaskRow]) -> list[Task]:
+    def _readable(self, rows: Sequence[TaskRow]) -> list[Work]:
         """The tasks in claimed rows, their Programs at hand: no result may be lost for want of one."""
-        tasks = []
+        tasks = list[Work]()
         for row in rows:
             try:
-                task = task_in(row)
-                self.programs.get(task.digest)
+                task = work_in(row)
+                if isinstance(task, Task):
+                    self.programs.get(task.digest)
             except (msgspec.MsgspecError, UnknownProgram) as error:
                 message = f"the task cannot be read here: {error}"
                 failed = TaskFailed(scheduled_seq=row.seq, error="perdure.Payload", message=message)

@@ -56,7 +56,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     """All that an operation asks for. ``deleted``: the entity is no more, whatever ``state`` was."""
 
     state: Any
@@ -66,7 +66,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
 
 
-class Undone(msgspec.Struct, frozen=True, kw_only=True):
+class Undone(msgspec.Struct, frozen=True, kw_only=True, tag="undone"):
     """The error of an operation, of which nothing was done."""
 
     error: str

@@ -12,7 +12,7 @@ import math
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,11 +20,13 @@ import msgspec
 from perdure.compiler.runtime import EvalError
 from perdure.engine import clock
 from perdure.engine.activities import Activity, ActivityError, Context, Registry, RetryAfter
+from perdure.engine.entity_classes import Abandoned, EntityClass
+from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.events import TaskCompleted, TaskFailed
-from perdure.engine.failure import EXPRESSION, SCHEMA
+from perdure.engine.failure import EXPRESSION, PAYLOAD, SCHEMA
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
-from perdure.engine.tasks import Task
+from perdure.engine.tasks import Task, Work
 
 MAX_MESSAGE = 8192
 """Characters of an error's message that are kept."""
@@ -35,7 +37,7 @@ TEND_EVERY = 0.001
 """Seconds between looks at how quickly they end."""
 
 Answer = TaskCompleted | TaskFailed
-Done = Callable[[Task, Answer], None]
+Done = Callable[[Work, Answer], None]
 
 _log = logging.getLogger("perdure.activities")
 
@@ -44,6 +46,11 @@ class _Job(NamedTuple):
     task: Task
     activity: Activity
     context: Context
+
+
+class _EntityJob(NamedTuple):
+    task: EntityTask
+    entity: EntityClass
 
 
 class Executor:
@@ -62,7 +69,7 @@ class Executor:
         self._done = done
         self._concurrency = concurrency
         self._contexts: dict[tuple[str, int], Context] = {}
-        self._jobs: deque[_Job] = deque()
+        self._jobs: deque[_Job | _EntityJob] = deque()
         self._condition = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._least = min(FEW_THREADS, concurrency)
@@ -78,7 +85,7 @@ class Executor:
     @property
     def names(self) -> frozenset[str]:
         """The activities that are offered."""
-        return self._registry.names
+        return self._registry.offered
 
     def offers(self, name: str) -> bool:
         """Whether an activity is one of them."""
@@ -99,20 +106,23 @@ class Executor:
         """Whether sync activities wait for a thread: ``tend`` soon."""
         return bool(self._jobs)
 
-    def start(self, tasks: Iterable[Task]) -> None:
+    def start(self, tasks: Iterable[Work]) -> None:
         """Run tasks, in order, as places become free. Who is stopping starts nothing."""
         with self._condition:
             if not self._stopping:
                 self._start(tasks)
 
-    def _start(self, tasks: Iterable[Task]) -> None:
-        sync: list[_Job] = []
+    def _start(self, tasks: Iterable[Work]) -> None:
+        sync: list[_Job | _EntityJob] = []
         coroutines: list[_Job] = []
         for task in tasks:
+            if isinstance(task, EntityTask):
+                sync += self._entity_job(task)
+                continue
             activity = self._registry.get(task.name)
             if activity is None:
                 message = f"no activity {task.name!r} is registered here"
-                self._done(task, _failed(task, "perdure.Payload", message))
+                self._done(task, _failed(task, PAYLOAD, message))
                 continue
             context = Context(task.instance, task.path, task.key, task.attempt)
             self._contexts[task.id] = context
@@ -122,6 +132,14 @@ class Executor:
             self._wake()
         if coroutines:
             self._event_loop().call_soon_threadsafe(self._spawn, coroutines)
+
+    def _entity_job(self, task: EntityTask) -> list[_EntityJob]:
+        entity = self._registry.entity(task.name)
+        if entity is None:
+            self._done(task, _failed(task, PAYLOAD, f"no entity {task.name[1:]!r} is registered here"))
+            return []
+        self._contexts[task.id] = Context(task.instance, task.name, task.operations[0].id, 1)
+        return [_EntityJob(task, entity)]
 
     def cancel(self, keys: Iterable[tuple[str, int]]) -> None:
         """Tell activities that nobody waits for them."""
@@ -153,7 +171,7 @@ class Executor:
             self._jobs.clear()
             self._condition.notify_all()
         deadline = clock.monotonic() + timeout
-        if self._loop is not None:
+        if self._loop is not None and not self._loop.is_closed():
             ending = asyncio.run_coroutine_threadsafe(self._end_loop(timeout), self._loop)
             concurrent.futures.wait([ending], timeout + 1)
             self._loop_thread.join(1)
@@ -184,8 +202,37 @@ class Executor:
                     self._condition.wait()
                     self._working += 1
                 job = self._jobs.popleft()
-            self._finish(job.task, self.perform(*job))
+            try:
+                self._finish(job.task, self._perform(job))
+            except Abandoned:
+                _log.info("operations of %s were cut short; they are delivered again", job.task.instance)
             self._ended += 1
+
+    def _perform(self, job: _Job | _EntityJob) -> Answer:
+        return self.perform(*job) if isinstance(job, _Job) else self.perform_operations(*job)
+
+    def perform_operations(self, task: EntityTask, entity: EntityClass) -> Answer:
+        """Carry out operations of an entity in this thread; async ones on the loop, while it waits."""
+        performed = entity.perform(task, self._wait)
+        return TaskCompleted(scheduled_seq=task.seq, result=msgspec.to_builtins(performed))
+
+    def _wait(self, awaitable: Coroutine[Any, Any, Any]) -> Any:
+        """What an async operation gives. Raises ``Abandoned`` when this process stops before it has ended."""
+        try:
+            with self._condition:
+                loop = self._event_loop()
+            return asyncio.run_coroutine_threadsafe(self._tracked(awaitable), loop).result()
+        except BaseException as error:
+            if self._stopping and (self._abandoned or self._loop is None or self._loop.is_closed()):
+                raise Abandoned from error
+            raise
+
+    async def _tracked(self, awaitable: Coroutine[Any, Any, Any]) -> Any:
+        running = asyncio.current_task()
+        assert running is not None, "a coroutine on a loop runs in a task"
+        self._async_tasks.add(running)
+        running.add_done_callback(self._async_tasks.discard)
+        return await awaitable
 
     def perform(self, task: Task, activity: Activity, context: Context) -> Answer:
         """Run a sync activity to its end, in this thread; whatever it does, there is an answer."""
@@ -266,15 +313,15 @@ class Executor:
                 value = to_json(output({"result": value}, None))
             return TaskCompleted(scheduled_seq=task.seq, result=value)
         except BadPayload as error:
-            return _failed(task, "perdure.Payload", f"the result of {task.name}: {error}", retryable=False)
+            return _failed(task, PAYLOAD, f"the result of {task.name}: {error}", retryable=False)
         except EvalError as error:
             place = "" if error.position is None else f"{error.position[0]}:{error.position[1]}: "
             return _failed(task, EXPRESSION, f"output: {place}{error.message}", retryable=False)
         except Exception as error:  # noqa: BLE001
             _log.exception("the result of %s could not be taken", task.name)
-            return _failed(task, "perdure.Payload", f"{type(error).__name__}: {error}")
+            return _failed(task, PAYLOAD, f"{type(error).__name__}: {error}")
 
-    def _finish(self, task: Task, answer: Answer) -> None:
+    def _finish(self, task: Work, answer: Answer) -> None:
         self._done(task, answer)
         self._contexts.pop(task.id, None)
 
@@ -300,6 +347,6 @@ def _text(error: BaseException) -> str:
         return "(the exception has no text)"
 
 
-def _failed(task: Task, kind: str, message: str, **fields: Any) -> TaskFailed:
+def _failed(task: Work, kind: str, message: str, **fields: Any) -> TaskFailed:
     clean = message.encode("utf-8", "replace").decode()[:MAX_MESSAGE]
     return TaskFailed(scheduled_seq=task.seq, error=kind, message=clean, **fields)

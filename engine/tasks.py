@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from perdure.engine.codec import Values, stored_value
+from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.events import TaskScheduled
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import TaskRow
@@ -37,6 +38,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.execution, self.seq
 
 
+Work: TypeAlias = Task | EntityTask
+"""What a worker may be given to run."""
+
+
 def task_of(instance: Instance, execution: str, seq: int, event: TaskScheduled) -> Task:
     """The task that a decision asks for."""
     return Task(
@@ -55,9 +60,9 @@ def task_of(instance: Instance, execution: str, seq: int, event: TaskScheduled) 
     )
 
 
-def row_of(task: Task, slot: int, queue: str, deliveries: int = 0) -> TaskRow:
+def row_of(task: Work, slot: int, queue: str, deliveries: int = 0) -> TaskRow:
     """The row that hands the task to whoever claims it; a large input is in the history's values."""
-    if task.stored is None and (key := stored_value(task.input, {})) is not None:
+    if isinstance(task, Task) and task.stored is None and (key := stored_value(task.input, {})) is not None:
         task = msgspec.structs.replace(task, input=None, stored=key)
     return TaskRow(
         execution=task.execution,
@@ -77,6 +82,11 @@ def task_in(row: TaskRow) -> Task:
     if task.stored is None:
         return task
     return msgspec.structs.replace(task, input=Values().get(task.stored, row.values), stored=None)
+
+
+def work_in(row: TaskRow) -> Work:
+    """The task in a row, an activity's or an entity's. Raises ``msgspec.DecodeError``."""
+    return msgspec.json.decode(row.body, type=EntityTask) if row.name.startswith("@") else task_in(row)
 
 
 def result_id(execution: str, seq: int) -> str:

@@ -21,7 +21,7 @@ from perdure.engine.executor import TEND_EVERY, Executor
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.store.protocol import Store
-from perdure.engine.tasks import Task
+from perdure.engine.tasks import Work
 
 LEASE = 10_000_000
 """Microseconds that a membership lasts without renewal; it is renewed after a third of it."""
@@ -151,7 +151,7 @@ class Worker:
 
         return undo
 
-    def _done(self, task: Task, event: Any) -> None:
+    def _done(self, task: Work, event: Any) -> None:
         self._duties.done(task, event)
         self._wakeup.set()
 

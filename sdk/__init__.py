@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perdure.client import Client
     from perdure.engine.activities import ActivityCanceled, ActivityError, Context, RetryAfter, activity
+    from perdure.engine.entity_classes import EntityContext, entity, readonly
     from perdure.engine.errors import PerdureError
 
 __all__ = [
@@ -19,9 +20,12 @@ __all__ = [
     "ActivityError",
     "Client",
     "Context",
+    "EntityContext",
     "PerdureError",
     "RetryAfter",
     "activity",
+    "entity",
+    "readonly",
 ]
 
 _HOMES = {
@@ -29,9 +33,12 @@ _HOMES = {
     "ActivityError": "perdure.engine.activities",
     "Client": "perdure.client",
     "Context": "perdure.engine.activities",
+    "EntityContext": "perdure.engine.entity_classes",
     "PerdureError": "perdure.engine.errors",
     "RetryAfter": "perdure.engine.activities",
     "activity": "perdure.engine.activities",
+    "entity": "perdure.engine.entity_classes",
+    "readonly": "perdure.engine.entity_classes",
 }
 
 

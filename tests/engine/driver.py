@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from perdure.dsl import Severity, load
 from perdure.dsl.source import Source
 from perdure.engine.activities import Context, Registry
 from perdure.engine.codec import encode_events, encode_received, split_received, whole_events
+from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.errors import FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.events import (
     DECIDED,
@@ -45,7 +46,7 @@ from perdure.engine.replay import replay
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import HistoryRow, Message, Worker
-from perdure.engine.tasks import Task, task_in
+from perdure.engine.tasks import Task, Work, work_in
 from perdure.engine.turn import open_work, payload_rows
 
 SECOND = 1_000_000
@@ -92,6 +93,8 @@ class Hub:
         self.registry = Registry()
         self.calls: list[Task] = []
         """Every activity that was run, in order."""
+        self.operations: list[EntityTask] = []
+        """Everything that entities in Python were asked to do, in order."""
         self.logs: list[LogLine] = []
         self.manual = False
         """Leave activities in ``open`` instead of running them."""
@@ -118,7 +121,7 @@ class Hub:
         for other in present:
             self._bury(other)
         self.owner = Owner(
-            lambda name, queue: queue is None and name in self.registry.names, memory=self.memory
+            lambda name, queue: queue is None and name in self.registry.offered, memory=self.memory
         )
         self.executor = Executor(self.registry, self.programs.get, self._done, concurrency=1)
         self._take_slots()
@@ -193,17 +196,28 @@ class Hub:
             self.logs += [line for _, line in sealed.logs]
             self.canceled += sealed.canceled
             self._start(sealed.activities)
-        rows = [] if self.manual else store.claim(self.worker, sorted(self.registry.names), (), 100, 5)
-        self._start([task_in(row) for row in rows])
+        rows = [] if self.manual else store.claim(self.worker, sorted(self.registry.offered), (), 100, 5)
+        self._start([work_in(row) for row in rows])
         return sealed is not None or bool(wanted) or bool(rows) or not owner.idle
 
-    def _start(self, tasks: list[Task]) -> None:
-        self.calls += tasks
-        if self.manual:
-            self.open += tasks
-        else:
-            for task in tasks:
+    def _start(self, tasks: Sequence[Work]) -> None:
+        for task in tasks:
+            if isinstance(task, EntityTask):
+                self.operations.append(task)
+                if not self.manual:
+                    self.carry_out(task)
+                continue
+            self.calls.append(task)
+            if self.manual:
+                self.open.append(task)
+            else:
                 self.finish(task)
+
+    def carry_out(self, task: EntityTask) -> None:
+        """Have an entity in Python carry out its operations, here and now; what comes is not taken yet."""
+        entity = self.registry.entity(task.name)
+        assert entity is not None, f"no entity {task.name}"
+        self._done(task, self.executor.perform_operations(task, entity))
 
     def finish(self, task: Task) -> None:
         """Run one activity to its end, here and now; its result is not taken yet."""
@@ -214,7 +228,7 @@ class Hub:
         context = Context(task.instance, task.path, task.key, task.attempt)
         self._done(task, self.executor.perform(task, activity, context))
 
-    def _done(self, task: Task, event: Any) -> None:
+    def _done(self, task: Work, event: Any) -> None:
         self.owner.result(task.instance, task.execution, event)
 
     # -- the test's part --------------------------------------------------------------------------

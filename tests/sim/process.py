@@ -12,7 +12,7 @@ from perdure.engine.executor import Executor
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.store.protocol import Store
-from perdure.engine.tasks import Task
+from perdure.engine.tasks import Task, Work
 from tests.sim.faults import FaultyStore, Plan
 from tests.sim.ledger import Ledger
 from tests.sim.world import SECOND, World
@@ -33,7 +33,7 @@ class InlineActivities:
         self._stopping = False
 
     @staticmethod
-    def _nothing(_task: Task, _answer: Any) -> None:
+    def _nothing(_task: Work, _answer: Any) -> None:
         raise AssertionError("the executor itself runs nothing here")
 
     @property
@@ -59,9 +59,10 @@ class InlineActivities:
         """Begin nothing any more."""
         self._stopping = True
 
-    def start(self, tasks: Iterable[Task]) -> None:
+    def start(self, tasks: Iterable[Work]) -> None:
         """Each becomes an actor."""
         for task in () if self._stopping else tasks:
+            assert isinstance(task, Task), "no entity in Python is offered here"
             context = Context(task.instance, task.path, task.key, task.attempt)
             assert task.id not in self._contexts, "one task runs twice in one process"
             self._contexts[task.id] = context
