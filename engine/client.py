@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -35,7 +34,7 @@ from perdure.engine.events import (
 )
 from perdure.engine.header import instance_tags
 from perdure.engine.ids import new_id
-from perdure.engine.instance import Instance, Status, slot_of
+from perdure.engine.instance import MAX_ID, Instance, Status, id_problem, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.programs import Programs
@@ -52,14 +51,11 @@ from perdure.engine.views import (
 from perdure.engine.waiting import waiting_for
 from perdure.engine.worker import Worker
 
-MAX_ID = 256
 MAX_LIMIT = 1000
 POLL = 0.05
 """Seconds between looks at an instance that another process runs."""
 OWNED_POLL = 1.0
 """The same for one that this process runs, which tells when it changes."""
-
-_BAD_ID = re.compile(r"[/\\#?\x00-\x1f\x7f]|^@")
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -552,16 +548,7 @@ def _changed(entry: Deployment) -> Conflict:
 
 
 def _valid_id(instance_id: str) -> str:
-    problem = None
-    if not 0 < len(instance_id) <= MAX_ID:
-        problem = f"an id has 1 to {MAX_ID} characters"
-    elif _BAD_ID.search(instance_id):
-        problem = "an id has no '/', '\\', '#', '?' or control characters and does not begin with '@'"
-    else:
-        try:
-            instance_id.encode()
-        except UnicodeEncodeError:
-            problem = "an id is valid Unicode text"
+    problem = id_problem(instance_id)
     if problem is not None:
         error = UserError(f"{instance_id!r}: {problem}")
         error.code = "invalid_id"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from perdure.engine.events import Event, ExecutionStarted, Received
+from perdure.engine.events import Event, ExecutionStarted, Message
 
 LARGE = 16 << 10
 """Bytes of JSON from which a value is kept apart."""
@@ -27,7 +27,7 @@ _PREFIX = "sha256:"
 
 _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(list[Event])
-_received: msgspec.json.Decoder[Received] = msgspec.json.Decoder(Received)
+_message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 class Split(NamedTuple):
@@ -157,21 +157,21 @@ def _whole(event: Any, texts: Mapping[str, str], known: Values, *, lenient: bool
 # -- messages --------------------------------------------------------------------------------------
 
 
-def encode_received(event: Received) -> str:
+def encode_received(event: Message) -> str:
     """One message's event, as it lies in the inbox."""
     return _encoder.encode(event).decode()
 
 
-def split_received(event: Received) -> Split:
+def split_received(event: Message) -> Split:
     """One message's event, the large values apart."""
     values: dict[str, str] = {}
     return Split(encode_received(_split(event, values)), values)
 
 
-def decode_received(text: str, texts: Mapping[str, str] | None = None) -> Received:
+def decode_received(text: str, texts: Mapping[str, str] | None = None) -> Message:
     """The event of a message, with all its values. Raises ``msgspec.MsgspecError``."""
-    event = _received.decode(text)
+    event = _message.decode(text)
     if _REFERENCE not in text:
         return event
-    found: Received = _whole(event, texts or {}, Values())
+    found: Message = _whole(event, texts or {}, Values())
     return found

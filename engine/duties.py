@@ -36,6 +36,7 @@ from perdure.engine.membership import Watch
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
+from perdure.engine.resolving import look_up
 from perdure.engine.sealing import result_message
 from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.protocol import Store
@@ -401,6 +402,9 @@ class Duties:
 
     def _take_turns(self, now: int) -> bool:
         owner = self.owner
+        asked = owner.asked(self._page)
+        if asked:
+            owner.admit(asked, look_up(self.store, self.programs, asked), now)
         wanted = owner.wanted()[: self._page]
         if wanted:
             found = self.store.load(wanted)
@@ -440,6 +444,9 @@ class Duties:
         if renew:
             self._renewed = tick
         self.owner.applied(sealed)
+        if not self._news:
+            # With more in the inbox than was read, they are found there, behind what was sent before.
+            self.owner.accept(each for each in batch.messages if not each.held and each.due <= now)
         self._release(sealed, batch)
 
     def _unless_hopeless(self, asked: Sequence[str], error: StoreError) -> list[str]:

@@ -16,7 +16,7 @@ payload is called as one in ``codec.FIELDS``.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 
@@ -36,6 +36,14 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
 # -- received -------------------------------------------------------------------------------------
 
 
+class Asker(msgspec.Struct, frozen=True, gc=False):
+    """Who waits for an answer: an instance's execution, and the ``seq`` of its decision to ask."""
+
+    instance: str
+    execution: str
+    seq: int
+
+
 class EventRaised(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="EventRaised"):
     """An event reached the instance; it is consumed whether something waits for it or not."""
 
@@ -49,7 +57,8 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     ``execution`` names this generation of this instance and nothing else, ever. ``digest`` pins the
     Program. ``key_seed`` is what idempotency keys are made from. ``carried`` are events that the
     generation before did not consume, oldest first. ``queue`` is the private queue that this
-    instance's tasks go to, if it has one.
+    instance's tasks go to, if it has one, and ``local`` the digests of workflows that are found there
+    before any that is deployed, by name. ``parent`` waits for the instance's end, and so do ``others``.
     """
 
     execution: str
@@ -60,9 +69,16 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     key_seed: str
     input: Json = None
     tags: dict[str, str] = {}
-    parent_id: str | None = None
+    parent: Asker | None = None
+    others: tuple[Asker, ...] = ()
     queue: str | None = None
+    local: dict[str, str] = {}
     carried: tuple[EventRaised, ...] = ()
+
+    @property
+    def parent_id(self) -> str | None:
+        """The instance that this one is a part of."""
+        return None if self.parent is None else self.parent.instance
 
 
 class TaskCompleted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TaskCompleted"):
@@ -90,21 +106,85 @@ class TimerFired(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="Tim
 
 
 class ExecutionSuspended(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionSuspended"):
-    """From here events are recorded, and wait for ``ExecutionResumed``."""
+    """From here events are recorded, and wait for ``ExecutionResumed``.
+
+    With a ``parent``, here and in its like, it is meant for that one's child alone, not for another instance
+    of the same id.
+    """
 
     reason: str | None = None
+    parent: Asker | None = None
 
 
 class ExecutionResumed(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionResumed"):
     """What was recorded while suspended is now acted on, in order."""
 
     reason: str | None = None
+    parent: Asker | None = None
 
 
 class ExecutionTerminated(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionTerminated"):
     """The instance ends at once, without cleanup. The last event of its history."""
 
     reason: str | None = None
+    parent: Asker | None = None
+
+
+class ExecutionCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionCanceled"):
+    """The instance is asked to end: ``perdure.Canceled`` is raised where it waits."""
+
+    reason: str | None = None
+    parent: Asker | None = None
+
+
+class StartRequested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="StartRequested"):
+    """A message that asks for an instance under the id it is sent to; it is in no history.
+
+    The instance's first execution will be ``execution``. ``version`` is exact or a range, None for the active
+    one. ``asker`` is told when the instance has ended if it is a ``child``, else when it is there, and in
+    both cases when it cannot be started. It begins at ``due``, in microseconds since 1970 UTC.
+    """
+
+    name: str
+    version: str | None = None
+    execution: str
+    input: Json = None
+    tags: dict[str, str] = {}
+    if_exists: str = "reject"
+    due: int = 0
+    asker: Asker | None = None
+    child: bool = False
+    attempt: int = 1
+    queue: str | None = None
+    local: dict[str, str] = {}
+
+
+class ParentAttached(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ParentAttached"):
+    """Somebody else waits for this instance's end too: it was there already when it was asked for."""
+
+    asker: Asker
+
+
+class SubOrchestrationInstanceCompleted(
+    _Event, frozen=True, kw_only=True, omit_defaults=True, tag="SubOrchestrationInstanceCompleted"
+):
+    """A child has ended well, or an instance that nobody waits for is there; its id is the result then."""
+
+    scheduled_seq: int
+    result: Json = None
+
+
+class SubOrchestrationInstanceFailed(
+    _Event, frozen=True, kw_only=True, omit_defaults=True, tag="SubOrchestrationInstanceFailed"
+):
+    """A child has ended otherwise, or could not be started."""
+
+    scheduled_seq: int
+    error: str
+    message: str
+    data: Json = None
+    cause: Json = None
+    retryable: bool = True
 
 
 # -- decided --------------------------------------------------------------------------------------
@@ -141,6 +221,65 @@ class TimerCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     scheduled_seq: int
 
 
+class SubOrchestrationInstanceCreated(
+    _Event, frozen=True, kw_only=True, omit_defaults=True, tag="SubOrchestrationInstanceCreated"
+):
+    """A child is asked for, and waited for. ``on_close``: terminate, cancel or abandon it."""
+
+    instance: str
+    name: str
+    path: str
+    version: str | None = None
+    input: Json = None
+    tags: dict[str, str] = {}
+    if_exists: str = "reject"
+    on_close: str = "terminate"
+    attempt: int = 1
+
+
+class SubOrchestrationCanceled(
+    _Event, frozen=True, kw_only=True, omit_defaults=True, tag="SubOrchestrationCanceled"
+):
+    """Nobody waits for this child any more. ``action`` is what becomes of it: terminate, cancel, abandon."""
+
+    scheduled_seq: int
+    instance: str
+    action: str
+
+
+class InstanceStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="InstanceStarted"):
+    """An instance is asked for whose end nobody waits for; the answer comes when it is there.
+
+    It begins at ``start_at``, in microseconds since 1970 UTC.
+    """
+
+    instance: str
+    name: str
+    path: str
+    version: str | None = None
+    input: Json = None
+    tags: dict[str, str] = {}
+    if_exists: str = "reject"
+    start_at: int = 0
+
+
+class EventSent(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="EventSent"):
+    """An event for another instance."""
+
+    instance: str
+    name: str
+    path: str
+    input: Json = None
+
+
+class CancelSent(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="CancelSent"):
+    """Another instance is asked to end."""
+
+    instance: str
+    path: str
+    reason: str | None = None
+
+
 class ContinueAsNew(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ContinueAsNew"):
     """The generation ends here; the next one starts with this input and ``carried`` events."""
 
@@ -156,27 +295,61 @@ class ExecutionCompleted(_Event, frozen=True, kw_only=True, omit_defaults=True, 
     error: dict[str, Json] | None = None
 
 
-Received: TypeAlias = (
-    ExecutionStarted
-    | TaskCompleted
+Answer: TypeAlias = (
+    TaskCompleted
     | TaskFailed
     | TimerFired
+    | SubOrchestrationInstanceCompleted
+    | SubOrchestrationInstanceFailed
+)
+"""What answers a decision, with its ``seq``."""
+Received: TypeAlias = (
+    ExecutionStarted
+    | Answer
     | EventRaised
     | ExecutionSuspended
     | ExecutionResumed
     | ExecutionTerminated
+    | ExecutionCanceled
+    | ParentAttached
 )
+Message: TypeAlias = Received | StartRequested
+"""What may lie in an inbox."""
 Decided: TypeAlias = (
-    TaskScheduled | TaskCanceled | TimerCreated | TimerCanceled | ContinueAsNew | ExecutionCompleted
+    TaskScheduled
+    | TaskCanceled
+    | TimerCreated
+    | TimerCanceled
+    | SubOrchestrationInstanceCreated
+    | SubOrchestrationCanceled
+    | InstanceStarted
+    | EventSent
+    | CancelSent
+    | ContinueAsNew
+    | ExecutionCompleted
 )
 Event: TypeAlias = Received | Decided
 
-ANSWERS = (TaskCompleted, TaskFailed, TimerFired)
-"""What answers a decision, with its ``seq``."""
 RESULTS = (TaskCompleted, TaskFailed)
-DECIDED = (TaskScheduled, TaskCanceled, TimerCreated, TimerCanceled, ContinueAsNew, ExecutionCompleted)
+"""Answers of activities."""
+ANSWERS = get_args(Answer)
+PARENTAL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionCanceled)
+"""What a parent may tell its child."""
+DECIDED = (
+    TaskScheduled,
+    TaskCanceled,
+    TimerCreated,
+    TimerCanceled,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationCanceled,
+    InstanceStarted,
+    EventSent,
+    CancelSent,
+    ContinueAsNew,
+    ExecutionCompleted,
+)
 
 
-def kind(event: Event) -> str:
+def kind(event: Event | Message) -> str:
     """The event's name as it stands in a history."""
     return type(event).__name__

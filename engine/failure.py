@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 CANCELED = "perdure.Canceled"
+CHILD = "perdure.SubWorkflowFailed"
 COMPENSATION = "perdure.CompensationFailed"
 ENTITY = "perdure.EntityOperationFailed"
+EXISTS = "perdure.Exists"
 EXPRESSION = "perdure.Expression"
 LIMIT = "perdure.LimitExceeded"
 PAYLOAD = "perdure.Payload"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from zlib import crc32
 
@@ -9,6 +10,11 @@ import msgspec
 
 SLOTS = 256
 """Slots of a hub; the number is written in ``meta`` once and never changes."""
+
+MAX_ID = 256
+"""Characters of an id."""
+
+_BAD_ID = re.compile(r"[/\\#?\x00-\x1f\x7f\ud800-\udfff]|^@")
 
 
 class Status(StrEnum):
@@ -71,3 +77,12 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 def slot_of(instance_id: str, slots: int = SLOTS) -> int:
     """The slot that an id hashes to: CRC-32 of its UTF-8, modulo the number of slots."""
     return crc32(instance_id.encode()) % slots
+
+
+def id_problem(instance_id: str) -> str | None:
+    """Why a text is no id of an instance; None if it is one."""
+    if not 0 < len(instance_id) <= MAX_ID:
+        return f"an id has 1 to {MAX_ID} characters"
+    if _BAD_ID.search(instance_id):
+        return "an id has no '/', '\\', '#', '?' or control characters and does not begin with '@'"
+    return None

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
+MAX_CHILD_ID = 200
+"""Characters: such an id has room for those of its own children's steps."""
+
+_UNFIT = re.compile(r"[/\\#?\x00-\x1f\x7f\ud800-\udfff]")
 _ESCAPES = str.maketrans({"%": "%25", "/": "%2F", "[": "%5B", "]": "%5D"})
 
 
@@ -35,3 +40,25 @@ def fraction(seed: str, path: str, attempt: int) -> float:
     """A number from 0 up to 1 that looks random: the jitter of one retry."""
     digest = hashlib.sha256(f"{seed}\n{path}\n{attempt}\njitter".encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def child_execution(execution: str, seq: int) -> str:
+    """The execution id of what the decision ``seq`` of an execution has started."""
+    return hashlib.sha256(f"{execution}\n{seq}\nchild".encode()).hexdigest()[:32]
+
+
+def child_id(instance: str, generation: int, path: str, attempt: int) -> str:
+    """The id of a child that its author has not named: its parent's, and the step that asks for it.
+
+    No longer than an id may be: what is too long ends with a hash of all of it.
+    """
+    parts = [instance, path.replace("/", ".")]
+    if generation > 1:
+        parts.insert(1, str(generation))
+    if attempt > 1:
+        parts.append(str(attempt))
+    whole = ":".join(_UNFIT.sub(lambda found: f"%{ord(found[0]):02X}", part) for part in parts)
+    if len(whole) <= MAX_CHILD_ID:
+        return whole
+    digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{whole[: MAX_CHILD_ID - 33]}~{digest}"

@@ -24,6 +24,8 @@ _RESULTS = {
     "condition": "bool",
     "when": "bool",
     "message": "text",
+    **dict.fromkeys(("instance_id", "to", "instance", "reason"), "text"),
+    **dict.fromkeys(("start_at", "at"), "timestamp"),
     "items": "list",
     **dict.fromkeys(_DURATIONS, "duration"),
     **dict.fromkeys(_COUNTS, "int"),
@@ -122,8 +124,9 @@ def _field(op: Any, name: str, value: Any) -> Any:
         return _function(value, _result(op, name))
     if isinstance(value, ir.RetryPolicy):
         return SimpleNamespace(**{n: _field(value, n, getattr(value, n)) for n in value.__struct_fields__})
-    if name == "values":
-        return tuple((variable, _function(code, "json")) for variable, code in value)
+    if name in ("values", "tags"):
+        result = "json" if name == "values" else "text"
+        return tuple((each, _function(code, result)) for each, code in value)
     return value
 
 

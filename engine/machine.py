@@ -8,6 +8,7 @@ the instructions are in ``ops``, leaving a scope in ``scopes``, branches in ``fo
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import msgspec
@@ -16,14 +17,20 @@ from perdure.compiler.runtime import EvalError, Timestamp
 from perdure.engine import forks, keys, ops, sagas, scopes, waits
 from perdure.engine.events import (
     ANSWERS,
+    RESULTS,
+    Answer,
     ContinueAsNew,
     Decided,
     EventRaised,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
+    ParentAttached,
     Received,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
     TaskCompleted,
     TaskFailed,
     TimerCanceled,
@@ -32,7 +39,17 @@ from perdure.engine.events import (
 )
 from perdure.engine.failure import CANCELED, EXPRESSION, LIMIT, SCHEMA, Failure, with_undone
 from perdure.engine.linked import LinkedProgram
-from perdure.engine.state import Completion, Failed, Fiber, Renewed, Returned, State, TimerUse
+from perdure.engine.state import (
+    Completion,
+    Failed,
+    Fiber,
+    Question,
+    Renewed,
+    ReplyWait,
+    Returned,
+    State,
+    TimerUse,
+)
 
 MAX_INSTRUCTIONS = 1_000_000
 """Instructions between two events; more is an endless computation."""
@@ -117,12 +134,17 @@ class Machine:
         state = self.state
         if not isinstance(event, ANSWERS):
             return not state.ended and not (state.begun and isinstance(event, ExecutionStarted))
-        open_ = state.timers if isinstance(event, TimerFired) else state.tasks
-        if event.scheduled_seq not in open_:
+        if event.scheduled_seq not in self._open(event):
             return False
         return not state.held or all(
             not isinstance(held, ANSWERS) or held.scheduled_seq != event.scheduled_seq for held in state.held
         )
+
+    def _open(self, answer: Answer) -> Container[int]:
+        """What is open of the kind that an answer is for."""
+        if isinstance(answer, TimerFired):
+            return self.state.timers
+        return self.state.tasks if isinstance(answer, RESULTS) else self.state.questions
 
     # -- what instructions call -------------------------------------------------------------------
 
@@ -156,6 +178,12 @@ class Machine:
             each for each in held if not isinstance(each, ANSWERS) or each.scheduled_seq != seq
         ]
         return len(self.state.held) < len(held)
+
+    def ask(self, fiber: Fiber, decision: Decided, instance: str, on_close: str = "") -> None:
+        """Add a decision that another instance answers, and let the fiber wait for it."""
+        seq = self.decide(decision)
+        self.state.questions[seq] = Question(fiber.id, instance, on_close)
+        fiber.wait = ReplyWait(seq=seq)
 
     def start_fiber(self, pc: int, frame: dict[str, Any], group: int | None, branch: int) -> Fiber:
         """A new fiber, last in the queue."""
@@ -275,7 +303,8 @@ class Machine:
             case Returned(value=value):
                 self._complete(value, self.program.output_problem(value))
             case Failed(failure=failure):
-                self.decide(ExecutionCompleted(status="Failed", error=failure.to_json()))
+                status = "Canceled" if fiber.canceled and failure.type == CANCELED else "Failed"
+                self.decide(ExecutionCompleted(status=status, error=failure.to_json()))
             case _:
                 raise AssertionError("a jump leaves no fiber")
 
@@ -299,6 +328,8 @@ class Machine:
                 state.suspended = False
                 while state.held and not state.ended:
                     self._receive(state.held.pop(0))
+            case ParentAttached(asker=asker):
+                state.others.append(asker)
             case _ if state.suspended:
                 state.held.append(event)
             case _:
@@ -315,8 +346,20 @@ class Machine:
                 waits.timer_fired(self, event.scheduled_seq)
             case EventRaised():
                 waits.event_raised(self, event)
+            case ExecutionCanceled():
+                self._cancel()
+            case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
+                waits.answered(self, event)
             case _:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
+
+    def _cancel(self) -> None:
+        """Somebody wants the instance to end; once is enough. What has not begun hears of it first of all."""
+        root = self.state.fibers.get(0)
+        if not self.state.canceled and root is not None:
+            root.canceled = True
+            self.cancel(root)
+        self.state.canceled = True
 
     def introduce(self, event: ExecutionStarted, at: int) -> None:
         """Know what the generation starts with, before anything of it runs."""
@@ -329,7 +372,11 @@ class Machine:
     def _start(self, event: ExecutionStarted) -> None:
         self.introduce(event, self.env.now_us)
         self.state.buffer = list(event.carried)
-        self.start_fiber(0, {}, None, 0)
+        self.state.others = list(event.others)
+        root = self.start_fiber(0, {}, None, 0)
+        if self.state.canceled:
+            root.canceled = True
+            root.failure = Failure(type=CANCELED, message="canceled")
 
     # -- running ----------------------------------------------------------------------------------
 

@@ -10,9 +10,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.compiler import ir
-from perdure.engine import forks, sagas, scopes, waits
-from perdure.engine.events import EventRaised, TaskScheduled
+from perdure.engine import forks, keys, sagas, scopes, waits
+from perdure.engine.events import (
+    CancelSent,
+    EventRaised,
+    EventSent,
+    InstanceStarted,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+)
 from perdure.engine.failure import EXPRESSION, LIMIT, SCHEMA, Failure, matches
+from perdure.engine.instance import id_problem
 from perdure.engine.state import (
     Bound,
     EventWait,
@@ -142,6 +150,73 @@ def _take_buffered(machine: Machine, fiber: Fiber, wait: EventWait) -> bool:
         kept.extend(buffer[len(kept) + len(wait.received) :])
         raise
     return complete
+
+
+# -- other instances ---------------------------------------------------------------------------------
+
+
+def _call_workflow(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    asked = _new_instance(machine, fiber, op)
+    if asked is None:
+        return _fail(machine, fiber, EXPRESSION, "instance_id is no id of an instance")
+    attempt = waits.attempt(fiber)
+    decision = SubOrchestrationInstanceCreated(**asked, on_close=op.on_parent_close, attempt=attempt)
+    machine.ask(fiber, decision, decision.instance, op.on_parent_close)
+    return True
+
+
+def _start_workflow(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    asked = _new_instance(machine, fiber, op)
+    if asked is None:
+        return _fail(machine, fiber, EXPRESSION, "instance_id is no id of an instance")
+    start_at = max(_optional(machine, fiber, op.start_at) or 0, 0)
+    decision = InstanceStarted(**asked, start_at=start_at)
+    machine.ask(fiber, decision, decision.instance)
+    return True
+
+
+def _new_instance(machine: Machine, fiber: Fiber, op: Any) -> dict[str, Any] | None:
+    """What two decisions have in common; None if the id that is given cannot be one."""
+    path = machine.path(fiber, op.step)
+    if op.instance_id is None:
+        generation = machine.started.generation
+        what = sagas.identity(machine, path)
+        instance = keys.child_id(machine.instance_id, generation, what, waits.attempt(fiber))
+    else:
+        instance = op.instance_id(fiber.frame, machine.env)
+        if id_problem(instance) is not None:
+            return None
+    return {
+        "instance": instance,
+        "name": op.workflow,
+        "path": path,
+        "version": op.version,
+        "input": _optional(machine, fiber, op.arguments),
+        "tags": {name: code(fiber.frame, machine.env) for name, code in op.tags},
+        "if_exists": op.if_exists,
+    }
+
+
+def _send_event(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    instance = op.to(fiber.frame, machine.env)
+    payload = _optional(machine, fiber, op.arguments)
+    if id_problem(instance) is None:
+        path = machine.path(fiber, op.step)
+        machine.decide(EventSent(instance=instance, name=op.event, path=path, input=payload))
+    else:
+        machine.log("warning", f"send_event: {instance!r} is no id of an instance", None)
+    return False
+
+
+def _cancel(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    instance = op.instance(fiber.frame, machine.env)
+    reason = _optional(machine, fiber, op.reason)
+    if id_problem(instance) is None:
+        path = machine.path(fiber, op.step)
+        machine.decide(CancelSent(instance=instance, path=path, reason=reason))
+    else:
+        machine.log("warning", f"cancel: {instance!r} is no id of an instance", None)
+    return False
 
 
 # -- scopes ------------------------------------------------------------------------------------------
@@ -379,5 +454,9 @@ HANDLERS: dict[type[ir.Op], Callable[[Machine, Fiber, Any], bool]] = {
     ir.ContinueAsNew: _continue_as_new,
     ir.Log: _log,
     ir.SetCustomStatus: _set_custom_status,
+    ir.CallWorkflow: _call_workflow,
+    ir.StartWorkflow: _start_workflow,
+    ir.SendEvent: _send_event,
+    ir.Cancel: _cancel,
     ir.End: _end,
 }

@@ -17,20 +17,24 @@ from perdure.engine.codec import decode_received
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
     EventRaised,
+    ExecutionCanceled,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    ParentAttached,
     Received,
+    StartRequested,
     TimerFired,
 )
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram
+from perdure.engine.starting import Asked, Found, admit
 from perdure.engine.store.rows import AuditEntry, Loaded, Message, Parking, Request, Takeover
 from perdure.engine.tasks import row_of, task_of
 from perdure.engine.timers import Timers
-from perdure.engine.turn import Input, Running, open_work, private_queue, take_turn
+from perdure.engine.turn import Input, Running, Turn, open_work, private_queue, take_turn
 
 MAX_BUFFER = 256
 """Events that an instance keeps and nobody awaits. The rest stays in the inbox, in order."""
@@ -39,7 +43,7 @@ MAX_PENDING = 1024
 MAX_TURNS = 1000
 """Turns of one batch."""
 
-_CONTROL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated)
+_CONTROL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionCanceled)
 
 Offers = Callable[[str, str | None], bool]
 """Whether activities of a name run in this process, for instances with or without a private queue."""
@@ -67,6 +71,10 @@ class Owner:
         self._accepted: set[str] = set()
         self._unreadable: list[Message] = []
         """Rows of the inbox that are no event: one of them must not stop all the others."""
+        self._asked: list[Asked] = []
+        """Starts that other instances ask for."""
+        self._starting: set[str] = set()
+        """Instances whose row the next commit writes: they cannot be loaded before."""
         self._requests: sealing.Requests = {}
         self._rest = Writes()
         self._rest_first = False
@@ -83,7 +91,8 @@ class Owner:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to load and no turn to take."""
-        return not (self._ready or self._wanted or self._unreadable) and self._rest.empty
+        busy = self._ready or self._wanted or self._unreadable or self._asked
+        return not busy and self._rest.empty
 
     def accept(self, messages: Iterable[Message]) -> None:
         """Rows of the inbox, oldest first. Those that are known already change nothing."""
@@ -95,6 +104,9 @@ class Owner:
                 event = decode_received(message.event, message.values)
             except msgspec.MsgspecError:
                 self._unreadable.append(message)
+                continue
+            if isinstance(event, StartRequested):
+                self._asked.append(Asked(message, event))
                 continue
             each = Input(event=event, execution=message.execution, message=message, stored=True)
             hot = self._of(message.instance)
@@ -151,9 +163,38 @@ class Owner:
             hot.pending.append(Input(event=TimerFired(scheduled_seq=seq), execution=execution))
             self._wake(hot)
 
+    def asked(self, limit: int) -> list[Asked]:
+        """Starts to be admitted, oldest first, each id once and none that is on its way here already."""
+        if self._rest_first:
+            return []
+        found: dict[str, Asked] = {}
+        for each in self._asked:
+            hot = self._hot.get(each.message.instance)
+            if hot is None or (hot.fresh is None and not hot.uncommitted):
+                found.setdefault(each.message.instance, each)
+            if len(found) == limit:
+                break
+        return list(found.values())
+
+    def admit(self, asked: Sequence[Asked], found: Sequence[Found], now: int) -> None:
+        """Start what was asked for, as the database allows; ``found`` is of this moment."""
+        done = {each.message.id for each in asked}
+        self._asked = [each for each in self._asked if each.message.id not in done]
+        for each, present in zip(asked, found, strict=True):
+            heard = admit(self._rest, each, present, now)
+            if heard is None:
+                self._starting.add(each.message.instance)
+            else:
+                hot = self._of(each.message.instance)
+                hot.pending.append(heard)
+                self._wake(hot)
+
     def wanted(self) -> list[str]:
         """Instances that have something to do and are not in memory."""
-        return [] if self._rest_first else list(self._wanted)
+        if self._rest_first:
+            return []
+        coming = self._starting.union(each.message.instance for each in self._asked)
+        return [each for each in self._wanted if each not in coming]
 
     def loaded(
         self,
@@ -202,7 +243,7 @@ class Owner:
         """Needs no Program: what an instance asked for before it was parked is done all the same."""
         instance = loaded.instance
         try:
-            tasks, _ = open_work(loaded.history)
+            tasks = open_work(loaded.history).tasks
             queue = private_queue(loaded.history)
         except msgspec.MsgspecError:
             return
@@ -242,6 +283,7 @@ class Owner:
             self.timers.add(due, execution, seq, instance)
         for execution, seq in sealed.timers_closed:
             self.timers.close(execution, seq)
+        self._starting.clear()
         for writes in (sealed.own, sealed.rest):
             self._accepted.difference_update(writes.settled)
             for instance_id, count in writes.unhold:
@@ -383,8 +425,11 @@ class Owner:
 
     def _drop(self, hot: Hot, reason: str, now: int) -> None:
         """There is no such instance, or it has ended: what came for it is a dead letter."""
+        late = [each for each in hot.pending if isinstance(each.event, ParentAttached)]
+        self._reconsider(late)
         for each in hot.pending + hot.excess:
-            sealing.refuse(self._rest, each, reason, now)
+            if each not in late:
+                sealing.refuse(self._rest, each, reason, now)
         hot.pending, hot.excess = [], []
         self._forget(hot)
 
@@ -431,11 +476,28 @@ class Owner:
                 return
             hot.uncommitted += 1
             hot.pending = turn.left + hot.pending
+            inputs = self._ask_again(turn, inputs)
             sealing.seal(hot, turn, inputs, sealed, self._requests, self._offers, now)
             self.superseded += sum(reason == "superseded" for _, reason in turn.refused)
             if turn.start is not None:
                 self._start_next(hot, turn.start)
         self._more(hot, running, sealed)
+
+    def _ask_again(self, turn: Turn, inputs: list[Input]) -> list[Input]:
+        """Who wanted to wait for an end that has come is to be told so; returns the other inputs."""
+        late = [each for each, _ in turn.refused if isinstance(each.event, ParentAttached)]
+        if not late:
+            return inputs
+        turn.refused = [(each, reason) for each, reason in turn.refused if each not in late]
+        self._reconsider(late)
+        return [each for each in inputs if each not in late]
+
+    def _reconsider(self, late: Iterable[Input]) -> None:
+        for each in late:
+            assert each.message is not None, "who attaches a parent has sent a message"
+            event = decode_received(each.message.event, each.message.values)
+            assert isinstance(event, StartRequested), "a start was what it asked for"
+            self._asked.append(Asked(each.message, event))
 
     def _take(self, hot: Hot, running: Running) -> list[Input]:
         """The inputs that the instance has room for now; the others stay, in order."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
-from perdure.engine import sealing
+from perdure.engine import outgoing, sealing
 from perdure.engine.codec import encode_events
-from perdure.engine.events import ExecutionResumed, ExecutionSuspended, ExecutionTerminated
+from perdure.engine.events import PARENTAL, Asker, ExecutionResumed, ExecutionSuspended, ExecutionTerminated
 from perdure.engine.hot import Hot, Sealed
 from perdure.engine.instance import Instance, Status
 from perdure.engine.store.rows import Checkpoint, HistoryRow
-from perdure.engine.turn import Input, open_work
+from perdure.engine.turn import Input, Open, open_work
 
 
 def receive(hot: Hot, sealed: Sealed, requests: sealing.Requests, now: int) -> None:
@@ -25,6 +25,8 @@ def receive(hot: Hot, sealed: Sealed, requests: sealing.Requests, now: int) -> N
         assert instance is not None, "a parked instance was loaded"
         if instance.status.ended:
             sealing.refuse(sealed.rest, each, "ended", now)
+        elif isinstance(each.event, PARENTAL) and not _from_parent(hot, each.event.parent):
+            sealing.refuse(sealed.rest, each, "superseded", now)
         elif isinstance(each.event, ExecutionTerminated):
             _terminate(hot, instance, each, each.event, sealed, requests, now)
         elif isinstance(each.event, ExecutionResumed):
@@ -34,6 +36,11 @@ def receive(hot: Hot, sealed: Sealed, requests: sealing.Requests, now: int) -> N
             sealing.settle(sealed.rest, each, requests)
         else:
             sealing.set_aside(hot, each, sealed.rest, requests)
+
+
+def _from_parent(hot: Hot, parent: Asker | None) -> bool:
+    """Whether it is for this instance: said by anybody, or by the one whose child it is."""
+    return parent is None or parent == _open_work(hot).parent
 
 
 def _terminate(
@@ -60,7 +67,7 @@ def _terminate(
         at=at,
         events=encode_events([event]),
     )
-    tasks, timers = _open_work(hot)
+    left = _open_work(hot)
     assert each.message is not None, "terminate comes as a message"
     sealed.rest.checkpoints.append(
         Checkpoint(
@@ -71,10 +78,12 @@ def _terminate(
             instance=ended,
             history=(row,),
             consumed=(each.message.id,) if each.stored else (),
-            timers_closed=tuple((instance.execution, open_seq) for open_seq in timers),
-            tasks_closed=tuple((instance.execution, open_seq) for open_seq in tasks),
+            timers_closed=tuple((instance.execution, open_seq) for open_seq in sorted(left.timers)),
+            tasks_closed=tuple((instance.execution, open_seq) for open_seq in left.tasks),
         )
     )
+    sealed.rest.messages += outgoing.closing(instance, left.questions)
+    sealed.rest.messages += outgoing.ended(ended, left.askers, None, None, event.reason)
     sealed.rest.changed.append(ended)
     sealed.rest.settled.append(each.message.id)
     if not each.stored:
@@ -87,10 +96,9 @@ def _terminate(
     hot.instance = ended
 
 
-def _open_work(hot: Hot) -> tuple[list[int], list[int]]:
-    """Open tasks and timers; none where the history cannot even be read."""
+def _open_work(hot: Hot) -> Open:
+    """What is open; nothing where the history cannot even be read."""
     try:
-        tasks, timers = open_work(hot.history)
+        return open_work(hot.history)
     except msgspec.MsgspecError:
-        return [], []
-    return sorted(tasks), sorted(timers)
+        return Open()

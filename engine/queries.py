@@ -12,7 +12,7 @@ import msgspec
 from perdure.compiler.runtime import EvalError
 from perdure.engine import header
 from perdure.engine.errors import Conflict, NonDeterminismError, NotFound, UserError
-from perdure.engine.events import ExecutionStarted
+from perdure.engine.events import Asker, ExecutionStarted
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import Machine
@@ -78,5 +78,5 @@ def _beginning(store: Store, instance: Instance) -> ExecutionStarted:
         key_seed=instance.execution,
         input=None if value is None else msgspec.json.decode(value),
         tags=instance.tags,
-        parent_id=instance.parent_id,
+        parent=None if instance.parent_id is None else Asker(instance.parent_id, "", 0),
     )

@@ -14,11 +14,16 @@ from perdure.engine.codec import Values, whole_events
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
     DECIDED,
+    CancelSent,
     ContinueAsNew,
     Decided,
     Event,
+    EventSent,
     ExecutionCompleted,
     ExecutionTerminated,
+    InstanceStarted,
+    SubOrchestrationCanceled,
+    SubOrchestrationInstanceCreated,
     TaskCanceled,
     TaskScheduled,
     TimerCanceled,
@@ -90,7 +95,7 @@ def _divergence(
 
 
 def _path(decision: Decided | None) -> str | None:
-    return decision.path if isinstance(decision, TaskScheduled | TimerCreated) else None
+    return getattr(decision, "path", None)
 
 
 def _place(machine: Machine, decision: Decided | None) -> str:
@@ -113,6 +118,16 @@ def _described(decision: Decided | None) -> str:
             return f"timer for {purpose} at {fire_at}"
         case TaskCanceled(scheduled_seq=seq) | TimerCanceled(scheduled_seq=seq):
             return f"{kind(decision)} of {seq}"
+        case SubOrchestrationInstanceCreated(name=name, instance=instance):
+            return f"call_workflow {name} ({instance})"
+        case SubOrchestrationCanceled(instance=instance, action=action):
+            return f"{action} {instance}"
+        case InstanceStarted(name=name, instance=instance):
+            return f"start_workflow {name} ({instance})"
+        case EventSent(name=name, instance=instance):
+            return f"send_event {name} to {instance}"
+        case CancelSent(instance=instance):
+            return f"cancel {instance}"
         case ContinueAsNew():
             return "continue_as_new"
         case ExecutionCompleted(status=status):

@@ -69,6 +69,7 @@ def seal(
     _close_tasks(hot, turn, sealed, done)
     if turn.start is not None:
         own.messages.append(next_start(hot, turn.start))
+    own.messages += turn.outgoing
     history = list(turn.history)
     history[-1] = msgspec.structs.replace(history[-1], open=len(hot.eager))
     fresh = hot.fresh is not None and not hot.inserted
@@ -213,14 +214,14 @@ def next_start(hot: Hot, event: ExecutionStarted) -> Message:
 
 
 def refuse(writes: Writes, each: Input, reason: str, now: int) -> None:
-    """An input that goes nowhere: a dead letter, unless it is one of our own that came too late."""
+    """An input that goes nowhere: a dead letter, unless it came too late for who would have heard it."""
     message = each.message
     if message is None:
         return
     if not each.stored:
         writes.refusals.append((message.id, reason))
         return
-    if reason != "superseded":
+    if reason != "superseded" and each.execution is None and getattr(each.event, "parent", None) is None:
         bury(writes, message, reason, now)
         return
     writes.discard.append(message.id)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from perdure.engine.events import EventRaised, Received
+from perdure.engine.events import Asker, EventRaised, Received
 from perdure.engine.failure import Failure
 
 
@@ -130,6 +130,12 @@ class TimerWait(_Part, gc=False):
     seq: int
 
 
+class ReplyWait(_Part, gc=False):
+    """For the answer of another instance."""
+
+    seq: int
+
+
 class EventWait(_Part, gc=False):
     """For events. ``received`` is the list so far; ``needed`` its bound, None without one."""
 
@@ -151,7 +157,7 @@ class UndoWait(_Part, gc=False):
     fiber: int
 
 
-Wait: TypeAlias = TaskWait | TimerWait | EventWait | JoinWait | UndoWait
+Wait: TypeAlias = TaskWait | TimerWait | ReplyWait | EventWait | JoinWait | UndoWait
 
 
 class Fiber(msgspec.Struct, kw_only=True):
@@ -207,13 +213,30 @@ class TimerUse(msgspec.Struct, frozen=True):
     depth: int = 0
 
 
+class Question(msgspec.Struct, frozen=True):
+    """What a fiber has asked another instance: which one, and what becomes of it when nobody waits.
+
+    ``on_close`` is ``terminate``, ``cancel`` or ``abandon`` for a child, and empty for what is no child.
+    """
+
+    fiber: int
+    instance: str
+    on_close: str = ""
+
+
 class State(msgspec.Struct, kw_only=True):
-    """Everything that a history adds up to. ``undone`` counts how often the step at a path was undone."""
+    """Everything that a history adds up to.
+
+    ``questions`` are open, by the ``seq`` of the decision that asked; ``others`` wait for the end of this
+    instance beside its parent. ``undone`` counts how often the step at a path was undone.
+    """
 
     fibers: dict[int, Fiber] = {}
     groups: dict[int, Group] = {}
     ready: list[int] = []
     tasks: dict[int, int] = {}
+    questions: dict[int, Question] = {}
+    others: list[Asker] = []
     timers: dict[int, TimerUse] = {}
     waiting: dict[str, list[int]] = {}
     buffer: list[EventRaised] = []
@@ -221,6 +244,7 @@ class State(msgspec.Struct, kw_only=True):
     undone: dict[str, int] = {}
     custom_status: Any = msgspec.UNSET
     suspended: bool = False
+    canceled: bool = False
     held: list[Received] = []
     begun: bool = False
     ended: bool = False

@@ -12,13 +12,9 @@ from typing import NamedTuple
 from perdure.compiler import ir
 
 INSTRUCTIONS: dict[type[ir.Op], str] = {
-    ir.CallWorkflow: "call_workflow",
-    ir.StartWorkflow: "start_workflow",
     ir.CallEntity: "call_entity",
     ir.SignalEntity: "signal_entity",
     ir.EnterLock: "lock_entities",
-    ir.SendEvent: "send_event",
-    ir.Cancel: "cancel",
     ir.Checkpoint: "checkpoint_every",
 }
 """Instructions that the machine cannot run, and what authors call them."""

@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 
-from perdure.engine import keys
+from perdure.engine import keys, outgoing
 from perdure.engine.codec import decode_events, split_events, stored_value
 from perdure.engine.events import (
+    PARENTAL,
     RESULTS,
+    Asker,
     ContinueAsNew,
     Decided,
     Event,
@@ -23,7 +25,12 @@ from perdure.engine.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    ParentAttached,
     Received,
+    SubOrchestrationCanceled,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
     TaskCanceled,
     TaskCompleted,
     TaskFailed,
@@ -36,6 +43,7 @@ from perdure.engine.instance import LEGAL, Instance, Status
 from perdure.engine.linked import LinkedProgram, encode_json
 from perdure.engine.machine import LogLine, Machine
 from perdure.engine.replay import replay
+from perdure.engine.state import Question
 from perdure.engine.store.rows import HistoryRow, Loaded, Message, PayloadRow
 
 GENERATIONS_A_TURN = 16
@@ -77,6 +85,7 @@ class Turn(msgspec.Struct, kw_only=True):
     payloads: list[PayloadRow] = []
     logs: list[LogLine] = []
     start: ExecutionStarted | None = None
+    outgoing: list[Message] = []
 
 
 class Running:
@@ -153,7 +162,14 @@ class _Turning:
             return "superseded" if isinstance(each.event, ExecutionStarted) else "ended"
         if each.execution is not None and each.execution != instance.execution:
             return "superseded"
+        if isinstance(each.event, PARENTAL) and each.event.parent not in (None, self._parent):
+            return "superseded"
         return None if self.running.machine.expects(each.event) else "superseded"
+
+    @property
+    def _parent(self) -> Asker | None:
+        machine = self.running.machine
+        return machine.started.parent if machine.state.begun else None
 
     def _feed(self, event: Received) -> None:
         """One event, and whatever follows from it."""
@@ -172,6 +188,9 @@ class _Turning:
         self.turn.logs += running.machine.logs
         for number, decision in enumerate(decisions, seq + 1):
             self._act(number, decision)
+        if isinstance(event, ExecutionSuspended | ExecutionResumed):
+            questions = running.machine.state.questions
+            self.turn.outgoing += outgoing.passed_on(running.instance, seq, event, questions)
         if isinstance(event, ExecutionSuspended):
             running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
         elif isinstance(event, ExecutionResumed) and not running.instance.status.ended:
@@ -196,6 +215,10 @@ class _Turning:
                 self._complete(decision)
             case ContinueAsNew(input=value):
                 self._renew(value)
+            case _:
+                said = outgoing.sent(self.running.instance, self.running.machine.started, seq, decision)
+                if said is not None:
+                    turn.outgoing.append(said)
 
     # -- ends ------------------------------------------------------------------------------------
 
@@ -212,6 +235,7 @@ class _Turning:
         else:
             self.turn.payloads += payload_rows(instance_id, "error", event.error)
         self._end(Status(event.status), reason=None)
+        self._answer(event.output, event.error, None)
 
     def _terminate(self, event: ExecutionTerminated) -> None:
         """End at once: nothing that is open is waited for, and no ``finally`` runs."""
@@ -219,7 +243,15 @@ class _Turning:
         tasks, timers = list(machine.state.tasks), list(machine.state.timers)
         self.turn.tasks_closed += [(execution, seq) for seq in tasks if not machine.answered(seq)]
         self.turn.timers_closed += [(execution, seq) for seq in timers if not machine.answered(seq)]
+        self.turn.outgoing += outgoing.closing(self.running.instance, machine.state.questions)
         self._end(Status.TERMINATED, reason=event.reason)
+        self._answer(None, None, event.reason)
+
+    def _answer(self, output: Any, error: Any, reason: str | None) -> None:
+        """Tell everybody who waits for this end."""
+        machine, instance = self.running.machine, self.running.instance
+        askers = ([] if self._parent is None else [self._parent]) + machine.state.others
+        self.turn.outgoing += outgoing.ended(instance, askers, output, error, reason)
 
     def _renew(self, value: Any) -> None:
         """Close this generation's row and begin the next one, at once unless it is one too many."""
@@ -234,6 +266,7 @@ class _Turning:
             generation=old.generation + 1,
             input=value,
             carried=tuple(machine.state.buffer),
+            others=tuple(machine.state.others),
         )
         self.generations += 1
         running.instance = self._with_custom_status(running.instance)
@@ -307,26 +340,57 @@ def payload_rows(instance: str, key: str, value: Any) -> list[PayloadRow]:
     return [*rows, PayloadRow(instance=instance, key=key, value=text)]
 
 
-def open_work(rows: Sequence[HistoryRow]) -> tuple[dict[int, TaskScheduled], set[int]]:
-    """The open tasks and timers of a generation by their ``seq``, read off its history alone.
+class Open(msgspec.Struct):
+    """What a generation's history leaves open, by the ``seq`` of the decision."""
+
+    tasks: dict[int, TaskScheduled] = {}
+    timers: set[int] = set()
+    questions: dict[int, Question] = {}
+    parent: Asker | None = None
+    others: list[Asker] = []
+
+    @property
+    def askers(self) -> list[Asker]:
+        """Everybody who waits for the end of the instance."""
+        return [*([] if self.parent is None else [self.parent]), *self.others]
+
+
+def open_work(rows: Sequence[HistoryRow]) -> Open:
+    """What is open, read off a generation's history alone: without its Program.
 
     Large inputs of tasks are only referred to, as in a task's row.
     """
-    tasks, timers = dict[int, TaskScheduled](), set[int]()
+    found = Open()
     for row in rows:
         for seq, event in enumerate(decode_events(row.events), row.first_seq):
-            match event:
-                case TaskScheduled():
-                    tasks[seq] = event
-                case TimerCreated():
-                    timers.add(seq)
-                case TaskCompleted() | TaskFailed() | TaskCanceled():
-                    tasks.pop(event.scheduled_seq, None)
-                case TimerFired() | TimerCanceled():
-                    timers.discard(event.scheduled_seq)
-                case _:
-                    pass
-    return tasks, timers
+            _note_open(found, seq, event)
+    return found
+
+
+def _note_open(found: Open, seq: int, event: Event) -> None:
+    match event:
+        case ExecutionStarted(parent=parent, others=others):
+            found.parent, found.others = parent, list(others)
+        case ParentAttached(asker=asker):
+            found.others.append(asker)
+        case TaskScheduled():
+            found.tasks[seq] = event
+        case TimerCreated():
+            found.timers.add(seq)
+        case SubOrchestrationInstanceCreated(instance=child, on_close=action):
+            found.questions[seq] = Question(0, child, action)
+        case TaskCompleted() | TaskFailed() | TaskCanceled():
+            found.tasks.pop(event.scheduled_seq, None)
+        case TimerFired() | TimerCanceled():
+            found.timers.discard(event.scheduled_seq)
+        case (
+            SubOrchestrationInstanceCompleted()
+            | SubOrchestrationInstanceFailed()
+            | SubOrchestrationCanceled()
+        ):
+            found.questions.pop(event.scheduled_seq, None)
+        case _:
+            pass
 
 
 def private_queue(rows: Sequence[HistoryRow]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from perdure.engine.codec import whole_events
-from perdure.engine.events import Event, TimerCreated, kind
+from perdure.engine.events import Asker, Event, TimerCreated, kind
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import Definition, HistoryRow, Worker
 
@@ -83,6 +83,11 @@ def _fields(event: Event) -> dict[str, Any]:
         fields["stored"] = event.stored
     if isinstance(event, TimerCreated):
         fields["fire_at"] = time_text(event.fire_at)
+    for name, value in fields.items():
+        if isinstance(value, Asker):
+            fields[name] = msgspec.to_builtins(value)
+    if "others" in fields:
+        fields["others"] = [msgspec.to_builtins(each) for each in fields["others"]]
     if "carried" in fields and not isinstance(fields["carried"], int):
         fields["carried"] = [
             {"name": each.name, "input": each.input} | ({"stored": each.stored} if each.stored else {})

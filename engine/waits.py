@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.compiler.runtime import EvalError
 from perdure.engine import scopes
-from perdure.engine.events import EventRaised, TaskCanceled, TaskCompleted, TaskFailed
+from perdure.engine.events import (
+    EventRaised,
+    SubOrchestrationCanceled,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    TaskCanceled,
+    TaskCompleted,
+    TaskFailed,
+)
 from perdure.engine.failure import TIMEOUT, Failure
-from perdure.engine.state import Bound, EventWait, Fiber, TaskWait, TimerWait
+from perdure.engine.state import Bound, EventWait, Fiber, ReplyWait, TaskWait, TimerWait
 
 if TYPE_CHECKING:
     from perdure.engine.machine import Machine
@@ -31,6 +39,23 @@ def task_answered(machine: Machine, event: TaskCompleted | TaskFailed) -> None:
     failure.activity = op.activity
     failure.attempt = attempt(fiber)
     machine.resume(fiber, machine.declared(failure))
+
+
+def answered(
+    machine: Machine, event: SubOrchestrationInstanceCompleted | SubOrchestrationInstanceFailed
+) -> None:
+    """The first answer of an instance that was asked; a later one changes nothing."""
+    question = machine.state.questions.pop(event.scheduled_seq, None)
+    if question is None:
+        return
+    fiber = machine.state.fibers[question.fiber]
+    if isinstance(event, SubOrchestrationInstanceCompleted):
+        fiber.frame[machine.op(fiber).slot] = event.result
+        machine.resume(fiber)
+        return
+    failure = machine.failure(fiber, event.error, event.message, event.data)
+    failure.cause, failure.retryable, failure.attempt = event.cause, event.retryable, attempt(fiber)
+    machine.resume(fiber, failure)
 
 
 def attempt(fiber: Fiber) -> int:
@@ -128,6 +153,14 @@ def withdraw(machine: Machine, fiber: Fiber) -> None:
                 machine.decide(TaskCanceled(scheduled_seq=seq))
         case TimerWait(seq=seq):
             machine.cancel_timer(seq)
+        case ReplyWait(seq=seq):
+            question = machine.state.questions.pop(seq)
+            if not machine.answered(seq) and question.on_close:
+                machine.decide(
+                    SubOrchestrationCanceled(
+                        scheduled_seq=seq, instance=question.instance, action=question.on_close
+                    )
+                )
         case EventWait(event=event, timer=timer, received=received):
             machine.state.waiting[event].remove(fiber.id)
             machine.cancel_timer(timer)

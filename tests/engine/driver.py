@@ -20,6 +20,7 @@ from perdure.compiler.encode import encode
 from perdure.dsl import Severity, load
 from perdure.dsl.source import Source
 from perdure.engine.activities import Context, Registry
+from perdure.engine.client import Client, Deployment
 from perdure.engine.codec import encode_events, encode_received, split_received, whole_events
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.errors import FenceLost, OutcomeUnknown, Refused, StoreError
@@ -43,6 +44,7 @@ from perdure.engine.machine import LogLine
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
+from perdure.engine.resolving import look_up
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import HistoryRow, Message, Worker
@@ -79,6 +81,12 @@ def compiled(text: str, name: str = "flow.perdure.yaml") -> LinkedProgram:
     wrong = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
     assert not wrong, "\n".join(f"{found.span} {found.code} {found.message}" for found in wrong)
     return link(compile_workflow(loaded.workflows[0]))
+
+
+def deployment(program: LinkedProgram) -> Deployment:
+    """A Program as it is deployed."""
+    code = program.program
+    return Deployment(name=code.name, version=code.version, digest=program.digest, program=code, source="")
 
 
 class Hub:
@@ -174,6 +182,9 @@ class Hub:
         if owner.timers.horizon < now + 60 * SECOND:
             owner.timers.read(store.timers(self.slots, now + 120 * SECOND, 100_000), now + 120 * SECOND)
         owner.fire(now)
+        asked = owner.asked(1000)
+        if asked:
+            owner.admit(asked, look_up(store, self.programs, asked), now)
         wanted = owner.wanted()
         if wanted:
             found = store.load(wanted)
@@ -260,6 +271,12 @@ class Hub:
         message = self._message(id, event)
         self.owner.send(message, event, None)
         return message.id
+
+    def deploy(self, text: str) -> LinkedProgram:
+        """Deploy a document, so that others can start it by name."""
+        program = compiled(text)
+        Client(self.store).deploy([deployment(program)])
+        return program
 
     def _new(self, program: LinkedProgram, input: Any, id: str) -> tuple[Instance, ExecutionStarted]:
         self.store.pin(program.digest, encode(program.program))
@@ -392,7 +409,8 @@ class Hub:
         if instance.status.ended:
             assert not self.leftovers(id), self.leftovers(id)
             if instance.status is not Status.TERMINATED:
-                assert open_work(self.rows(id)) == ({}, set())
+                left = open_work(self.rows(id))
+                assert (left.tasks, left.timers, left.questions) == ({}, set(), {})
         for generation in range(1, instance.generation + 1):
             check_prefixes(program, id, self.rows(id, generation))
 

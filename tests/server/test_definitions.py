@@ -75,8 +75,8 @@ version: 1.0.0
 timeout: 1h
 do:
   - child:
-      call_workflow: echo
-      with: 1
+      call_entity: Counter@a
+      op: get
 """
 COUNTER = """\
 dsl: perdure/1
@@ -99,7 +99,7 @@ def test_what_the_engine_cannot_run_is_not_deployed() -> None:
     assert refusal(answer) == (422, "invalid_document")
     assert found == [
         ("PD603", line + 4, "engine support missing: timeout"),
-        ("PD603", line + 6, "engine support missing: call_workflow in the step 'child'"),
+        ("PD603", line + 6, "engine support missing: call_entity in the step 'child'"),
     ]
 
 

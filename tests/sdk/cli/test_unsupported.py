@@ -15,12 +15,13 @@ version: 1.0.0
 do:
   - first: { value: 1 }
   - child:
-      call_workflow: echo
+      call_entity: Counter@a
+      op: get
       with: ${ first }
   - return: ${ child }
 """
 TOLD = """\
-parent.perdure.yaml:6:5: error[PD603] engine support missing: call_workflow in the step 'child'
+parent.perdure.yaml:6:5: error[PD603] engine support missing: call_entity in the step 'child'
   |
 4 | do:
 5 |   - first: { value: 1 }

@@ -1,0 +1,160 @@
+"""What instances say to each other: messages that a turn sends, for the commit that writes it.
+
+Ids are made from the sender's execution and the ``seq`` of what was decided, so one that is made twice is
+the same one. Whatever answers goes to an execution, and another execution of the instance ignores it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from perdure.engine import keys
+from perdure.engine.codec import encode_received
+from perdure.engine.events import (
+    Asker,
+    CancelSent,
+    Decided,
+    EventRaised,
+    EventSent,
+    ExecutionCanceled,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    InstanceStarted,
+    StartRequested,
+    SubOrchestrationCanceled,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    kind,
+)
+from perdure.engine.events import Message as Event
+from perdure.engine.failure import CHILD
+from perdure.engine.instance import Instance, Status, slot_of
+from perdure.engine.state import Question
+from perdure.engine.store.rows import Message
+
+CLOSED = "the instance that had asked for it has ended"
+
+
+def message(receiver: str, event: Event, message_id: str, *, execution: str | None = None) -> Message:
+    """The row that carries an event to an instance."""
+    return Message(
+        id=message_id,
+        instance=receiver,
+        slot=slot_of(receiver),
+        kind=kind(event),
+        event=encode_received(event),
+        execution=execution,
+    )
+
+
+def sent(instance: Instance, started: ExecutionStarted, seq: int, decision: Decided) -> Message | None:
+    """The message that a decision is, if it is one."""
+    execution = instance.execution
+    asker = Asker(instance.id, execution, seq)
+    name = f"{execution}/{seq}"
+    match decision:
+        case SubOrchestrationInstanceCreated():
+            start = _start(started, asker, decision, child=True, attempt=decision.attempt)
+            return message(decision.instance, start, f"{name}/start")
+        case InstanceStarted():
+            start = _start(started, asker, decision, due=decision.start_at)
+            return message(decision.instance, start, f"{name}/start")
+        case SubOrchestrationCanceled(scheduled_seq=asked, instance=child, action=action):
+            return close(Asker(instance.id, execution, asked), child, action)
+        case EventSent(instance=receiver, name=event, input=value):
+            return message(receiver, EventRaised(name=event, input=value), f"{name}/event")
+        case CancelSent(instance=receiver, reason=reason):
+            return message(receiver, ExecutionCanceled(reason=reason), f"{name}/cancel")
+        case _:
+            return None
+
+
+def _start(
+    started: ExecutionStarted,
+    asker: Asker,
+    decision: SubOrchestrationInstanceCreated | InstanceStarted,
+    **fields: Any,
+) -> StartRequested:
+    return StartRequested(
+        name=decision.name,
+        version=decision.version,
+        execution=keys.child_execution(asker.execution, asker.seq),
+        input=decision.input,
+        tags=decision.tags,
+        if_exists=decision.if_exists,
+        asker=asker,
+        queue=started.queue,
+        local=started.local,
+        **fields,
+    )
+
+
+def close(asker: Asker, child: str, action: str) -> Message | None:
+    """What a child hears when nobody waits for it any more; nothing when it is abandoned."""
+    name = f"{asker.execution}/{asker.seq}/close"
+    match action:
+        case "terminate":
+            return message(child, ExecutionTerminated(reason=CLOSED, parent=asker), name)
+        case "cancel":
+            return message(child, ExecutionCanceled(reason=CLOSED, parent=asker), name)
+        case _:
+            return None
+
+
+def closing(instance: Instance, questions: dict[int, Question]) -> Iterator[Message]:
+    """What is to be said to those whom an instance has asked, when it ends at once."""
+    for seq, question in questions.items():
+        told = close(Asker(instance.id, instance.execution, seq), question.instance, question.on_close)
+        if told is not None:
+            yield told
+
+
+def passed_on(
+    instance: Instance,
+    seq: int,
+    event: ExecutionSuspended | ExecutionResumed,
+    questions: dict[int, Question],
+) -> Iterator[Message]:
+    """What makes the children of an instance rest, or go on, as it does itself."""
+    for asked, question in questions.items():
+        if question.on_close in ("terminate", "cancel"):
+            parent = Asker(instance.id, instance.execution, asked)
+            told = type(event)(reason=event.reason, parent=parent)
+            yield message(question.instance, told, f"{instance.execution}/{seq}/to/{asked}")
+
+
+def ended(
+    instance: Instance, askers: list[Asker], output: Any, error: Any, reason: str | None
+) -> Iterator[Message]:
+    """The answers of an instance that has ended to everybody who waits for that."""
+    for asker in askers:
+        yield answer(asker, outcome(asker, instance, output, error, reason))
+
+
+def answer(
+    asker: Asker, event: SubOrchestrationInstanceCompleted | SubOrchestrationInstanceFailed
+) -> Message:
+    """The row of an answer; there is one for each question, whoever gives it."""
+    name = f"{asker.execution}/{asker.seq}/answer"
+    return message(asker.instance, event, name, execution=asker.execution)
+
+
+def outcome(
+    asker: Asker, instance: Instance, output: Any, error: Any, reason: str | None
+) -> SubOrchestrationInstanceCompleted | SubOrchestrationInstanceFailed:
+    """How an instance has ended, as who waits for it hears it."""
+    if instance.status is Status.COMPLETED:
+        return SubOrchestrationInstanceCompleted(scheduled_seq=asker.seq, result=output)
+    said = reason if error is None else error.get("message")
+    return SubOrchestrationInstanceFailed(
+        scheduled_seq=asker.seq,
+        error=CHILD,
+        message=f"instance {instance.id!r} of {instance.name!r} ended {instance.status}"
+        + (f": {said}" if said else ""),
+        data={"instance_id": instance.id, "status": str(instance.status)},
+        cause=error,
+    )

@@ -1,0 +1,73 @@
+"""Which Program a start means: by name, version or range, and what was brought along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.programs import Programs
+from perdure.engine.starting import Asked, Found
+from perdure.engine.store.protocol import Store
+from perdure.engine.versions import newest
+
+Wanted = tuple[str, str | None]
+"""A name, and a version, a range or None for the active version."""
+
+
+def look_up(store: Store, programs: Programs, asked: Sequence[Asked]) -> list[Found]:
+    """What the database has for each start, as of now."""
+    present = store.look_up([each.message.instance for each in asked], [], []).instances
+    definitions = _Definitions(store, programs)
+    found = []
+    for each in asked:
+        there = present.get(each.message.instance)
+        asked_for_end = there is not None and there.status.ended and each.event.if_exists == "reuse"
+        version, program, problem = definitions.find((each.event.name, each.event.version), each.event.local)
+        found.append(
+            Found(
+                present=there,
+                payloads=store.payloads(each.message.instance) if asked_for_end else {},
+                version=version,
+                program=program,
+                problem=problem,
+            )
+        )
+    return found
+
+
+class _Definitions:
+    """Looks each one up once."""
+
+    def __init__(self, store: Store, programs: Programs) -> None:
+        self._store = store
+        self._programs = programs
+        self._known: dict[Wanted, tuple[str, str] | str] = {}
+
+    def find(self, wanted: Wanted, local: Mapping[str, str]) -> tuple[str, LinkedProgram | None, str]:
+        """Version and Program, or why there is none."""
+        name, _ = wanted
+        if name in local:
+            version, digest = "", local[name]
+        else:
+            if wanted not in self._known:
+                self._known[wanted] = self._deployed(wanted)
+            known = self._known[wanted]
+            if isinstance(known, str):
+                return "", None, known
+            version, digest = known
+        program = self._programs.all([digest])[digest]
+        if isinstance(program, str):
+            return "", None, program
+        return version or program.program.version, program, ""
+
+    def _deployed(self, wanted: Wanted) -> tuple[str, str] | str:
+        name, version = wanted
+        if version is None:
+            found = self._store.look_up([], [(name, None)], []).definitions.get((name, None))
+            return f"no workflow {name!r} is deployed" if found is None else (found.version, found.program)
+        rows = {each.version: each.program for each in self._store.definitions(name)}
+        best = newest(rows, version)
+        if best is None:
+            there = f"there is {', '.join(rows)}" if rows else "none is deployed"
+            return f"no version of {name!r} is in {version!r}: {there}"
+        return best, rows[best]
