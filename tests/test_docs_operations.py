@@ -7,7 +7,7 @@ import re
 import pytest
 
 from perdure.dsl import json_schemas, reader
-from perdure.engine import client, duties, executor, machine, payload, retry, sealing, worker
+from perdure.engine import client, duties, executor, instance, machine, payload, retry, sealing, worker
 from perdure.server.settings import Settings
 from tests.checkout import ROOT
 
@@ -20,8 +20,8 @@ LIMITS = [
     ("JSON Schemas", f"{json_schemas.MAX_SCHEMA_NODES:,} values"),
     ("input, output", f"{payload.MAX_BYTES >> 20} MiB as JSON, {payload.MAX_DEPTH} levels"),
     ("message of an error", f"{executor.MAX_MESSAGE:,} characters"),
-    ("id of an instance", f"{client.MAX_ID} characters"),
-    ("idempotency key of a request", f"{client.MAX_ID} characters"),
+    ("id of an instance", f"{instance.MAX_ID} characters"),
+    ("idempotency key of a request", f"{instance.MAX_ID} characters"),
     ("instructions", f"{machine.MAX_INSTRUCTIONS:,}"),
     ("wait between two attempts", f"{retry.MAX_DELAY // 86_400_000_000} days"),
     ("histories of earlier generations", str(sealing.KEPT_GENERATIONS)),
