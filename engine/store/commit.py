@@ -17,6 +17,7 @@ from perdure.engine.instance import Instance, Status
 from perdure.engine.store import entities, purge
 from perdure.engine.store import statements as s
 from perdure.engine.store.records import from_instance, from_tags
+from perdure.engine.store.repeats import write_requests
 from perdure.engine.store.rows import (
     AuditEntry,
     Batch,
@@ -92,7 +93,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     new, so nobody waits for them.
     """
     rows = _Rows(batch)
-    tx.structs(s.REQUEST_INSERT, sorted(batch.requests, key=_by_request))
+    write_requests(tx, sorted(batch.requests, key=_by_request))
     purge.replace(tx, rows.replaced)
     _insert(tx, rows.new)
     _update(tx, rows.changed)

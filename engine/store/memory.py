@@ -18,6 +18,7 @@ from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused,
 from perdure.engine.instance import SLOTS, Instance
 from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.memory_entities import MemoryEntities
+from perdure.engine.store.memory_grooming import MemoryGrooming
 from perdure.engine.store.memory_letters import MemoryLetters
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.rows import (
@@ -48,7 +49,7 @@ _replace = msgspec.structs.replace
 _MISSING: Any = object()
 
 
-class MemoryStore(MemoryEntities, MemoryLetters):
+class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters):
     """A hub that ends with the process. ``clock`` gives microseconds since 1970 UTC.
 
     Several workers may join one store, as several processes would one database.
@@ -72,6 +73,7 @@ class MemoryStore(MemoryEntities, MemoryLetters):
         self._timers: dict[Key, TimerRow] = {}
         self._tasks: dict[Key, TaskRow] = {}
         self._requests: dict[tuple[str, str, str], Request] = {}
+        self._requests_at: dict[tuple[str, str, str], int] = {}
         self._definitions: dict[tuple[str, str], Definition] = {}
         self._programs: dict[str, str] = {}
         self._audit: dict[int, AuditEntry] = {}
@@ -219,8 +221,10 @@ class MemoryStore(MemoryEntities, MemoryLetters):
     def commit(self, batch: Batch) -> int:
         with self._fenced(batch.worker, batch.lease) as now:
             for request in batch.requests:
-                self._insert(self._requests, (request.route, request.target, request.key), request)
-            self._replace({turn.id for turn in batch.checkpoints if turn.replaces and turn.before is None})
+                self._remember(request, now)
+            self._replace_ended(
+                {turn.id for turn in batch.checkpoints if turn.replaces and turn.before is None}
+            )
             for parking in batch.parkings:
                 self._update(parking.instance, parking.instance.execution, parking.before)
             for entity in batch.entities:
@@ -246,6 +250,11 @@ class MemoryStore(MemoryEntities, MemoryLetters):
                 if key in self._requests:
                     self._put(self._requests, key, _replace(self._requests[key], answer=reply.answer))
             return now
+
+    def _remember(self, request: Request, now: int) -> None:
+        key = (request.route, request.target, request.key)
+        self._insert(self._requests, key, request)
+        self._put(self._requests_at, key, now)
 
     def _note(self, entry: AuditEntry | None, now: int) -> None:
         """An entry of the audit, if there is one; numbered on its own, as every table is."""
@@ -285,42 +294,6 @@ class MemoryStore(MemoryEntities, MemoryLetters):
             self._delete(self._tasks, key)
         for task in turn.tasks:
             self._insert(self._tasks, (task.execution, task.seq), task)
-
-    def _replace(self, ids: set[str]) -> None:
-        """Make room for new instances of these ids."""
-        for id_ in ids & self._instances.keys():
-            if not self._instances[id_].status.ended:
-                raise Refused(f"The instance {id_!r} to be replaced has not ended.")
-            self._remove(self._instances[id_])
-
-    def _remove(self, instance: Instance) -> dict[str, int]:
-        """Delete an instance that has ended from every table; returns how many rows of each."""
-        id_, execution, now = instance.id, instance.execution, self._clock.now()
-        generations = [key for key in self._history if key[0] == id_]
-        counts = {
-            "instances": self._delete_all(self._instances, [id_]),
-            "instance_tags": len(instance.tags),
-            "history": sum(len(self._history[key]) for key in generations),
-            "payloads": self._delete_all(self._payloads, [key for key in self._payloads if key[0] == id_]),
-            "inbox": self._delete_all(
-                self._inbox,
-                [
-                    key
-                    for key, (_, row) in self._inbox.items()
-                    if row.instance == id_ and (row.held or row.due > now)
-                ],
-            ),
-            "timers": self._delete_all(self._timers, [key for key in self._timers if key[0] == execution]),
-            "tasks": self._delete_all(self._tasks, [key for key in self._tasks if key[0] == execution]),
-            "dead_letters": self._delete_all(
-                self._dead_letters, [ord_ for ord_, row in self._dead_letters.items() if row.instance == id_]
-            ),
-        }
-        self._delete_all(self._history, generations)
-        return counts
-
-    def _delete_all(self, table: dict[Any, Any], keys: list[Any]) -> int:
-        return sum(self._delete(table, key) for key in keys)
 
     def _keep(self, payload: PayloadRow) -> None:
         """Write a value; what is kept for ever stays so, else the latest generation counts."""
@@ -585,7 +558,7 @@ class MemoryStore(MemoryEntities, MemoryLetters):
             if present is not None:
                 if if_exists == "reject" or not present.status.ended:
                     raise Conflict(f"The instance {instance.id!r} exists already ({present.status}).")
-                self._remove(present)
+                self._remove_family(present)
             self._insert(self._instances, instance.id, instance)
             self._keep(payload)
             for key, value in message.values.items():
@@ -626,7 +599,7 @@ class MemoryStore(MemoryEntities, MemoryLetters):
             return None
         key = (request.route, request.target, request.key)
         if key not in self._requests:
-            self._put(self._requests, key, request)
+            self._remember(request, self._clock.now())
             return None
         return self._requests[key]
 

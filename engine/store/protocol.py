@@ -22,6 +22,7 @@ from perdure.engine.store.rows import (
     Batch,
     DeadLetter,
     Definition,
+    EndedQuery,
     EntityQuery,
     EntityRow,
     HistoryRow,
@@ -31,6 +32,7 @@ from perdure.engine.store.rows import (
     LookUp,
     Message,
     PayloadRow,
+    Purged,
     Request,
     Takeover,
     TaskRow,
@@ -254,7 +256,39 @@ class Clients(Protocol):
         """Entries that match, newest first: the order is that of writing."""
 
 
-class Store(Membership, Turns, Tasks, Clients, Protocol):
+class Grooming(Protocol):
+    """The end of what is over. Nothing of an instance that has not ended is ever deleted.
+
+    With an instance go its descendants that have ended. On PostgreSQL ``groom`` and ``forget_requests``
+    pass over rows that others have locked (SKIP LOCKED).
+    """
+
+    def purge(
+        self, instance_id: str, *, leave_running: bool = False, audit: AuditEntry | None = None
+    ) -> Purged:
+        """Delete an instance that has ended from every table.
+
+        Raises ``NotFound``, and ``Conflict`` when it, or a child of those who would go, has not ended;
+        with ``leave_running`` such children stay behind and go on.
+        """
+
+    def purge_ended(self, query: EndedQuery, audit: AuditEntry | None = None) -> Purged:
+        """Purge a slice of those that match; ``audit`` is written unless there was nothing to delete."""
+
+    def count_ended(self, query: EndedQuery) -> int:
+        """How many match, wherever the slice begins."""
+
+    def groom(self, limit: int, most_rows: int) -> Purged:
+        """Purge up to ``limit`` instances whose ``purge_at`` has come; as ``EndedQuery.rows`` says, fewer.
+
+        Those of whom a child has not ended are passed over.
+        """
+
+    def forget_requests(self, before: int, limit: int) -> int:
+        """Delete up to ``limit`` requests that were written before this time, oldest first; how many."""
+
+
+class Store(Membership, Turns, Tasks, Clients, Grooming, Protocol):
     """A hub's database. Safe to use from several threads."""
 
     def changed(self) -> bool:

@@ -1,42 +1,90 @@
 """The end of an instance's rows: all that any table has of it is deleted in one transaction.
 
-Requests stay: they say what was carried out, and are forgotten by their age. So do messages that can be
-handed out now: they may be in the memory of the slot's owner, who finds no instance and makes dead letters
-of them.
+Its descendants that have ended go with it. Requests stay: they say what was carried out, and are forgotten
+by their age. So do messages that can be handed out now: they may be in the memory of the slot's owner, who
+finds no instance and makes dead letters of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, Table, bindparam, delete, literal_column, select
 
 from perdure.engine.errors import Refused
 from perdure.engine.instance import Instance
 from perdure.engine.store import statements as s
+from perdure.engine.store import tables as t
 from perdure.engine.store.records import to_instance
 from perdure.engine.store.transaction import Transaction
+
+_INBOX = delete(t.inbox).where(t.inbox.c.instance == bindparam("key"))
+
+INSTANCE_DELETE = delete(t.instances).where(t.instances.c.id == bindparam("key"))
+INBOX_DELETE_HELD = _INBOX.where(t.inbox.c.held)
+# The order of the parameters is that of the rows which are given.
+INBOX_DELETE_TIMED = _INBOX.where(t.inbox.c.due > literal_column("0"), t.inbox.c.due > bindparam("now"))
+CHILDREN = (
+    select(t.instances).where(t.instances.c.parent_id == bindparam("parent")).order_by(t.instances.c.id)
+)
+
+
+def _delete_by(table: Table, column: Column[Any]) -> Any:
+    return delete(table).where(column == bindparam("key"))
+
+
+BY_INSTANCE = {
+    table.name: _delete_by(table, table.c.instance)
+    for table in (t.instance_tags, t.payloads, t.history, t.dead_letters)
+}
+"""What is deleted by an instance's id."""
+BY_EXECUTION = {table.name: _delete_by(table, table.c.execution) for table in (t.timers, t.tasks)}
+"""What is deleted by its present execution: none is left of those before."""
+
+
+class Family(NamedTuple):
+    """An instance with its descendants that have ended, and ids of children of theirs that have not."""
+
+    ended: list[Instance]
+    running: list[str]
+
+
+def family(tx: Transaction, instance: Instance) -> Family:
+    """Everybody who goes with an instance, itself first."""
+    found, running = {instance.id: instance}, list[str]()
+    level = [instance]
+    while level:
+        rows = [row for each in level for row in tx.rows(CHILDREN, parent=each.id)]
+        level = []
+        for child in map(to_instance, rows):
+            if not child.status.ended:
+                running.append(child.id)
+            elif child.id not in found:
+                found[child.id] = child
+                level.append(child)
+    return Family(list(found.values()), running)
 
 
 def replace(tx: Transaction, ids: Collection[str]) -> None:
     """Make room for new instances of these ids. Raises ``Refused`` where one has not ended."""
-    present = [to_instance(row) for id_ in sorted(ids) if (row := tx.row(s.INSTANCE, the_id=id_))]
-    for each in present:
-        if not each.status.ended:
-            raise Refused(f"The instance {each.id!r} to be replaced has not ended.")
-    remove(tx, present)
+    for id_ in sorted(ids):
+        row = tx.row(s.INSTANCE, the_id=id_)
+        if row is None:
+            continue
+        present = to_instance(row)
+        if not present.status.ended:
+            raise Refused(f"The instance {id_!r} to be replaced has not ended.")
+        remove(tx, family(tx, present).ended)
 
 
 def remove(tx: Transaction, instances: Sequence[Instance]) -> dict[str, int]:
     """Delete these instances, which have ended, from every table; returns how many rows of each."""
     ids = sorted((each.id,) for each in instances)
     executions = sorted((each.execution,) for each in instances)
-    due = [{"the_instance": id_, "now": tx.now} for (id_,) in ids]
-    return {
-        "instances": tx.tuples(s.INSTANCE_DELETE, ids),
-        "instance_tags": tx.tuples(s.TAGS_DELETE, ids),
-        "payloads": tx.tuples(s.PAYLOADS_DELETE, ids),
-        "history": tx.tuples(s.HISTORY_DELETE, ids),
-        "inbox": tx.tuples(s.INBOX_DELETE_HELD, ids) + tx.mappings(s.INBOX_DELETE_TIMED, due),
-        "timers": tx.tuples(s.TIMERS_DELETE, executions),
-        "tasks": tx.tuples(s.TASKS_DELETE, executions),
-        "dead_letters": tx.tuples(s.DEAD_LETTERS_DELETE, ids),
-    }
+    counts = {"instances": tx.tuples(INSTANCE_DELETE, ids)}
+    counts |= {name: tx.tuples(statement, ids) for name, statement in BY_INSTANCE.items()}
+    counts |= {name: tx.tuples(statement, executions) for name, statement in BY_EXECUTION.items()}
+    counts["inbox"] = tx.tuples(INBOX_DELETE_HELD, ids)
+    counts["inbox"] += tx.tuples(INBOX_DELETE_TIMED, [(*id_, tx.now) for id_ in ids])
+    return counts

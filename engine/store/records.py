@@ -35,7 +35,7 @@ def _reader(type_: type[_Record], table: Table, *without: str) -> Callable[[Tupl
 to_history = _reader(HistoryRow, t.history)
 to_timer = _reader(TimerRow, t.timers)
 to_task = _reader(TaskRow, t.tasks)
-to_request = _reader(Request, t.requests)
+to_request = _reader(Request, t.requests, "at")
 to_dead_letter = _reader(DeadLetter, t.dead_letters)
 to_audit = _reader(AuditEntry, t.audit)
 to_message = _reader(Message, t.inbox, "ord", "held")
@@ -73,6 +73,7 @@ def from_instance(instance: Instance) -> dict[str, Any]:
         "tags": msgspec.json.encode(instance.tags).decode() if instance.tags else "{}",
         "parent_id": instance.parent_id,
         "suspect": instance.suspect,
+        "purge_at": instance.purge_at,
     }
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import msgspec
+
 from perdure.engine.store import statements as s
 from perdure.engine.store.records import to_request
 from perdure.engine.store.rows import Request
@@ -20,5 +24,10 @@ def carried_out(tx: Transaction, request: Request | None) -> Request | None:
         return None
     before = find_request(tx, (request.route, request.target, request.key))
     if before is None:
-        tx.structs(s.REQUEST_INSERT, [request])
+        write_requests(tx, [request])
     return before
+
+
+def write_requests(tx: Transaction, requests: Iterable[Request]) -> None:
+    """What is carried out under a key, dated by this transaction."""
+    tx.mappings(s.REQUEST_INSERT, [{**msgspec.structs.asdict(each), "at": tx.now} for each in requests])

@@ -327,6 +327,36 @@ class Takeover(Row, frozen=True, kw_only=True):
     results: frozenset[tuple[str, int]]
 
 
+class EndedQuery(Row, frozen=True, kw_only=True):
+    """A filter over instances that have ended, those first that ended first.
+
+    Without ``statuses`` all of theirs. ``ended_from`` belongs to the range, ``ended_before`` does not.
+    ``after`` is the end and the id of the last one of the slice before. A slice has up to ``limit``
+    instances beside their descendants, and is over when as many as ``rows`` rows of them are counted.
+    """
+
+    statuses: tuple[Status, ...] = ()
+    name: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    ended_from: int | None = None
+    ended_before: int | None = None
+    after: tuple[int, str] | None = None
+    limit: int = 100
+    rows: int = 5000
+
+
+class Purged(Row, frozen=True, kw_only=True):
+    """What a purge deleted: how many rows of each table.
+
+    ``left`` are ids of instances that stay because a child of theirs has not ended. ``after`` is where
+    the next slice begins, None when there is nothing more.
+    """
+
+    rows: dict[str, int]
+    left: tuple[str, ...] = ()
+    after: tuple[int, str] | None = None
+
+
 class LookUp(Row, frozen=True, kw_only=True):
     """Answers for ids, names and keys chosen by clients."""
 

@@ -18,6 +18,7 @@ from perdure.engine.instance import Instance
 from perdure.engine.store import commit, purge, values
 from perdure.engine.store import statements as s
 from perdure.engine.store.entities import SqlEntities
+from perdure.engine.store.grooming import SqlGrooming
 from perdure.engine.store.letters import SqlLetters
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.records import (
@@ -58,7 +59,7 @@ FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 """Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
 
 
-class SqlStore(SqlEntities, SqlLetters, ABC):
+class SqlStore(SqlEntities, SqlGrooming, SqlLetters, ABC):
     """A hub in an SQL database."""
 
     # -- what a dialect adds ----------------------------------------------------------------------
@@ -335,7 +336,7 @@ class SqlStore(SqlEntities, SqlLetters, ABC):
                 present = to_instance(row)
                 if if_exists == "reject" or not present.status.ended:
                     raise Conflict(f"The instance {instance.id!r} exists already ({present.status}).")
-                purge.remove(tx, [present])
+                purge.remove(tx, purge.family(tx, present).ended)
             tx.mappings(s.INSTANCE_INSERT, [from_instance(instance)])
             tx.mappings(s.TAGS_INSERT, from_tags([instance]))
             tx.structs(s.PAYLOAD_PUT, [payload, *values.of_start(message)])

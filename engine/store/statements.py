@@ -160,20 +160,6 @@ AUDIT_INSERT = insert(t.audit).values(
     {column.name: bindparam(column.name) for column in _columns(t.audit, "ord")}
 )
 
-# -- purge ----------------------------------------------------------------------------------------
-
-INSTANCE_DELETE = delete(t.instances).where(_is(t.instances.c.id))
-PAYLOADS_DELETE = delete(t.payloads).where(_is(t.payloads.c.instance))
-HISTORY_DELETE = delete(t.history).where(_is(t.history.c.instance))
-# What can be handed out now may be in its owner's memory, which would miss the row.
-INBOX_DELETE_HELD = delete(t.inbox).where(_is(t.inbox.c.instance), t.inbox.c.held)
-INBOX_DELETE_TIMED = delete(t.inbox).where(
-    _is(t.inbox.c.instance), t.inbox.c.due > literal_column("0"), t.inbox.c.due > bindparam("now")
-)
-TIMERS_DELETE = delete(t.timers).where(_is(t.timers.c.execution))
-TASKS_DELETE = delete(t.tasks).where(_is(t.tasks.c.execution))
-DEAD_LETTERS_DELETE = delete(t.dead_letters).where(_is(t.dead_letters.c.instance))
-
 # -- the owner's reads ----------------------------------------------------------------------------
 
 INSTANCE = select(t.instances).where(_is(t.instances.c.id))
@@ -246,7 +232,7 @@ NEXT_MESSAGE = _by_slot(
     t.inbox.c.slot,
 )
 
-REQUEST = select(t.requests).where(*_THE_REQUEST)
+REQUEST = select(*_columns(t.requests, "at")).where(*_THE_REQUEST)
 DEFINITION = select(t.definitions).where(_is(t.definitions.c.name), _is(t.definitions.c.version))
 DEFINITION_ACTIVE = select(t.definitions).where(_is(t.definitions.c.name), t.definitions.c.active)
 

@@ -98,17 +98,40 @@ instances = _long(
     _some("tags"),
     _maybe("parent_id"),
     Column("suspect", Integer(), nullable=False, server_default=text("0")),
+    _maybe("purge_at", Long),
 )
 Index("instances_by_time", instances.c.created_at, instances.c.id)
 Index("instances_by_name", instances.c.name, instances.c.created_at, instances.c.id)
 Index("instances_by_status", instances.c.status, instances.c.created_at, instances.c.id)
+_WITH_PARENT: dict[str, Any] = {
+    "sqlite_where": text("parent_id IS NOT NULL"),
+    "postgresql_where": text("parent_id IS NOT NULL"),
+}
+_OVER: dict[str, Any] = {
+    "sqlite_where": text("ended_at IS NOT NULL"),
+    "postgresql_where": text("ended_at IS NOT NULL"),
+}
+_EXPIRING: dict[str, Any] = {
+    "sqlite_where": text("purge_at IS NOT NULL"),
+    "postgresql_where": text("purge_at IS NOT NULL"),
+}
+Index("instances_by_parent", instances.c.parent_id, instances.c.id, **_WITH_PARENT)
+Index("instances_by_end", instances.c.ended_at, instances.c.id, **_OVER)
+Index("instances_by_purge", instances.c.purge_at, instances.c.id, **_EXPIRING)
 
 instance_tags = _short("instance_tags", _key("instance"), _key("tag"), _some("value"))
 Index("instance_tags_by_value", instance_tags.c.tag, instance_tags.c.value, instance_tags.c.instance)
 
 requests = _short(
-    "requests", _key("route"), _key("target"), _key("key"), _some("fingerprint"), _some("answer")
+    "requests",
+    _key("route"),
+    _key("target"),
+    _key("key"),
+    _some("fingerprint"),
+    _some("answer"),
+    Column("at", Long, nullable=False, server_default=text("0")),
 )
+Index("requests_by_time", requests.c.at)
 
 payloads = _long("payloads", _key("instance"), _key("key"), _some("value"), _maybe("generation", Integer()))
 

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -12,7 +12,15 @@ import pytest
 from perdure.engine.errors import PerdureError
 from perdure.engine.instance import ENDED, Instance, Status
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import AuditQuery, Batch, Checkpoint, InstanceQuery, Parking
+from perdure.engine.store.rows import (
+    AuditQuery,
+    Batch,
+    Checkpoint,
+    EndedQuery,
+    IfExists,
+    InstanceQuery,
+    Parking,
+)
 from tests.engine.store.factory import (
     ALL,
     BEGIN,
@@ -39,7 +47,8 @@ from tests.engine.store.factory import (
 pytestmark = pytest.mark.slow  # thousands of operations on two stores
 
 IDS = ("a", "b", "c", "d")
-STEPS = 300
+STEPS = 450
+ENDED_STATUSES = sorted(ENDED)
 LIVE = [status for status in Status if status not in ENDED and status != Status.CONTINUED_AS_NEW]
 
 Operation = Callable[[Store], object]
@@ -166,9 +175,13 @@ class Script:
 
     def _state(self, id_: str, present: Instance | None) -> Instance:
         generation = present.generation if present and self._some(80) else self._random.randint(1, 2)
+        status = self._random.choice(LIVE) if self._some(75) else self._random.choice(ENDED_STATUSES)
         return instance(
             id_,
-            status=self._random.choice(LIVE) if self._some(95) else Status.FAILED,
+            status=status,
+            ended_at=BEGIN + self._random.randint(0, 3) if status.ended else None,
+            purge_at=BEGIN + self._random.randint(0, 200) * SECOND if self._some(50) else None,
+            parent_id=self._id() if self._some(20) else None,
             generation=generation,
             execution=f"{id_}-e{generation}",
             created_at=BEGIN + self._random.randint(0, 2),
@@ -218,7 +231,7 @@ class Script:
     def _start(self) -> Operation:
         pending = self._state(self._id(), None)
         sent, key = message(f"m{self._random.randint(1, 40)}", pending.id), self._request()
-        policy = self._random.choice(("reject", "reuse", "replace_ended"))
+        policy = self._random.choice(get_args(IfExists))
         return lambda store: store.start(pending, payload(of=pending.id), sent, key, if_exists=policy)
 
     def _send(self) -> Operation:
@@ -238,6 +251,30 @@ class Script:
     def _letter(self) -> int:
         present = [one.ord for one in self._model.dead_letters()]
         return self._random.choice(present) if present and self._some(90) else self._random.randint(1, 9)
+
+    def _purge(self) -> Operation:
+        ended = [id_ for id_ in IDS if (found := self._model.instance(id_)) and found.status.ended]
+        id_ = self._random.choice(ended) if ended and self._some(80) else self._id()
+        leave = self._some(80)
+        return lambda store: store.purge(id_, leave_running=leave)
+
+    def _purge_ended(self) -> Operation:
+        query = EndedQuery(
+            statuses=self._sample(list(ENDED_STATUSES), 50),
+            tags=(("team", "x"),) if self._some(20) else (),
+            ended_before=self._time() or None,
+            limit=self._random.randint(1, 3),
+            rows=self._random.randint(1, 9),
+        )
+        return lambda store: (store.count_ended(query), store.purge_ended(query))
+
+    def _groom(self) -> Operation:
+        limit, rows = self._random.randint(1, 3), self._random.randint(1, 9)
+        return lambda store: store.groom(limit, rows)
+
+    def _forget_requests(self) -> Operation:
+        before, limit = self._time(), self._random.randint(1, 3)
+        return lambda store: store.forget_requests(before, limit)
 
     def _deploy(self) -> Operation:
         digest = self._random.choice(["d1", "d2"])
@@ -266,8 +303,12 @@ NAMES = (
     "give_back",
     "start",
     "send",
+    *["purge"] * 2,
+    "purge_ended",
+    "groom",
+    "forget_requests",
     "deploy",
-    "redeliver",
+    *["redeliver"] * 3,
     "discard",
 )
 

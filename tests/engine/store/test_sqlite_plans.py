@@ -8,10 +8,11 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.sql.expression import Executable
 
 from perdure.engine.instance import Status
-from perdure.engine.store import entities, statements
-from perdure.engine.store.rows import AuditQuery, EntityQuery, InstanceQuery
+from perdure.engine.store import entities, grooming, purge, statements
+from perdure.engine.store.rows import AuditQuery, EndedQuery, EntityQuery, InstanceQuery
 from perdure.engine.store.sqlite import _COMPILER, SqliteStore
 from perdure.engine.store.statements import BySlot
+from perdure.engine.store.tables import METADATA
 from perdure.engine.store.transaction import Compiled
 
 GROWING = (
@@ -54,7 +55,7 @@ def scans(store: SqliteStore, compiled: Compiled, values: dict[str, object]) -> 
 
 def every_statement() -> Iterator[tuple[str, Executable]]:
     """All statements that are built at import, with their names."""
-    for name, found in {**vars(statements), **vars(entities)}.items():
+    for name, found in {**vars(statements), **vars(entities), **vars(purge), **vars(grooming)}.items():
         for statement in found if isinstance(found, BySlot) else [found]:
             if isinstance(statement, ClauseElement) and isinstance(statement, Executable) and name[0] != "_":
                 yield name, statement
@@ -75,6 +76,34 @@ def test_no_statement_reads_a_growing_table_through(store: SqliteStore) -> None:
 def test_every_list_has_an_index(store: SqliteStore, query: InstanceQuery) -> None:
     """And a cursor instead of an offset."""
     assert scans(store, _COMPILER.once(statements.instances(query)), {}) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        EndedQuery(),
+        EndedQuery(name="order", statuses=(Status.FAILED,), after=(1, "i1")),
+        EndedQuery(ended_from=1, ended_before=2, tags=(("team", "x"),)),
+    ],
+)
+def test_what_has_ended_is_found_by_its_end(store: SqliteStore, query: EndedQuery) -> None:
+    """A slice, and how many there are."""
+    for statement in (grooming.ended(query), grooming.count_ended(query)):
+        assert scans(store, _COMPILER.once(statement), {}) == []
+
+
+def test_a_purge_reads_no_table_through(store: SqliteStore) -> None:
+    """Each of its deletions goes by an index."""
+    for statement in (*purge.BY_INSTANCE.values(), *purge.BY_EXECUTION.values()):
+        assert scans(store, _COMPILER(statement), {"key": "i1"}) == []
+
+
+def test_a_purge_knows_every_table_that_has_rows_of_an_instance() -> None:
+    """Whoever adds a table decides what becomes of it."""
+    owned = {
+        name for name, table in METADATA.tables.items() if {"instance", "execution"} & set(table.c.keys())
+    }
+    assert owned == {"instances", "inbox", *purge.BY_INSTANCE, *purge.BY_EXECUTION}
 
 
 @pytest.mark.parametrize("query", [AuditQuery(before=9), AuditQuery(target="i1", action="x", actor="y")])

@@ -28,6 +28,7 @@ def upgrade() -> None:
     # Turns of the instance that were begun since its workers die.
     suspect = sa.Column("suspect", sa.Integer(), nullable=False, server_default=sa.text("0"))
     op.add_column("instances", suspect)
+    _retention()
 
 
 def _text(name: str) -> sa.Column[str]:
@@ -82,3 +83,18 @@ def _entities() -> None:
         sqlite_strict=True,
     )
     op.create_index("entities_by_type", "entities", ["type", "key"])
+
+
+def _retention() -> None:
+    op.add_column("instances", sa.Column("purge_at", Long, nullable=True))
+    for name, columns, condition in (
+        ("instances_by_parent", ["parent_id", "id"], "parent_id IS NOT NULL"),
+        ("instances_by_end", ["ended_at", "id"], "ended_at IS NOT NULL"),
+        ("instances_by_purge", ["purge_at", "id"], "purge_at IS NOT NULL"),
+    ):
+        where: dict[str, Any] = dict.fromkeys(WHERE, sa.text(condition))
+        op.create_index(name, "instances", columns, **where)
+    op.add_column("requests", sa.Column("at", Long, nullable=False, server_default=sa.text("0")))
+    # Nobody knows how old they are: they are kept as if they were new.
+    op.execute("UPDATE requests SET at = (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'time')")
+    op.create_index("requests_by_time", "requests", ["at"])
