@@ -42,7 +42,7 @@ from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Batch, TaskRow
 from perdure.engine.store.rows import Worker as Member
-from perdure.engine.tasks import Task, Work, work_in
+from perdure.engine.tasks import DEFAULT_QUEUE, Task, Work, private_queue, work_in
 from perdure.engine.views import row_views
 
 MAX_DELIVERIES = 5
@@ -109,6 +109,7 @@ class Duties:
         *,
         reserve: bool,
         queues: Sequence[str],
+        private: Sequence[str] = (),
         lease: int,
         memory: int,
         page: int | None = None,
@@ -122,7 +123,10 @@ class Duties:
         self.slots: frozenset[int] = frozenset()
         self.owner = Owner(self._offers, memory=memory)
         self._activities = activities
-        self._queues = tuple(queues)
+        self._queues = tuple(dict.fromkeys(each for each in queues if each != DEFAULT_QUEUE))
+        self._private = tuple(private)
+        self._after = ""
+        """The fairness key that was served last."""
         self._reserve = reserve
         self._lease = lease
         self._page = PAGE if page is None else page
@@ -153,7 +157,7 @@ class Duties:
             ask.fail(error)
 
     def _offers(self, name: str, queue: str | None) -> bool:
-        return queue in self._queues if queue is not None else self._activities.offers(name)
+        return queue in self._private if queue is not None else self._activities.offers(name)
 
     # -- rounds -----------------------------------------------------------------------------------
 
@@ -202,6 +206,7 @@ class Duties:
             ir=IR_VERSION,
             reserve=self._reserve,
             activities=tuple(sorted(self._activities.names)),
+            queues=self._queues,
             joined_at=self.store.time(),
         )
 
@@ -306,6 +311,7 @@ class Duties:
         except StoreError:
             self.finished.extendleft(reversed(finished))
             raise
+        self._tasks_news = True
 
     def _admit(self, asks: Sequence[Ask]) -> None:
         """Look up what clients chose, all at once, and give the owner what stands."""
@@ -468,7 +474,8 @@ class Duties:
             self._activities.start(sealed.activities)
         if sealed.canceled:
             self._activities.cancel(sealed.canceled)
-        if batch.adopt or any(checkpoint.tasks for checkpoint in batch.checkpoints):
+        # A row that goes may have kept others waiting: it counted for a concurrency key.
+        if batch.adopt or any(each.tasks or each.tasks_closed for each in batch.checkpoints):
             self._tasks_news = True
         if batch.unhold:
             self._news = True
@@ -502,16 +509,24 @@ class Duties:
             return False
         self._tasks_news, self._claimed = False, tick
         places = self._activities.places
-        if places and (self._activities.names or self._queues):
-            names = sorted(self._activities.names)
-            suspects = 0 if self._suspect else 1
-            rows = self.store.claim(self.id, names, self._queues, places, MAX_DELIVERIES, suspects=suspects)
+        if places and (self._activities.names or self._private):
+            rows = self.store.claim(
+                self.id,
+                sorted(self._activities.names),
+                [private_queue(each) for each in self._private],
+                places,
+                MAX_DELIVERIES,
+                queues=self._queues,
+                suspects=0 if self._suspect else 1,
+                after=self._after,
+            )
             here = self._here
             tasks = self._readable(rows)
             self._claims.update(task.id for task in tasks)
             # Who lost its slots may get back what it runs already: that run goes on.
             self._activities.start(task for task in tasks if task.id not in here)
             if rows:
+                self._after = rows[-1].fairness_key
                 if rows[-1].deliveries > SUSPECT:
                     self._suspect = (rows[-1].execution, rows[-1].seq), tick
                 self._tasks_news = len(rows) == places

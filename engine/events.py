@@ -191,7 +191,12 @@ class SubOrchestrationInstanceFailed(
 
 
 class TaskScheduled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TaskScheduled"):
-    """An activity is asked for. ``path`` is the step's, with item keys; ``attempt`` counts from 1."""
+    """An activity is asked for. ``path`` is the step's, with item keys; ``attempt`` counts from 1.
+
+    ``queue`` names the workers that may run it, empty for all. Of those that wait, a larger ``priority``
+    goes first, and different ``fairness_key`` take turns. Of one ``concurrency_key`` at most
+    ``concurrency_limit`` run at once, in the whole hub.
+    """
 
     name: str
     key: str
@@ -199,6 +204,11 @@ class TaskScheduled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     attempt: int = 1
     has_input: bool = True
     input: Json = None
+    queue: str = ""
+    priority: int = 0
+    fairness_key: str = ""
+    concurrency_key: str = ""
+    concurrency_limit: int = 0
 
 
 class TaskCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TaskCanceled"):

@@ -11,7 +11,6 @@ import logging
 import math
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from perdure.engine.entity_classes import Abandoned, EntityClass
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.events import TaskCompleted, TaskFailed
 from perdure.engine.failure import EXPRESSION, PAYLOAD, SCHEMA
+from perdure.engine.lineup import Lineup
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.tasks import Task, Work
@@ -69,7 +69,7 @@ class Executor:
         self._done = done
         self._concurrency = concurrency
         self._contexts: dict[tuple[str, int], Context] = {}
-        self._jobs: deque[_Job | _EntityJob] = deque()
+        self._jobs: Lineup[_Job | _EntityJob] = Lineup()
         self._condition = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._least = min(FEW_THREADS, concurrency)
@@ -79,7 +79,10 @@ class Executor:
         self._tended = 0.0
         self._stopping = self._abandoned = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._limit: asyncio.Semaphore | None = None
+        self._coroutines: Lineup[_Job] = Lineup()
+        self._filling = False
+        self._awaiting = 0
+        """Async activities that have begun and not ended."""
         self._async_tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -128,7 +131,8 @@ class Executor:
             self._contexts[task.id] = context
             (coroutines if activity.is_async else sync).append(_Job(task, activity, context))
         if sync:
-            self._jobs += sync
+            for job in sync:
+                self._jobs.add(job, *_order(job))
             self._wake()
         if coroutines:
             self._event_loop().call_soon_threadsafe(self._spawn, coroutines)
@@ -201,7 +205,7 @@ class Executor:
                         return
                     self._condition.wait()
                     self._working += 1
-                job = self._jobs.popleft()
+                job = self._jobs.take()
             try:
                 self._finish(job.task, self._perform(job))
             except Abandoned:
@@ -251,7 +255,6 @@ class Executor:
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            self._limit = asyncio.Semaphore(self._concurrency)
             if sys.version_info >= (3, 12):
                 # What ends without waiting needs no turn of the loop.
                 self._loop.set_task_factory(asyncio.eager_task_factory)
@@ -280,27 +283,42 @@ class Executor:
         self._loop.call_soon(self._loop.stop)
 
     def _spawn(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            self._coroutines.add(job, *_order(job))
+        self._fill()
+
+    def _fill(self) -> None:
+        """Begin what waits while there are places. What ends at once makes its place free in here."""
         assert self._loop is not None, "this runs on the loop"
-        for task, activity, context in () if self._stopping else jobs:
-            running = self._loop.create_task(self._run_async(task, activity, context))
-            self._async_tasks.add(running)
-            running.add_done_callback(self._async_tasks.discard)
+        if self._filling:
+            return
+        self._filling = True
+        while self._coroutines and self._awaiting < self._concurrency and not self._stopping:
+            running = self._loop.create_task(self._run_async(*self._coroutines.take()))
+            if not running.done():
+                self._awaiting += 1
+                self._async_tasks.add(running)
+                running.add_done_callback(self._ended_async)
+        self._filling = False
+
+    def _ended_async(self, task: asyncio.Task[None]) -> None:
+        self._async_tasks.discard(task)
+        self._awaiting -= 1
+        self._fill()
 
     async def _run_async(self, task: Task, activity: Activity, context: Context) -> None:
-        assert self._limit is not None, "the limit is made with the loop"
-        async with self._limit:
-            try:
-                arguments = activity.arguments(task.has_input, task.input, context)
-            except msgspec.ValidationError as error:
-                self._finish(task, _failed(task, SCHEMA, str(error), retryable=False))
-                return
-            try:
-                result = await activity.function(**arguments)
-            except BaseException as error:  # noqa: BLE001
-                if not self._abandoned:
-                    self._finish(task, _answer_to(task, error))
-                return
-            self._finish(task, self._completed(task, result))
+        try:
+            arguments = activity.arguments(task.has_input, task.input, context)
+        except msgspec.ValidationError as error:
+            self._finish(task, _failed(task, SCHEMA, str(error), retryable=False))
+            return
+        try:
+            result = await activity.function(**arguments)
+        except BaseException as error:  # noqa: BLE001
+            if not self._abandoned:
+                self._finish(task, _answer_to(task, error))
+            return
+        self._finish(task, self._completed(task, result))
 
     # -- results ----------------------------------------------------------------------------------
 
@@ -324,6 +342,11 @@ class Executor:
     def _finish(self, task: Work, answer: Answer) -> None:
         self._done(task, answer)
         self._contexts.pop(task.id, None)
+
+
+def _order(job: _Job | _EntityJob) -> tuple[int, str]:
+    """The priority and the fairness key of a job."""
+    return (job.task.priority, job.task.fairness_key) if isinstance(job, _Job) else (0, "")
 
 
 def _answer_to(task: Task, error: BaseException) -> TaskFailed:

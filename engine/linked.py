@@ -27,6 +27,7 @@ _RESULTS = {
     **dict.fromkeys(("instance_id", "to", "instance", "reason"), "text"),
     **dict.fromkeys(("start_at", "at"), "timestamp"),
     "items": "list",
+    "fairness_key": "text",
     **dict.fromkeys(_DURATIONS, "duration"),
     **dict.fromkeys(_COUNTS, "int"),
 }
@@ -127,6 +128,9 @@ def _field(op: Any, name: str, value: Any) -> Any:
     if name in ("values", "tags"):
         result = "json" if name == "values" else "text"
         return tuple((each, _function(code, result)) for each, code in value)
+    if isinstance(value, ir.KeyLimit):
+        key, limit = _function(value.key, "text"), _field(value, "limit", value.limit)
+        return SimpleNamespace(key=key, limit=limit)
     return value
 
 

@@ -34,6 +34,7 @@ from perdure.engine.state import (
     TimerWait,
     Try,
 )
+from perdure.engine.tasks import DEFAULT_QUEUE
 
 if TYPE_CHECKING:
     from perdure.engine.machine import Machine
@@ -90,6 +91,12 @@ def _set_variables(machine: Machine, fiber: Fiber, op: Any) -> bool:
 def _call(machine: Machine, fiber: Fiber, op: Any) -> bool:
     path = machine.path(fiber, op.step)
     key = _optional(machine, fiber, op.key) or sagas.default_key(machine, path)
+    concurrency_key, limit = "", 0
+    if op.concurrency is not None:
+        concurrency_key = op.concurrency.key(fiber.frame, machine.env)
+        limit = _amount(machine, fiber, op.concurrency.limit)
+        if limit < 1:
+            return _fail(machine, fiber, EXPRESSION, f"concurrency: a limit of {limit} lets nothing run")
     seq = machine.decide(
         TaskScheduled(
             name=op.activity,
@@ -98,6 +105,11 @@ def _call(machine: Machine, fiber: Fiber, op: Any) -> bool:
             attempt=waits.attempt(fiber),
             has_input=op.arguments is not None,
             input=_optional(machine, fiber, op.arguments),
+            queue="" if op.queue in (None, DEFAULT_QUEUE) else op.queue,
+            priority=op.priority or 0,
+            fairness_key=_optional(machine, fiber, op.fairness_key) or "",
+            concurrency_key=concurrency_key,
+            concurrency_limit=limit,
         )
     )
     machine.state.tasks[seq] = fiber.id

@@ -256,7 +256,7 @@ class Owner:
                 hot.eager.add(key)
             else:
                 task = task_of(instance, instance.execution, seq, event)
-                self._rest.adopt.append(row_of(task, instance.slot, queue, deliveries=1))
+                self._rest.adopt.append(row_of(task, instance.slot, queue, event, deliveries=1))
 
     # -- what the shell takes ---------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from perdure.engine.store.rows import (
     TaskRow,
     TimerRow,
 )
-from perdure.engine.tasks import result_id, row_of, task_of
+from perdure.engine.tasks import is_shared, result_id, row_of, task_of
 from perdure.engine.turn import Input, Turn, payload_rows
 
 KEPT_GENERATIONS = 1
@@ -141,14 +141,14 @@ def _place_tasks(
         task = task_of(turn.instance, execution, seq, event)
         if task.id in closed:
             continue
-        if offers(task.name, queue):
+        if offers(task.name, queue) and not is_shared(event):
             hot.eager.add(task.id)
             done.eager.append(task.id)
             sealed.activities.append(task)
         else:
             hot.rows.add(task.id)
             done.rows.append(task.id)
-            rows.append(row_of(task, turn.instance.slot, queue or ""))
+            rows.append(row_of(task, turn.instance.slot, queue, event))
     return tuple(rows)
 
 

@@ -25,7 +25,7 @@ WITHIN = (ir.LeaveLock,)
 HEADER = ("concurrency", "timeout", "limits", "retention")
 """Keys of a header that nothing acts on, beside those that ``_header`` looks into."""
 
-_CALL = ("secrets", "heartbeat", "queue", "priority", "fairness_key", "concurrency")
+_CALL = ("secrets", "heartbeat")
 
 
 class Missing(NamedTuple):

@@ -12,8 +12,15 @@ from perdure.engine.events import TaskScheduled
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import TaskRow
 
+DEFAULT_QUEUE = "default"
+"""What steps and people call the queue that every worker serves; its rows have no name."""
 
-class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+
+MAX_PRIORITY = 1_000_000_000
+"""What is larger counts as this much."""
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One attempt of an activity call. ``digest`` is the Program's, for ``output`` of the step.
 
     ``stored`` is the key of an ``input`` that is kept apart: only in a row, never where it is run.
@@ -31,6 +38,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     has_input: bool
     input: Any
     stored: str | None = None
+    priority: int = 0
+    fairness_key: str = ""
 
     @property
     def id(self) -> tuple[str, int]:
@@ -57,23 +66,55 @@ def task_of(instance: Instance, execution: str, seq: int, event: TaskScheduled) 
         has_input=event.has_input,
         input=event.input,
         stored=None if event.stored is None else event.stored["input"],
+        priority=event.priority,
+        fairness_key=event.fairness_key,
     )
 
 
-def row_of(task: Work, slot: int, queue: str, deliveries: int = 0) -> TaskRow:
-    """The row that hands the task to whoever claims it; a large input is in the history's values."""
+def row_of(
+    task: Work, slot: int, private: str | None, event: TaskScheduled | None = None, *, deliveries: int = 0
+) -> TaskRow:
+    """The row that hands the task to whoever claims it; all tasks of some instances go to one queue.
+
+    ``event`` is the decision that asks for an activity. A large input is in the history's values.
+    """
     if isinstance(task, Task) and task.stored is None and (key := stored_value(task.input, {})) is not None:
         task = msgspec.structs.replace(task, input=None, stored=key)
-    return TaskRow(
+    row = TaskRow(
         execution=task.execution,
         seq=task.seq,
         instance=task.instance,
         slot=slot,
-        queue=queue,
+        queue="" if private is None else private_queue(private),
         name=task.name,
         body=msgspec.json.encode(task).decode(),
         deliveries=deliveries,
     )
+    if event is None:
+        return row
+    return msgspec.structs.replace(
+        row,
+        queue=row.queue or event.queue,
+        rank=-min(max(event.priority, -MAX_PRIORITY), MAX_PRIORITY),
+        fairness_key=event.fairness_key,
+        concurrency_key=event.concurrency_key,
+        concurrency_limit=event.concurrency_limit,
+    )
+
+
+def private_queue(name: str) -> str:
+    """A private queue as rows name it: no queue that a step names looks like it."""
+    return f"@{name}"
+
+
+def is_private(queue: str) -> bool:
+    """Whether a row's queue is a private one."""
+    return queue.startswith("@")
+
+
+def is_shared(event: TaskScheduled) -> bool:
+    """Whether a task needs a row in any case: others have a say in when it runs, or where."""
+    return bool(event.queue or event.concurrency_key)
 
 
 def task_in(row: TaskRow) -> Task:

@@ -393,7 +393,7 @@ def _note_open(found: Open, seq: int, event: Event) -> None:
             pass
 
 
-def private_queue(rows: Sequence[HistoryRow]) -> str:
-    """The queue that an instance's tasks go to, read off its history; empty for the default one."""
+def private_queue(rows: Sequence[HistoryRow]) -> str | None:
+    """The private queue that an instance's tasks go to, read off its history, if it has one."""
     events = decode_events(rows[0].events) if rows else []
-    return next((each.queue or "" for each in events if isinstance(each, ExecutionStarted)), "")
+    return next((each.queue for each in events if isinstance(each, ExecutionStarted)), None)

@@ -116,6 +116,7 @@ def worker_view(worker: Worker) -> dict[str, Any]:
         "turns": worker.turns,
         "reserve": worker.reserve,
         "activities": list(worker.activities),
+        "queues": list(worker.queues),
         "lease_until": time_text(worker.lease_until),
         "joined_at": time_text(worker.joined_at),
     }

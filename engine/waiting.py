@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from perdure.engine.codec import decode_events
@@ -14,6 +15,8 @@ from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
 from perdure.engine.state import EventWait, Fiber, TaskWait, TimerWait
 from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import TaskRow, Worker
+from perdure.engine.tasks import is_private
 from perdure.engine.views import time_text
 
 
@@ -34,18 +37,36 @@ def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[di
     for row in loaded[0].history:
         for seq, event in enumerate(decode_events(row.events), row.first_seq):
             times[seq] = (row.at, event)
-    offered = {name for worker in store.workers() for name in worker.activities}
-    claimed = {(task.execution, task.seq) for task in store.waiting_tasks(instance.id)}
+    unclaimed = {(task.execution, task.seq): task for task in store.waiting_tasks(instance.id)}
+    workers = store.workers() if unclaimed else []
     found = []
     for fiber in machine.state.fibers.values():
         entry = _entry(machine, fiber, times)
         if entry is None:
             continue
-        if isinstance(fiber.wait, TaskWait) and (instance.execution, fiber.wait.seq) in claimed:
-            name = entry["name"]
-            entry["note"] = None if name in offered else f"no worker offers activity {name!r}"
+        if isinstance(fiber.wait, TaskWait):
+            task = unclaimed.get((instance.execution, fiber.wait.seq))
+            entry["note"] = None if task is None else _unclaimed(store, task, workers)
         found.append(entry)
     return found
+
+
+def _unclaimed(store: Store, task: TaskRow, workers: Sequence[Worker]) -> str | None:
+    """Why nobody runs a task yet, if that can be told."""
+    named = bool(task.queue) and not is_private(task.queue)
+    servers = [each for each in workers if not named or task.queue in each.queues]
+    where = f" of queue {task.queue!r}" if named else ""
+    if named and not servers:
+        return f"no worker serves queue {task.queue!r}"
+    if not any(task.name in each.activities for each in servers):
+        return f"no worker{where} offers activity {task.name!r}"
+    if task.concurrency_key and store.claimed_count(task.concurrency_key) >= task.concurrency_limit:
+        limit = task.concurrency_limit
+        return f"as many as may run at once for concurrency key {task.concurrency_key!r} do: {limit}"
+    now = store.time()
+    if any(each.name == task.queue and not each.ready(now) for each in store.queues()):
+        return f"the rate of queue {task.queue!r} lets no more through now"
+    return None
 
 
 def _entry(machine: Machine, fiber: Fiber, times: dict[int, tuple[int, Event]]) -> dict[str, Any] | None:

@@ -37,8 +37,9 @@ _log = logging.getLogger("perdure.worker")
 class Worker:
     """A member of a hub, in threads of its own.
 
-    ``queues`` are private queues whose tasks it runs, whatever their names. ``on_event`` is called
-    after each commit, on the worker's thread, with an instance's id and its new history events.
+    It runs its activities for the default queue and for the named ``queues``. ``private`` queues are those
+    of instances whose tasks it runs, whatever their names. ``on_event`` is called after each commit, on the
+    worker's thread, with an instance's id and its new history events.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Worker:
         *,
         reserve: bool = False,
         queues: Sequence[str] = (),
+        private: Sequence[str] = (),
         concurrency: int = 32,
         lease: int = LEASE,
         memory: int = 64 << 20,
@@ -63,6 +65,7 @@ class Worker:
             self._executor,
             reserve=reserve,
             queues=queues,
+            private=private,
             lease=lease,
             memory=memory,
         )

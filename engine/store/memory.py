@@ -16,6 +16,7 @@ import msgspec
 from perdure.engine.codec import is_key, keys_in
 from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused, StoreError
 from perdure.engine.instance import SLOTS, Instance
+from perdure.engine.store.claiming import Choice, age, handed_out
 from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.memory_entities import MemoryEntities
 from perdure.engine.store.memory_grooming import MemoryGrooming
@@ -35,6 +36,7 @@ from perdure.engine.store.rows import (
     LookUp,
     Message,
     PayloadRow,
+    QueueRow,
     Request,
     Takeover,
     TaskRow,
@@ -72,6 +74,7 @@ class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters):
         self._inbox: dict[str, tuple[int, Message]] = {}
         self._timers: dict[Key, TimerRow] = {}
         self._tasks: dict[Key, TaskRow] = {}
+        self._queues: dict[str, QueueRow] = {}
         self._requests: dict[tuple[str, str, str], Request] = {}
         self._requests_at: dict[tuple[str, str, str], int] = {}
         self._definitions: dict[tuple[str, str], Definition] = {}
@@ -438,38 +441,80 @@ class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters):
         self,
         worker: str,
         names: Sequence[str],
-        queues: Sequence[str],
+        private: Sequence[str],
         limit: int,
         max_deliveries: int,
         *,
+        queues: Sequence[str] = (),
         suspects: int | None = None,
+        after: str = "",
     ) -> list[TaskRow]:
-        claimed: list[TaskRow] = []
+        below = max_deliveries if suspects is None else min(SUSPECT, max_deliveries)
+
+        def poison(now: int) -> list[TaskRow]:
+            due = self._due(now, names, queues, private)
+            due.sort(key=lambda task: (task.rank, *age(task)))
+            return [task for task in due if task.deliveries >= max(max_deliveries, 2)][:limit]
+
+        def choose(now: int, limit: int) -> list[TaskRow]:
+            rates = {each.name: each.ready(now) for each in self._queues.values()}
+            choice = Choice(limit, after, self._claimed, rates)
+            due = self._due(now, names, queues, private)
+            for rank in sorted({task.rank for task in due}):
+                choice.take_in_turns(task for task in due if task.rank == rank and task.deliveries < below)
+            again = [task for task in due if below <= task.deliveries < max_deliveries]
+            again.sort(key=lambda task: (task.rank, *age(task)))
+            for task in again[: min(choice.places, suspects or 0)]:
+                choice.take(task)
+            return choice.tasks
+
         with self._read():
-            if not limit or not self._due(self._clock.now(), names, queues):
-                return claimed
+            now = self._clock.now()
+            if not limit or not (choose(now, 1) or poison(now)):
+                return []
+        claimed = []
         with self._fenced(worker) as now:
-            due = self._due(now, names, queues)
-            below = max_deliveries if suspects is None else min(SUSPECT, max_deliveries)
-            for task in [task for task in due if task.deliveries >= max_deliveries][:limit]:
+            for task in poison(now):
                 self._bury(task, now)
-            ready = [task for task in due if task.deliveries < below]
-            ready += [task for task in due if below <= task.deliveries < max_deliveries][: suspects or 0]
-            for task in ready[:limit]:
+            chosen = choose(now, limit)
+            for task in chosen:
                 taken = _replace(task, worker=worker, deliveries=task.deliveries + 1)
                 self._put(self._tasks, (task.execution, task.seq), taken)
                 claimed.append(_replace(taken, values=self._values(task.instance, task.body)))
+            for each in [*self._queues.values()]:
+                if count := handed_out(chosen, each.name):
+                    self._put(self._queues, each.name, each.after(now, count))
         return claimed
 
-    def _due(self, now: int, names: Sequence[str], queues: Sequence[str]) -> list[TaskRow]:
-        due = [
+    def _due(
+        self, now: int, names: Sequence[str], queues: Sequence[str], private: Sequence[str]
+    ) -> list[TaskRow]:
+        named = {"", *queues}
+        return [
             task
             for task in self._tasks.values()
             if task.worker is None
             and task.due <= now
-            and (task.queue in queues or (not task.queue and task.name in names))
+            and (task.queue in private or (task.queue in named and task.name in names))
         ]
-        return sorted(due, key=lambda task: (task.due, task.execution, task.seq))
+
+    def _claimed(self, key: str) -> int:
+        return sum(task.worker is not None and task.concurrency_key == key for task in self._tasks.values())
+
+    def claimed_count(self, concurrency_key: str) -> int:
+        with self._read():
+            return self._claimed(concurrency_key)
+
+    def queues(self) -> list[QueueRow]:
+        with self._read():
+            return [self._queues[name] for name in sorted(self._queues)]
+
+    def set_queue(self, name: str, settings: QueueRow | None) -> None:
+        with self._write():
+            if settings is None:
+                self._delete(self._queues, name)
+            else:
+                self._put(self._queues, name, settings)
 
     def _bury(self, task: TaskRow, now: int) -> None:
         self._delete(self._tasks, (task.execution, task.seq))

@@ -33,6 +33,7 @@ from perdure.engine.store.rows import (
     Message,
     PayloadRow,
     Purged,
+    QueueRow,
     Request,
     Takeover,
     TaskRow,
@@ -127,20 +128,32 @@ class Tasks(Protocol):
         self,
         worker: str,
         names: Sequence[str],
-        queues: Sequence[str],
+        private: Sequence[str],
         limit: int,
         max_deliveries: int,
         *,
+        queues: Sequence[str] = (),
         suspects: int | None = None,
+        after: str = "",
     ) -> list[TaskRow]:
         """Fenced, if there is a task. Hand out up to ``limit``, counting the delivery before the work.
 
-        Of the default queue those named in ``names``, of the private ``queues`` all. A task that was
-        handed out ``max_deliveries`` times already is deleted instead, with a dead letter and a
+        Of the default queue and the named ``queues`` those named in ``names``, of ``private`` queues all.
+        ``claiming`` says which come first; ``after`` is the fairness key that was served last. A task that
+        was handed out ``max_deliveries`` times already is deleted instead, with a dead letter and a
         ``TaskFailed`` message (error ``perdure.Poison``, not retryable) in the same transaction. Of those
         that were handed out ``poison.SUSPECT`` times already, at most so many ``suspects`` come, behind the
         others.
         """
+
+    def claimed_count(self, concurrency_key: str) -> int:
+        """How many tasks of a concurrency key are claimed now."""
+
+    def queues(self) -> list[QueueRow]:
+        """The queues that have settings, by name."""
+
+    def set_queue(self, name: str, settings: QueueRow | None) -> None:
+        """Write the settings of a queue; None takes them away."""
 
     def record(self, results: Sequence[Message], tasks: Sequence[tuple[str, int]]) -> None:
         """Delete the tasks and put their results into the inbox, unless they lie there already.

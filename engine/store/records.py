@@ -16,6 +16,7 @@ from perdure.engine.store.rows import (
     Definition,
     HistoryRow,
     Message,
+    QueueRow,
     Request,
     TaskRow,
     TimerRow,
@@ -35,6 +36,7 @@ def _reader(type_: type[_Record], table: Table, *without: str) -> Callable[[Tupl
 to_history = _reader(HistoryRow, t.history)
 to_timer = _reader(TimerRow, t.timers)
 to_task = _reader(TaskRow, t.tasks)
+to_queue = _reader(QueueRow, t.queues)
 to_request = _reader(Request, t.requests, "at")
 to_dead_letter = _reader(DeadLetter, t.dead_letters)
 to_audit = _reader(AuditEntry, t.audit)
@@ -96,11 +98,13 @@ def to_worker(row: Tuple) -> Worker:
     """A worker from all columns of its table."""
     values = dict(zip(_raw_worker, row, strict=True))
     values["turns"], values["reserve"] = bool(values["turns"]), bool(values["reserve"])
-    values["activities"] = tuple(msgspec.json.decode(values["activities"]))
+    for name in ("activities", "queues"):
+        values[name] = tuple(msgspec.json.decode(values[name]))
     return Worker(**values)
 
 
 def from_worker(worker: Worker) -> dict[str, Any]:
     """The columns of a worker."""
     values = msgspec.structs.asdict(worker)
-    return {**values, "activities": msgspec.json.encode(worker.activities).decode()}
+    lists = {name: msgspec.json.encode(values[name]).decode() for name in ("activities", "queues")}
+    return {**values, **lists}

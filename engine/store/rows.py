@@ -72,8 +72,10 @@ class TimerRow(Row, frozen=True, kw_only=True):
 class TaskRow(Row, frozen=True, kw_only=True):
     """A task that any worker may run. ``worker`` is None until claimed.
 
-    ``queue`` is empty for the default queue; else the name of a private one, whose worker takes
-    every task in it. ``deliveries`` counts hand-outs, the present one included.
+    ``queue`` is empty for the default queue; a private one begins with ``@``, and its worker takes every
+    task in it. Of those that wait in a queue a lower ``rank`` (the priority, negated) goes first, and
+    different ``fairness_key`` take turns. Of one ``concurrency_key`` (if it has one) at most
+    ``concurrency_limit`` are claimed at a time. ``deliveries`` counts hand-outs, the present one included.
     """
 
     execution: str
@@ -87,6 +89,33 @@ class TaskRow(Row, frozen=True, kw_only=True):
     worker: str | None = None
     deliveries: int = 0
     values: Mapping[str, str] = NO_VALUES
+    rank: int = 0
+    fairness_key: str = ""
+    concurrency_key: str = ""
+    concurrency_limit: int = 0
+
+
+class QueueRow(Row, frozen=True, kw_only=True):
+    """Settings of a named queue. ``interval``: microseconds between two hand-outs of its tasks, on average.
+
+    ``burst`` of them may be handed out at once after a pause. ``next_at`` is when the next one would be due
+    if each had waited for its time.
+    """
+
+    name: str
+    interval: int
+    burst: int
+    next_at: int = 0
+
+    def ready(self, now: int) -> int:
+        """How many tasks may be handed out now."""
+        ahead = max(self.next_at, now) - now
+        return max(self.burst - -(-ahead // self.interval), 0)
+
+    def after(self, now: int, count: int) -> QueueRow:
+        """The row once so many were handed out."""
+        next_at = max(self.next_at, now) + count * self.interval
+        return msgspec.structs.replace(self, next_at=next_at)
 
 
 class Message(Row, frozen=True, kw_only=True):
@@ -229,7 +258,8 @@ class Worker(Row, frozen=True, kw_only=True):
     """A member of the hub. ``turns`` says whether it runs turns or activities alone.
 
     ``reserve`` marks a short-lived process that takes slots only while nobody else serves them.
-    ``state`` is ``live``, ``dead`` or ``left``.
+    ``activities`` are those it runs, of the default queue and of the named ``queues``. ``state`` is
+    ``live``, ``dead`` or ``left``.
     """
 
     id: str
@@ -238,6 +268,7 @@ class Worker(Row, frozen=True, kw_only=True):
     turns: bool = True
     reserve: bool = False
     activities: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
     state: str = "live"
     lease_until: int = 0
     joined_at: int = 0

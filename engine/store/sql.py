@@ -19,6 +19,7 @@ from perdure.engine.store import commit, purge, values
 from perdure.engine.store import statements as s
 from perdure.engine.store.entities import SqlEntities
 from perdure.engine.store.grooming import SqlGrooming
+from perdure.engine.store.lanes import NEVER, again, choose, claimed_count, lanes_of, waiting
 from perdure.engine.store.letters import SqlLetters
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.records import (
@@ -30,6 +31,7 @@ from perdure.engine.store.records import (
     to_history,
     to_instance,
     to_message,
+    to_queue,
     to_task,
     to_timer,
     to_worker,
@@ -47,6 +49,7 @@ from perdure.engine.store.rows import (
     LookUp,
     Message,
     PayloadRow,
+    QueueRow,
     Request,
     Takeover,
     TaskRow,
@@ -90,6 +93,10 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, ABC):
     @abstractmethod
     def _surely_over(self, worker: str) -> bool:
         """Whether the worker's process is certainly over."""
+
+    @abstractmethod
+    def _lock_keys(self, tx: Transaction) -> None:
+        """Let nobody else count concurrency keys or rates until the end of this transaction."""
 
     # -- membership -------------------------------------------------------------------------------
 
@@ -244,27 +251,45 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, ABC):
         self,
         worker: str,
         names: Sequence[str],
-        queues: Sequence[str],
+        private: Sequence[str],
         limit: int,
         max_deliveries: int,
         *,
+        queues: Sequence[str] = (),
         suspects: int | None = None,
+        after: str = "",
     ) -> list[TaskRow]:
+        below = max_deliveries if suspects is None else min(SUSPECT, max_deliveries)
         with self._read() as tx:
             # Most looks find nothing: they must not queue with those who write.
-            if not _due(tx, names, queues, min(limit, 1)):
+            lanes = lanes_of(tx, names, queues, private)
+            if not limit or not waiting(tx, lanes, after, below, max_deliveries, suspects or 0):
                 return []
-        below = max_deliveries if suspects is None else min(SUSPECT, max_deliveries)
         with self._fenced(worker) as tx:
-            _poison(tx, _due(tx, names, queues, limit, least=max_deliveries))
-            claimed = _due(tx, names, queues, limit, below=below)
-            places = min(limit - len(claimed), suspects or 0)
-            claimed += _due(tx, names, queues, places, least=below, below=max_deliveries)
+            lanes = lanes_of(tx, names, queues, private)
+            self._lock_keys(tx)
+            _poison(tx, again(tx, lanes, limit, max_deliveries, NEVER))
+            claimed = choose(tx, lanes, limit, after, below, max_deliveries, suspects or 0)
             tx.tuples(s.TASK_CLAIM, [(worker, task.execution, task.seq) for task in claimed])
             claimed = values.of_tasks(tx, claimed)
         return [
             msgspec.structs.replace(task, worker=worker, deliveries=task.deliveries + 1) for task in claimed
         ]
+
+    def claimed_count(self, concurrency_key: str) -> int:
+        with self._read() as tx:
+            return claimed_count(tx, concurrency_key)
+
+    def queues(self) -> list[QueueRow]:
+        with self._read() as tx:
+            return [to_queue(row) for row in tx.rows(s.QUEUES)]
+
+    def set_queue(self, name: str, settings: QueueRow | None) -> None:
+        with self._write() as tx:
+            if settings is None:
+                tx.run(s.QUEUE_DELETE, the_name=name)
+            else:
+                tx.structs(s.QUEUE_PUT, [settings])
 
     def record(self, results: Sequence[Message], tasks: Sequence[tuple[str, int]]) -> None:
         with self._write() as tx:
@@ -430,31 +455,6 @@ def _definition(tx: Transaction, name: str, version: str | None) -> Definition |
     else:
         row = tx.row(s.DEFINITION, the_name=name, the_version=version)
     return None if row is None else to_definition(row)
-
-
-def _due(
-    tx: Transaction,
-    names: Sequence[str],
-    queues: Sequence[str],
-    limit: int,
-    *,
-    least: int = 0,
-    below: int = 2**31,
-) -> list[TaskRow]:
-    """The first due tasks of any of these names or queues, by how often they were handed out.
-
-    One range of an index each, then merged.
-    """
-    if not limit:
-        return []
-    rows = []
-    bounds = {"now": tx.now, "limit": limit, "least": least, "below": below}
-    for name in dict.fromkeys(names):
-        rows += tx.rows(s.TASKS_DUE_BY_NAME, the_queue="", the_name=name, **bounds)
-    for queue in dict.fromkeys(queues):
-        rows += tx.rows(s.TASKS_DUE_IN_QUEUE, the_queue=queue, **bounds)
-    tasks = sorted(map(to_task, rows), key=lambda task: (task.due, task.execution, task.seq))
-    return tasks[:limit]
 
 
 def _poison(tx: Transaction, tasks: Sequence[TaskRow]) -> None:

@@ -204,6 +204,9 @@ class SqliteStore(SqlStore):
     def _not_before(self, time: int) -> int:
         return self._clock.now(time)
 
+    def _lock_keys(self, tx: Transaction) -> None:
+        """Writers take turns."""
+
     def _enter(self, worker: str) -> None:
         self._usable()
         self._members.enter(worker)

@@ -239,18 +239,59 @@ DEFINITION_ACTIVE = select(t.definitions).where(_is(t.definitions.c.name), t.def
 # -- tasks ----------------------------------------------------------------------------------------
 
 _WAITING = select(t.tasks).where(t.tasks.c.worker.is_(None))
-_DUE = (
-    _WAITING.where(
-        _is(t.tasks.c.queue),
+_LANE = (_is(t.tasks.c.queue), _is(t.tasks.c.name), t.tasks.c.worker.is_(None))
+_DUE = (*_LANE, t.tasks.c.due <= bindparam("now"), t.tasks.c.deliveries < bindparam("below"))
+_AGE = (t.tasks.c.due, t.tasks.c.execution, t.tasks.c.seq)
+_RANK = (*_DUE, _is(t.tasks.c.rank))
+_GROUP = (t.tasks.c.fairness_key, t.tasks.c.concurrency_key)
+# A lane is a queue with an activity, a group what has one fairness and one concurrency key in it.
+TASKS_OF_LANE = (
+    select(t.tasks).where(*_DUE).order_by(t.tasks.c.rank, *_GROUP, *_AGE).limit(bindparam("limit"))
+)
+TASKS_OF_GROUP = select(t.tasks).where(*_RANK, *map(_is, _GROUP)).order_by(*_AGE).limit(bindparam("limit"))
+NEXT_RANK = (
+    select(t.tasks.c.rank)
+    .where(*_DUE, t.tasks.c.rank > bindparam("rank"))
+    .order_by(t.tasks.c.rank)
+    .limit(literal_column("1"))
+)
+NEXT_GROUP = (
+    select(*_GROUP)
+    .where(*_RANK, tuple_(*_GROUP) > tuple_(bindparam("fairness_key"), bindparam("concurrency_key")))
+    .order_by(*_GROUP)
+    .limit(literal_column("1"))
+)
+# An index has these alone: few tasks are handed out again and again.
+TASKS_AGAIN = (
+    select(t.tasks)
+    .where(
+        *_LANE,
+        t.tasks.c.deliveries >= literal_column("2"),
         t.tasks.c.due <= bindparam("now"),
         t.tasks.c.deliveries >= bindparam("least"),
         t.tasks.c.deliveries < bindparam("below"),
     )
-    .order_by(t.tasks.c.due, t.tasks.c.execution, t.tasks.c.seq)
+    .order_by(t.tasks.c.rank, *_AGE)
     .limit(bindparam("limit"))
 )
-TASKS_DUE_IN_QUEUE = _DUE
-TASKS_DUE_BY_NAME = _DUE.where(_is(t.tasks.c.name))
+NEXT_NAME = (
+    select(t.tasks.c.name)
+    .where(_is(t.tasks.c.queue), t.tasks.c.worker.is_(None), t.tasks.c.name > bindparam("name"))
+    .order_by(t.tasks.c.name)
+    .limit(literal_column("1"))
+)
+CLAIMED_COUNT = select(func.count()).where(
+    _is(t.tasks.c.concurrency_key),
+    t.tasks.c.concurrency_key != literal_column("''"),
+    t.tasks.c.worker.is_not(None),
+)
+QUEUES = select(t.queues).order_by(t.queues.c.name)
+_QUEUE = upsert(t.queues)
+QUEUE_PUT = _QUEUE.on_conflict_do_update(
+    index_elements=list(t.queues.primary_key),
+    set_={name: _QUEUE.excluded[name] for name in ("interval", "burst", "next_at")},
+)
+QUEUE_DELETE = delete(t.queues).where(_is(t.queues.c.name))
 TASK_CLAIM = (
     update(t.tasks)
     .where(_is(t.tasks.c.execution), _is(t.tasks.c.seq))

@@ -34,6 +34,11 @@ def _maybe(name: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
     return Column(name, type_ or Text(), nullable=True)
 
 
+def _added(name: str, before: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
+    """A column that a later migration has added, with the SQL of its value in the rows that were there."""
+    return Column(name, type_ or Text(), nullable=False, server_default=text(before))
+
+
 def _short(name: str, *columns: Column[Any] | Index) -> Table:
     return Table(name, METADATA, *columns, sqlite_strict=True, sqlite_with_rowid=False)
 
@@ -61,6 +66,7 @@ workers = _short(
     _some("state"),
     _some("lease_until", Long),
     _some("joined_at", Long),
+    _added("queues", "'[]'"),
 )
 
 slots = _short("slots", _key("id", Integer()), _maybe("owner"), _some("crashes", Integer()))
@@ -202,6 +208,10 @@ tasks = _long(
     _maybe("worker"),
     _some("deliveries", Integer()),
     _some("body"),
+    _added("rank", "0", Long),
+    _added("fairness_key", "''"),
+    _added("concurrency_key", "''"),
+    _added("concurrency_limit", "0", Long),
 )
 _WAITING: dict[str, Any] = {
     "sqlite_where": text("worker IS NULL"),
@@ -211,10 +221,21 @@ _TAKEN: dict[str, Any] = {
     "sqlite_where": text("worker IS NOT NULL"),
     "postgresql_where": text("worker IS NOT NULL"),
 }
+_AGAIN: dict[str, Any] = dict.fromkeys(
+    ("sqlite_where", "postgresql_where"), text("worker IS NULL AND deliveries >= 2")
+)
+_COUNTED: dict[str, Any] = dict.fromkeys(
+    ("sqlite_where", "postgresql_where"), text("worker IS NOT NULL AND concurrency_key <> ''")
+)
+_LANE = (tasks.c.queue, tasks.c.name)
 _ORDER = (tasks.c.due, tasks.c.execution, tasks.c.seq)
-Index("tasks_by_name", tasks.c.queue, tasks.c.name, *_ORDER, **_WAITING)
+Index("tasks_ready", *_LANE, tasks.c.rank, tasks.c.fairness_key, tasks.c.concurrency_key, *_ORDER, **_WAITING)
+Index("tasks_again", *_LANE, tasks.c.rank, *_ORDER, **_AGAIN)
+Index("tasks_by_concurrency", tasks.c.concurrency_key, **_COUNTED)
 Index("tasks_by_instance", tasks.c.instance, **_WAITING)
 Index("tasks_by_worker", tasks.c.worker, **_TAKEN)
+
+queues = _short("queues", _key("name"), _some("interval", Long), _some("burst", Long), _some("next_at", Long))
 
 dead_letters = _ordered(
     "dead_letters",

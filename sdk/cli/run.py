@@ -78,7 +78,7 @@ def run(
     with _signals(), open_store(url) as store:
         if isinstance(store, MemoryStore):
             again = None
-        worker = Worker(store, registry, reserve=True, queues=[name])
+        worker = Worker(store, registry, reserve=True, private=[name])
         client = Client(store, worker)
         since = store.time()
         try:

@@ -47,7 +47,7 @@ from perdure.engine.replay import replay
 from perdure.engine.resolving import look_up
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import HistoryRow, Message, Worker
+from perdure.engine.store.rows import HistoryRow, Message, TaskRow, Worker
 from perdure.engine.tasks import Task, Work, work_in
 from perdure.engine.turn import open_work, payload_rows
 
@@ -93,8 +93,14 @@ class Hub:
     """One worker's owner over a store. ``memory=0`` makes every turn begin from the database."""
 
     def __init__(
-        self, store: Store | None = None, *, clock: VirtualClock | None = None, memory: int = 64 << 20
+        self,
+        store: Store | None = None,
+        *,
+        clock: VirtualClock | None = None,
+        memory: int = 64 << 20,
+        worker: dict[str, Any] | None = None,
     ) -> None:
+        self._describing = worker or {}
         self.clock = clock or VirtualClock()
         self.store = store if store is not None else MemoryStore(self.clock)
         self.memory = memory
@@ -104,6 +110,11 @@ class Hub:
         self.operations: list[EntityTask] = []
         """Everything that entities in Python were asked to do, in order."""
         self.logs: list[LogLine] = []
+        self.queues: tuple[str, ...] = ()
+        """Named queues that are served here."""
+        self.after = ""
+        self.places = 100
+        """Tasks that are claimed at once."""
         self.manual = False
         """Leave activities in ``open`` instead of running them."""
         self.open: list[Task] = []
@@ -147,7 +158,7 @@ class Hub:
 
     def _member(self) -> Worker:
         self.worker = f"worker-{next(self._ids)}"
-        return Worker(id=self.worker, host="test", ir=1)
+        return Worker(id=self.worker, host="test", ir=1, **self._describing)
 
     def _take_slots(self) -> None:
         self.slots = self.store.take_slots(self.worker)
@@ -207,9 +218,17 @@ class Hub:
             self.logs += [line for _, line in sealed.logs]
             self.canceled += sealed.canceled
             self._start(sealed.activities)
-        rows = [] if self.manual else store.claim(self.worker, sorted(self.registry.offered), (), 100, 5)
+        rows = [] if self.manual else self.claim()
         self._start([work_in(row) for row in rows])
         return sealed is not None or bool(wanted) or bool(rows) or not owner.idle
+
+    def claim(self) -> list[TaskRow]:
+        """Take tasks from the table."""
+        names = sorted(self.registry.offered)
+        rows = self.store.claim(self.worker, names, (), self.places, 5, queues=self.queues, after=self.after)
+        if rows:
+            self.after = rows[-1].fairness_key
+        return rows
 
     def _start(self, tasks: Sequence[Work]) -> None:
         for task in tasks:

@@ -221,7 +221,7 @@ def test_a_claim_whose_answer_was_lost_is_handed_out_again(store: Trouble, tmp_p
         with SqliteHub(tmp_path) as beside:
             assert beside.claimed_by_nobody("mine")
         assert client.worker is not None
-        client.worker._duties._queues = ("elsewhere",)
+        client.worker._duties._private = ("elsewhere",)
         client.worker._duties._tasks_news = True
         assert client.wait("mine", WAIT)["output"] == "done"
     assert claims == [1, 1]
@@ -459,7 +459,7 @@ def test_a_task_that_a_shutdown_cuts_short_was_not_delivered(store: Trouble) -> 
     program = compiled("do: [{ f: { fan_out: '${ lists.range(8) }', do: [{ a: { call: Work } }] } }]").program
     registry = Registry()
     registry.add("Work", work)
-    worker = Worker(store, registry, queues=["q"])
+    worker = Worker(store, registry, private=["q"])
     executor = worker._executor
     executor._allowed = executor._least = 1
     executor.tend = lambda now: None  # type: ignore[method-assign]

@@ -43,10 +43,6 @@ def test_every_instruction_is_run_or_refused() -> None:
         ("schedule: [ cron: '0 2 * * *' ]\ndo: [ return: 1 ]", ["schedule"]),
         (CALL % "with: '${ secret(\"x\") }'", ["secret()"]),
         (CALL % "heartbeat: 1s", ["heartbeat"]),
-        (CALL % "queue: q", ["queue"]),
-        (CALL % "priority: 0", ["priority"]),
-        (CALL % "fairness_key: x", ["fairness_key"]),
-        (CALL % "concurrency: { key: x, limit: 1 }", ["concurrency"]),
         (STEP % "call_entity: A@b, op: c", ["call_entity"]),
         (STEP % "lock_entities: [ A@b ], do: [ x: { value: 1 } ]", ["lock_entities"]),
         ("do: [ signal_entity: { entity: A@b, op: c } ]", ["signal_entity"]),
@@ -76,6 +72,7 @@ def test_each_feature_is_named(text: str, features: list[str]) -> None:
         "functions: { f: { call: A, with: '${ args }' } }\n" + STEP % "call: f, with: 1",
         STEP % "saga: [ x: { call: X, compensate: { call: Y } } ]",
         "do: [ continue_as_new: { input: 1 } ]",
+        CALL % "queue: q, priority: 0, fairness_key: x, concurrency: { key: x, limit: 1 }",
         "do: [ continue_as_new: { input: 1, version: pinned } ]",
     ],
 )
@@ -86,8 +83,12 @@ def test_what_runs_is_not_refused(text: str) -> None:
 
 def test_a_feature_has_the_name_and_the_place_of_its_step() -> None:
     """What is missing is told once a step, with its name, line and column."""
-    needing = program("do:\n  - one: { call: A }\n  - two: { call: A, queue: q, priority: 1 }\n")
-    assert [tuple(each) for each in missing(needing)] == [("queue", "two", 6, 5), ("priority", "two", 6, 5)]
+    secret = "with: '${ secret(\"x\") }'"
+    needing = program(f"do:\n  - one: {{ call: A }}\n  - two: {{ call: A, heartbeat: 1s, {secret} }}\n")
+    assert [tuple(each) for each in missing(needing)] == [
+        ("secret()", "two", 6, 5),
+        ("heartbeat", "two", 6, 5),
+    ]
 
 
 def test_a_key_of_the_header_has_its_place() -> None:

@@ -230,7 +230,7 @@ def test_a_reserve_runs_its_own_activities_beside_a_server(tmp_path: Path) -> No
             return n + 100
 
         registry.add("Increment", increment)
-        with Worker(store, registry, reserve=True, queues=["run/mine"]) as reserve:
+        with Worker(store, registry, reserve=True, private=["run/mine"]) as reserve:
             client = Client(store, reserve)
             client.run(
                 flow("do:\n  - a: { call: Increment, with: 1 }\n  - return: ${ a }\n"),

@@ -20,6 +20,8 @@ from perdure.engine.store.rows import (
     IfExists,
     InstanceQuery,
     Parking,
+    QueueRow,
+    TaskRow,
 )
 from tests.engine.store.factory import (
     ALL,
@@ -165,9 +167,7 @@ class Script:
                 for execution, seq in opened
             ),
             timers_closed=closed,
-            tasks=tuple(
-                task(seq, id_, execution=execution, deliveries=seq % 3) for execution, seq in scheduled
-            ),
+            tasks=tuple(self._task(id_, *key) for key in scheduled),
             tasks_closed=ended,
             forget_before=2 if self._some(5) else None,
             replaces=replaces or self._some(2),
@@ -201,6 +201,20 @@ class Script:
         opened = {self._key(id_)} if self._some(30) else set()
         return tuple(opened.difference(closed, mine if self._some(90) else ())), closed
 
+    def _task(self, id_: str, execution: str, seq: int) -> TaskRow:
+        return task(
+            seq,
+            id_,
+            execution=execution,
+            deliveries=seq % 3,
+            name=self._random.choice(["mail", "pay"]),
+            queue=self._random.choice(["", "", "q", "@i"]),
+            rank=self._random.randint(-1, 1),
+            fairness_key=self._random.choice(["", "a", "b"]),
+            concurrency_key=self._random.choice(["", "c", "d"]),
+            concurrency_limit=self._random.randint(1, 2),
+        )
+
     def _parkings(self, ids: list[str]) -> tuple[Parking, ...]:
         present = [found for id_ in ids if (found := self._model.instance(id_)) and self._some(5)]
         return tuple(
@@ -217,7 +231,15 @@ class Script:
         id_, limit = self._member(), self._random.randint(1, 3)
         names, queues = self._sample(["mail", "pay"], 80), self._sample(["q"], 50)
         most, suspects = self._random.choice([2, 4]), self._random.choice([None, 0, 1])
-        return lambda store: store.claim(id_, names, queues, limit, most, suspects=suspects)
+        private, after = self._sample(["@i"], 50), self._random.choice(["", "a", "b"])
+        return lambda store: store.claim(
+            id_, names, private, limit, most, queues=queues, suspects=suspects, after=after
+        )
+
+    def _set_queue(self) -> Operation:
+        settings = QueueRow(name="q", interval=self._random.randint(1, 3) * SECOND, burst=2)
+        given = settings if self._some(50) else None
+        return lambda store: store.set_queue("q", given)
 
     def _record(self) -> Operation:
         id_ = self._id()
@@ -301,7 +323,8 @@ NAMES = (
     "claim",
     "record",
     "give_back",
-    "start",
+    "set_queue",
+    *["start"] * 3,
     "send",
     *["purge"] * 2,
     "purge_ended",
@@ -347,6 +370,8 @@ def snapshot(store: Store, member: str) -> dict[str, object]:
         "next": (store.next_timer(ALL), store.next_timer(some)),
         "tasks": [store.waiting_tasks(id_) for id_ in IDS],
         "claimed": [store.claimed(one.id) for one in store.workers()],
+        "keys": [store.claimed_count(key) for key in ("c", "d")],
+        "queues": store.queues(),
         "letters": store.dead_letters(),
         "audit": (store.audit(AuditQuery()), store.audit(AuditQuery(target="a", before=9, limit=2))),
         "definitions": store.definitions(),

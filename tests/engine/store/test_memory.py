@@ -6,6 +6,7 @@ import pytest
 
 from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_audit import AuditConformance
+from tests.engine.store.conformance_claims import ClaimConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
@@ -13,7 +14,12 @@ from tests.engine.store.factory import Hub, memory_hub
 
 
 class TestMemoryStore(
-    StoreConformance, AuditConformance, LifeConformance, LettersConformance, PayloadConformance
+    StoreConformance,
+    AuditConformance,
+    ClaimConformance,
+    LifeConformance,
+    LettersConformance,
+    PayloadConformance,
 ):
     """The reference model keeps its own promises."""
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_audit import AuditConformance
+from tests.engine.store.conformance_claims import ClaimConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
@@ -14,7 +15,12 @@ from tests.engine.store.factory import Hub, sqlite_hub
 
 
 class TestSqliteStore(
-    StoreConformance, AuditConformance, LifeConformance, LettersConformance, PayloadConformance
+    StoreConformance,
+    AuditConformance,
+    ClaimConformance,
+    LifeConformance,
+    LettersConformance,
+    PayloadConformance,
 ):
     """A file keeps every promise of a store."""
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
     suspect = sa.Column("suspect", sa.Integer(), nullable=False, server_default=sa.text("0"))
     op.add_column("instances", suspect)
     _retention()
+    _flow()
 
 
 def _text(name: str) -> sa.Column[str]:
@@ -98,3 +99,33 @@ def _retention() -> None:
     # Nobody knows how old they are: they are kept as if they were new.
     op.execute("UPDATE requests SET at = (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'time')")
     op.create_index("requests_by_time", "requests", ["at"])
+
+
+def _added(table: str, name: str, before: str, type_: sa.types.TypeEngine[Any]) -> None:
+    op.add_column(table, sa.Column(name, type_, nullable=False, server_default=sa.text(before)))
+
+
+def _flow() -> None:
+    _added("workers", "queues", "'[]'", sa.Text())
+    _added("tasks", "rank", "0", Long)
+    _added("tasks", "fairness_key", "''", sa.Text())
+    _added("tasks", "concurrency_key", "''", sa.Text())
+    _added("tasks", "concurrency_limit", "0", Long)
+    waiting: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NULL"))
+    again: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NULL AND deliveries >= 2"))
+    counted: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NOT NULL AND concurrency_key <> ''"))
+    keys, age = ["rank", "fairness_key", "concurrency_key"], ["due", "execution", "seq"]
+    op.drop_index("tasks_by_name", "tasks")
+    op.create_index("tasks_ready", "tasks", ["queue", "name", *keys, *age], **waiting)
+    op.create_index("tasks_again", "tasks", ["queue", "name", "rank", *age], **again)
+    op.create_index("tasks_by_concurrency", "tasks", ["concurrency_key"], **counted)
+    op.create_table(
+        "queues",
+        _text("name"),
+        _long("interval"),
+        _long("burst"),
+        _long("next_at"),
+        sa.PrimaryKeyConstraint("name"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )

@@ -1,0 +1,191 @@
+"""What every store must do with tasks that wait: which comes first, and which has to wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import QueueRow, TaskRow
+from tests.engine.store.conformance import Fixtures
+from tests.engine.store.factory import SECOND, Hub, batch, first_turn, row, task, turn, worker
+
+MANY = 40
+
+
+def keyed(key: str, limit: int, *seqs: int, **more: Any) -> list[TaskRow]:
+    """Tasks of a concurrency key."""
+    return [task(seq, concurrency_key=key, concurrency_limit=limit, **more) for seq in seqs]
+
+
+def fair(key: str, *seqs: int, **more: Any) -> list[TaskRow]:
+    """Tasks of a fairness key."""
+    return [task(seq, fairness_key=key, **more) for seq in seqs]
+
+
+def write(store: Store, *tasks: TaskRow) -> None:
+    """Give tasks to the table."""
+    store.commit(batch(first_turn(tasks=tasks)))
+
+
+def claim(store: Store, limit: int = 9, **more: Any) -> list[int]:
+    """The ``seq`` of what is handed out to ``w1``."""
+    return [one.seq for one in store.claim("w1", ["mail", "pay"], [], limit, 5, **more)]
+
+
+class ClaimConformance(Fixtures):
+    """The order of claims, and their limits."""
+
+    # -- queues -----------------------------------------------------------------------------------
+
+    def test_a_named_queue_is_served_by_those_who_name_it(self, store: Store) -> None:
+        """For their activities; the default queue is everybody's."""
+        write(store, task(1), task(2, queue="q"), task(3, queue="q", name="sms"), task(4, queue="r"))
+        assert claim(store) == [1]
+        assert claim(store, queues=["q"]) == [2]
+        assert [one.seq for one in store.waiting_tasks("i1")] == [3, 4]
+
+    def test_a_private_queue_is_served_whatever_the_names(self, store: Store) -> None:
+        """Also of activities that its worker does not have: it has to say so."""
+        write(store, task(1, queue="@i1"), task(2, queue="@i1", name="sms"), task(3, queue="@i2"))
+        assert [one.seq for one in store.claim("w1", [], ["@i1"], 9, 5)] == [1, 2]
+
+    # -- priority ---------------------------------------------------------------------------------
+
+    def test_a_lower_rank_goes_first(self, store: Store) -> None:
+        """Whatever its age, its name and its queue."""
+        write(
+            store,
+            task(1),
+            task(2, rank=-1),
+            task(3, rank=5),
+            task(4, rank=-2, name="pay"),
+            task(5, rank=-1, queue="q"),
+        )
+        assert claim(store, 3, queues=["q"]) == [4, 2, 5]
+        assert claim(store, 3) == [1, 3]
+
+    def test_a_long_line_hides_no_lower_rank(self, store: Store) -> None:
+        """More tasks than places, of many ranks."""
+        write(store, *(task(seq, rank=seq % 4) for seq in range(1, MANY)))
+        assert claim(store, 5) == [4, 8, 12, 16, 20]
+        assert claim(store, 6) == [24, 28, 32, 36, 1, 5]
+
+    # -- fairness ---------------------------------------------------------------------------------
+
+    def test_keys_take_turns(self, store: Store) -> None:
+        """One with many tasks does not starve one with few."""
+        write(store, *fair("a", *range(1, MANY)), *fair("b", 50, 51), *fair("c", 60))
+        assert claim(store, 6) == [1, 50, 60, 2, 51, 3]
+
+    def test_the_key_served_last_is_last(self, store: Store) -> None:
+        """So that a worker with one place serves all."""
+        write(store, *fair("a", 1, 2), *fair("b", 3, 4), *fair("", 5, 6))
+        assert claim(store, 1, after="a") == [3]
+        assert claim(store, 1, after="b") == [5]
+        assert claim(store, 1, after="") == [1]
+
+    def test_a_key_is_one_in_all_queues(self, store: Store) -> None:
+        """And for all activities: whoever spreads work over them gets no more turns."""
+        write(store, *fair("a", 1, 2, 3), *fair("a", 4, 5, 6, name="pay"), *fair("b", 7, 8, queue="q"))
+        assert claim(store, 4, queues=["q"]) == [1, 7, 2, 8]
+
+    def test_turns_are_taken_within_a_rank(self, store: Store) -> None:
+        """A key with a lower rank does not wait for the others."""
+        write(store, *fair("a", 1, 2, 3, rank=-1), *fair("b", 4))
+        assert claim(store, 4) == [1, 2, 3, 4]
+
+    # -- concurrency ------------------------------------------------------------------------------
+
+    def test_a_key_gets_no_more_than_its_limit(self, store: Store) -> None:
+        """Over several claims and names, until one of its tasks is gone."""
+        write(store, *keyed("k", 2, 1, 2, 3, 4), *keyed("k", 2, 5, name="pay"))
+        assert claim(store) == [1, 2]
+        assert store.claimed_count("k") == 2
+        assert claim(store) == []
+        store.commit(batch(turn("i1", row(first_seq=2), tasks_closed=(("i1-e1", 1),))))
+        assert claim(store) == [3]
+
+    def test_full_keys_hide_no_other_work(self, store: Store) -> None:
+        """However many of their tasks wait in front of it."""
+        write(store, *keyed("k", 1, *range(1, MANY)), *keyed("m", 1, 50, 51), task(60), task(61, rank=1))
+        assert claim(store, 4) == [1, 50, 60, 61]
+        assert claim(store, 4) == []
+
+    def test_tasks_of_one_key_keep_their_order(self, store: Store) -> None:
+        """One with a lower limit holds up those behind it, which would be let through."""
+        write(store, *keyed("k", 3, 1, 2), *keyed("k", 2, 3), *keyed("k", 9, 4))
+        assert claim(store) == [1, 2]
+        assert claim(store) == []
+
+    def test_a_workers_death_frees_its_share(self, hub: Hub, store: Store) -> None:
+        """Nothing is stored that could stay behind."""
+        write(store, *keyed("k", 1, 1, 2))
+        other = hub.connect()
+        other.join(worker("w2"), 10 * SECOND)
+        assert [one.seq for one in other.claim("w2", ["mail"], [], 9, 5)] == [1]
+        assert claim(store) == []
+        hub.kill("w2")
+        store.take_over("w1", "w2", None)
+        assert claim(store) == [1]
+
+    def test_a_suspect_is_counted_too(self, store: Store) -> None:
+        """What was handed out often waits for its key like all others."""
+        write(store, *keyed("k", 1, 1, 2, deliveries=2))
+        assert claim(store, suspects=2) == [1]
+        assert claim(store, suspects=2) == []
+
+    # -- rates ------------------------------------------------------------------------------------
+
+    def test_a_queue_has_a_rate(self, hub: Hub, store: Store) -> None:
+        """A burst at once, then one an interval; other queues are not slowed."""
+        store.set_queue("q", QueueRow(name="q", interval=SECOND, burst=2))
+        write(store, *(task(seq, queue="q") for seq in range(1, 9)), task(9))
+        assert claim(store, queues=["q"]) == [1, 2, 9]
+        assert claim(store, queues=["q"]) == []
+        hub.clock.now += SECOND
+        assert claim(store, queues=["q"]) == [3]
+        hub.clock.now += 60 * SECOND
+        assert claim(store, queues=["q"]) == [4, 5]
+
+    def test_a_rate_is_the_hubs(self, hub: Hub, store: Store) -> None:
+        """However many workers serve the queue."""
+        store.set_queue("q", QueueRow(name="q", interval=SECOND, burst=1))
+        other = hub.connect()
+        other.join(worker("w2"), 10 * SECOND)
+        write(store, *(task(seq, queue="q") for seq in range(1, 4)))
+        assert claim(store, queues=["q"]) == [1]
+        assert other.claim("w2", ["mail"], [], 9, 5, queues=["q"]) == []
+
+    def test_settings_are_kept_until_they_are_taken_away(self, hub: Hub, store: Store) -> None:
+        """And seen by everybody."""
+        settings = QueueRow(name="q", interval=5, burst=1)
+        store.set_queue("q", settings)
+        store.set_queue("a", QueueRow(name="a", interval=7, burst=3))
+        store.set_queue("a", QueueRow(name="a", interval=8, burst=3))
+        assert hub.connect().queues() == [QueueRow(name="a", interval=8, burst=3), settings]
+        store.set_queue("q", None)
+        assert [each.name for each in store.queues()] == ["a"]
+
+    @pytest.mark.parametrize("limit", [1, 3, 100])
+    def test_all_work_is_done_in_the_end(self, store: Store, limit: int) -> None:
+        """Of every mixture of keys, each task is handed out once."""
+        write(
+            store,
+            *(
+                task(
+                    seq,
+                    rank=seq % 3,
+                    fairness_key="abc"[seq % 2 : seq % 3],
+                    concurrency_key=("", "k", "m")[seq % 3],
+                    concurrency_limit=1 + seq % 2,
+                )
+                for seq in range(1, MANY)
+            ),
+        )
+        done: list[int] = []
+        while found := claim(store, limit):
+            store.record([], [("i1-e1", seq) for seq in found])
+            done += found
+        assert sorted(done) == list(range(1, MANY))
