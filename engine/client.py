@@ -7,8 +7,6 @@ goes straight to the database. Methods may be called from any thread; they block
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +20,7 @@ from perdure.compiler.runtime import EvalError
 from perdure.engine import audit, clock, queries
 from perdure.engine.codec import encode_received, is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor
+from perdure.engine.cursors import valid_limit as _valid_limit
 from perdure.engine.errors import Conflict, NotFound, UserError
 from perdure.engine.events import (
     EventRaised,
@@ -34,11 +33,13 @@ from perdure.engine.events import (
 )
 from perdure.engine.header import instance_tags
 from perdure.engine.ids import new_id
-from perdure.engine.instance import MAX_ID, Instance, Status, id_problem, slot_of
+from perdure.engine.instance import Instance, Status, id_problem, slot_of
 from perdure.engine.linked import LinkedProgram
+from perdure.engine.operations import Operations
 from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, carry_out
+from perdure.engine.requests import keyed_request as _request
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Definition, InstanceQuery, Message, Request
 from perdure.engine.views import (
@@ -51,7 +52,6 @@ from perdure.engine.views import (
 from perdure.engine.waiting import waiting_for
 from perdure.engine.worker import Worker
 
-MAX_LIMIT = 1000
 POLL = 0.05
 """Seconds between looks at an instance that another process runs."""
 OWNED_POLL = 1.0
@@ -68,7 +68,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class Client:
+class Client(Operations):
     """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""
 
     def __init__(self, store: Store, worker: Worker | None = None) -> None:
@@ -387,20 +387,6 @@ class Client:
         """The live workers of the hub."""
         return [worker_view(each) for each in self.store.workers()]
 
-    def audit(
-        self,
-        *,
-        target: str | None = None,
-        action: str | None = None,
-        actor: str | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> dict[str, Any]:
-        """What operators did, newest first: ``items`` and ``next``. Raises ``UserError`` for a bad cursor."""
-        return audit.page(
-            self.store, target=target, action=action, actor=actor, limit=_valid_limit(limit), cursor=cursor
-        )
-
     # -- telling ----------------------------------------------------------------------------------
 
     def raise_event(
@@ -494,16 +480,6 @@ def _message(instance_id: str, event: Received, message_id: str) -> Message:
     )
 
 
-def _request(route: str, target: str, key: str | None, body: Any) -> Request | None:
-    if key is None:
-        return None
-    if not 0 < len(key) <= MAX_ID:
-        raise UserError(f"an idempotency key has 1 to {MAX_ID} characters")
-    text = json.dumps(body, sort_keys=True, default=dict)
-    fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return Request(route=route, target=target, key=key, fingerprint=fingerprint, answer="")
-
-
 def _payload(value: Any, what: str) -> Any:
     try:
         return to_json(value)
@@ -560,12 +536,6 @@ def _valid_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     for key, value in (tags or {}).items():
         _payload(key + value, "a tag")
     return dict(tags or {})
-
-
-def _valid_limit(limit: int) -> int:
-    if not 1 <= limit <= MAX_LIMIT:
-        raise UserError(f"limit is from 1 to {MAX_LIMIT}, not {limit}")
-    return limit
 
 
 def _status(text: str) -> Status:

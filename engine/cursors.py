@@ -12,6 +12,9 @@ from perdure.engine.errors import UserError
 
 Place = TypeVar("Place")
 
+MAX_LIMIT = 1000
+"""Items of a page."""
+
 
 def encode_cursor(place: tuple[Any, ...]) -> str:
     """A place as text that fits into a URL."""
@@ -25,3 +28,10 @@ def decode_cursor(cursor: str, kind: type[Place]) -> Place:
         return msgspec.json.decode(text, type=kind)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise UserError("the cursor is not one that this list gave", hint="begin again without it") from error
+
+
+def valid_limit(limit: int) -> int:
+    """The length of a page, if it is one. Raises ``UserError``."""
+    if not 1 <= limit <= MAX_LIMIT:
+        raise UserError(f"limit is from 1 to {MAX_LIMIT}, not {limit}")
+    return limit

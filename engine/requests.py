@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from typing import Any
 
@@ -9,8 +11,8 @@ import msgspec
 
 from perdure.engine import clock
 from perdure.engine.codec import split_received
-from perdure.engine.errors import Conflict, OutcomeUnknown, PerdureError
-from perdure.engine.instance import Instance
+from perdure.engine.errors import Conflict, OutcomeUnknown, PerdureError, UserError
+from perdure.engine.instance import MAX_ID, Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditEntry, Message, Request
@@ -83,6 +85,17 @@ class Finished(msgspec.Struct, frozen=True):
     def key(self) -> tuple[str, int]:
         """The key of its task."""
         return self.execution, self.event.scheduled_seq
+
+
+def keyed_request(route: str, target: str, key: str | None, body: Any) -> Request | None:
+    """The row that makes a request repeatable; None without a key. Raises ``UserError`` for a bad one."""
+    if key is None:
+        return None
+    if not 0 < len(key) <= MAX_ID:
+        raise UserError(f"an idempotency key has 1 to {MAX_ID} characters")
+    text = json.dumps(body, sort_keys=True, default=dict)
+    fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Request(route=route, target=target, key=key, fingerprint=fingerprint, answer="")
 
 
 def carry_out(store: Store, ask: Ask) -> Request | None:

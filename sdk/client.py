@@ -24,6 +24,7 @@ from perdure.engine.errors import (
 from perdure.engine.ids import new_id
 from perdure.engine.instance import ENDED
 from perdure.server.answers import encode_json
+from perdure.server.api import ACTOR
 from perdure.server.deployments import InvalidDocument, diagnostics_from
 from perdure.server.guards import is_loopback
 
@@ -49,12 +50,13 @@ class Client:
     """Speaks to the server at ``url``; safe to use from several threads. Close it, or use ``with``.
 
     Each method raises what the engine's client raises, and ``Unreachable`` when the server does not answer
-    or is not perdure. ``timeout`` is in seconds, for connecting and for each answer; waits have their own.
-    A request whose answer is lost on the way is sent once more: every one that changes something carries
-    an ``Idempotency-Key`` (``request_key``, or a new one), so the server carries it out once.
+    or is not perdure. ``actor`` is who acts, for the audit. ``timeout`` is in seconds, for connecting and
+    for each answer; waits have their own. A request whose answer is lost on the way is sent once more: every
+    one that changes something carries an ``Idempotency-Key`` (``request_key``, or a new one), so the server
+    carries it out once.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, *, timeout: float = 30.0) -> None:
+    def __init__(self, url: str = DEFAULT_URL, *, timeout: float = 30.0, actor: str | None = None) -> None:
         self._url = url.rstrip("/")
         self._timeout = timeout
         parts = urlsplit(self._url)
@@ -62,7 +64,10 @@ class Client:
             raise UserError(f"{url!r} is no URL of a server.", hint=f"write it like {DEFAULT_URL}")
         # A proxy that the environment names cannot reach this machine's own loopback address.
         self._http = httpx2.Client(
-            base_url=self._url + _PREFIX, timeout=timeout, trust_env=not is_loopback(parts.hostname)
+            base_url=self._url + _PREFIX,
+            timeout=timeout,
+            trust_env=not is_loopback(parts.hostname),
+            headers={} if actor is None else {ACTOR: _quoted(actor)},
         )
 
     def __enter__(self) -> Self:
@@ -212,6 +217,37 @@ class Client:
         """The live workers of the hub."""
         return _items(self._send("GET", "/workers"))
 
+    def dead_letters(
+        self, instance: str | None = None, *, limit: int = 50, cursor: str | None = None
+    ) -> Document:
+        """A page of what could not be delivered, newest first: ``items``, and ``next``."""
+        return self._document("GET", "/dead-letters", _page(limit, cursor, instance=instance))
+
+    def dead_letter(self, number: int) -> Document:
+        """One dead letter with its payload. Raises ``NotFound``."""
+        return self._document("GET", f"/dead-letters/{number}")
+
+    def retry_dead_letter(self, number: int, *, request_key: str | None = None) -> Document:
+        """Deliver one after all. Raises ``NotFound``, ``Ended`` and ``Conflict``."""
+        return self._post(f"/dead-letters/{number}/retry", {}, request_key)
+
+    def discard_dead_letter(self, number: int, *, request_key: str | None = None) -> Document:
+        """Delete one. Raises ``NotFound``."""
+        return self._post(f"/dead-letters/{number}/discard", {}, request_key)
+
+    def audit(
+        self,
+        *,
+        target: str | None = None,
+        action: str | None = None,
+        actor: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Document:
+        """A page of what operators did, newest first: ``items``, and ``next``."""
+        wanted = _page(limit, cursor, target=target, action=action, actor=actor)
+        return self._document("GET", "/audit", wanted)
+
     # the wire
 
     def _document(
@@ -284,6 +320,12 @@ def _error(problem: Document) -> PerdureError:
 
 def _quoted(text: str) -> str:
     return quote(text, safe="")
+
+
+def _page(limit: int, cursor: str | None, **filters: str | None) -> dict[str, str | list[str]]:
+    """The query of a page: what is None is not asked for."""
+    given = {"limit": str(limit), "cursor": cursor, **filters}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _items(answer: httpx2.Response) -> list[Document]:

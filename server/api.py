@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import ParamSpec, TypeVar
+from urllib.parse import unquote
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -15,6 +17,8 @@ from perdure.server.settings import Settings
 from perdure.server.waits import Waits
 
 PREFIX = "/api/v1"
+ACTOR = "perdure-actor"
+"""The header that says on whose behalf a request is made: percent-encoded UTF-8."""
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -41,6 +45,14 @@ class Api:
 
 
 def api_of(request: Request) -> Api:
-    """The server's state, from any of its requests."""
+    """The server's state, from any of its requests; its client acts for whom the request names.
+
+    Raises ``UserError`` for a name that is none.
+    """
     api: Api = request.app.state.api
-    return api
+    actor = request.headers.get(ACTOR)
+    if actor is None:
+        return api
+    mine = copy.copy(api)
+    mine.client = api.client.acting(unquote(actor))
+    return mine

@@ -16,7 +16,7 @@ from perdure.engine.worker import Worker
 from perdure.server.api import PREFIX, Api
 from perdure.server.guards import Guard
 from perdure.server.problems import HANDLERS
-from perdure.server.routes import definitions, health, instances
+from perdure.server.routes import definitions, health, instances, operations
 from perdure.server.settings import Settings
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -48,6 +48,11 @@ _ROUTES = [
     _route("/instances/{id}/suspend", POST=instances.suspend),
     _route("/instances/{id}/resume", POST=instances.resume),
     _route("/instances/{id}/terminate", POST=instances.terminate),
+    _route("/dead-letters", GET=operations.list_dead_letters),
+    _route("/dead-letters/{number}", GET=operations.show_dead_letter),
+    _route("/dead-letters/{number}/retry", POST=operations.retry_dead_letter),
+    _route("/dead-letters/{number}/discard", POST=operations.discard_dead_letter),
+    _route("/audit", GET=operations.list_audit),
     _route("/workers", GET=health.list_workers),
     _route("/version", GET=health.get_version),
     *_PROBES,

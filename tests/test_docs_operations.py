@@ -7,7 +7,17 @@ import re
 import pytest
 
 from perdure.dsl import json_schemas, reader
-from perdure.engine import client, duties, executor, instance, machine, payload, retry, sealing, worker
+from perdure.engine import (
+    cursors,
+    duties,
+    executor,
+    instance,
+    machine,
+    payload,
+    retry,
+    sealing,
+    worker,
+)
 from perdure.server.settings import Settings
 from tests.checkout import ROOT
 
@@ -27,7 +37,7 @@ LIMITS = [
     ("histories of earlier generations", str(sealing.KEPT_GENERATIONS)),
     ("hand-outs", str(duties.MAX_DELIVERIES)),
     ("lease", f"{worker.LEASE // 1_000_000} seconds"),
-    ("items of a list", f"{client.MAX_LIMIT:,}"),
+    ("items of a list", f"{cursors.MAX_LIMIT:,}"),
     ("body of a request", f"{Settings().body_bytes >> 20} MiB"),
     ("one request that waits", f"{Settings().wait_seconds:.0f} seconds"),
 ]

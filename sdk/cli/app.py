@@ -33,10 +33,12 @@ COMMANDS = {
     "suspend": "Stop instances from going on, until they are resumed.",
     "resume": "Let suspended instances go on.",
     "terminate": "End instances at once, without cleanup.",
+    "dlq": "Look at what could not be delivered; deliver or discard it.",
+    "audit": "List what operators did, newest first.",
 }
 """Every command with the sentence that ``--help`` shows for it, in order."""
 
-ALIASES = {"ls": "list", "get": "show", "lint": "validate"}
+ALIASES = {"ls": "list", "get": "show", "lint": "validate", "dead-letters": "dlq"}
 
 _MODULES = {"list": "listing", "suspend": "lifecycle", "resume": "lifecycle", "terminate": "lifecycle"}
 _ATTRIBUTES = {"list": "list_instances"}

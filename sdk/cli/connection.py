@@ -57,6 +57,26 @@ class Hub(Protocol):
         limit: int = 200,
     ) -> dict[str, Any]: ...
 
+    def dead_letters(
+        self, instance: str | None = None, *, limit: int = 50, cursor: str | None = None
+    ) -> dict[str, Any]: ...
+
+    def dead_letter(self, number: int, /) -> dict[str, Any]: ...
+
+    def retry_dead_letter(self, number: int, /, *, request_key: str | None = None) -> dict[str, Any]: ...
+
+    def discard_dead_letter(self, number: int, /, *, request_key: str | None = None) -> dict[str, Any]: ...
+
+    def audit(
+        self,
+        *,
+        target: str | None = None,
+        action: str | None = None,
+        actor: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> dict[str, Any]: ...
+
     def definition(self, name: str, version: str | None = None) -> dict[str, Any]: ...
 
     def workers(self) -> list[dict[str, Any]]: ...
@@ -103,12 +123,13 @@ def open_store(url: str) -> Generator[Store]:
 @contextmanager
 def open_hub(ctx: click.Context) -> Generator[Hub]:
     """What ``--server`` or ``--db`` names."""
-    db, server = settings(ctx).target()
+    said = settings(ctx)
+    db, server = said.target()
     with told_where(ctx):
         if server is not None:
             from perdure.client import Client as Remote
 
-            remote = Remote(server)
+            remote = Remote(server, actor=said.acting())
             try:
                 yield remote
             finally:
@@ -117,7 +138,8 @@ def open_hub(ctx: click.Context) -> Generator[Hub]:
         from perdure.engine.client import Client
 
         with open_store(db) as store:
-            yield Client(store)
+            client, actor = Client(store), said.acting()
+            yield client if actor is None else client.acting(actor)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 import click
@@ -55,6 +55,23 @@ class Console:
             for row in (titles, *rows)
         )
         return "\n".join(lines)
+
+    def page(
+        self,
+        page: dict[str, Any],
+        titles: Sequence[str],
+        row: Callable[[dict[str, Any]], Sequence[str]],
+        *,
+        nothing: str,
+    ) -> None:
+        """Print a page of a list, and where the next one begins."""
+        more = {"next": page["next"]} if page["next"] else {}
+        rows = [] if self.json else [row(each) for each in page["items"]]
+        self.answer(page["items"], self.table(titles, rows) if rows else "", **more)
+        if not page["items"]:
+            self.note(nothing)
+        elif more:
+            self.note(f"more: --cursor {page['next']}")
 
     def draws(self, stream: TextIO) -> bool:
         """Whether there is a terminal that can move its cursor."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from perdure.cli.connection import open_hub
@@ -30,20 +32,14 @@ def list_instances(
     out = console(ctx)
     with open_hub(ctx) as hub:
         page = hub.instances(statuses=statuses, name=name, tags=read_tags(tags), limit=limit, cursor=cursor)
-    more = {"next": page["next"]} if page["next"] else {}
-    rows = [
-        (
-            each["id"],
-            f"{each['workflow']}@{each['version']}",
-            each["status"],
-            time_text(each["created_at"]),
-            time_text(each["ended_at"]),
-        )
-        for each in page["items"]
-    ]
-    text = out.table(("ID", "WORKFLOW", "STATUS", "CREATED", "ENDED"), rows) if rows and not out.json else ""
-    out.answer(page["items"], text, **more)
-    if not rows:
-        out.note("no instances")
-    elif more:
-        out.note(f"more: --cursor {page['next']}")
+    out.page(page, ("ID", "WORKFLOW", "STATUS", "CREATED", "ENDED"), _row, nothing="no instances")
+
+
+def _row(each: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        each["id"],
+        f"{each['workflow']}@{each['version']}",
+        each["status"],
+        time_text(each["created_at"]),
+        time_text(each["ended_at"]),
+    )

@@ -19,6 +19,7 @@ class Settings:
 
     db: str | None = None
     server: str | None = None
+    actor: str | None = None
     json: bool = False
     color: Color = "auto"
     quiet: bool = False
@@ -35,6 +36,10 @@ class Settings:
         if db and server:
             raise click.UsageError(f"{origin} exclude each other; give one of them")
         return db or DEFAULT_DB, server
+
+    def acting(self) -> str | None:
+        """Who acts, for the audit; None: nobody was named."""
+        return self.actor or os.environ.get("PERDURE_ACTOR") or None
 
     def database(self, command: str) -> str:
         """The database's URL for a command that works on a database alone."""
@@ -60,6 +65,7 @@ def _option(*names: str, **more: Any) -> click.Option:
 GLOBAL_OPTIONS: tuple[click.Parameter, ...] = (
     _option("--db", "global_db", metavar="URL", help=f"The database (PERDURE_DB; {DEFAULT_DB})."),
     _option("--server", "global_server", metavar="URL", help="A server to ask instead (PERDURE_SERVER)."),
+    _option("--actor", "global_actor", metavar="NAME", help="Who acts, for the audit (PERDURE_ACTOR)."),
     _option("--json", "global_json", is_flag=True, help="Print one JSON document, errors too."),
     _option("--color", "global_color", type=click.Choice(["auto", "always", "never"]), help="Colours."),
     _option("-q", "--quiet", "global_quiet", is_flag=True, help="No progress and no remarks."),

@@ -16,6 +16,7 @@ from perdure.engine.activities import Registry
 from perdure.engine.client import Client
 from perdure.engine.errors import Busy, Conflict, FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.programs import Programs
+from perdure.engine.requests import keyed_request
 from perdure.engine.store.rows import Batch, TaskRow
 from perdure.engine.store.rows import Worker as Member
 from perdure.engine.store.sqlite import SqliteStore
@@ -113,9 +114,7 @@ def test_a_start_survives_an_unknown_commit(store: Trouble, key: str | None, wri
         client.run(SLEEPER, id="pins-the-program")
         linked = client._programs.get(client.instance("pins-the-program")["digest"])
         instance = client._new_instance(linked, "1.0.0", "mine", None)
-        from perdure.engine.client import _request
-
-        ask = client._start_ask(instance, linked, None, None, _request("start", "", key, {}))
+        ask = client._start_ask(instance, linked, None, None, keyed_request("start", "", key, {}))
         store.fail_next(has_turns, OutcomeUnknown("broken pipe"), written=written)
         client._carry_out(ask)
         assert client.instance("mine")["status"] == "Running"

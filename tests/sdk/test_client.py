@@ -258,3 +258,23 @@ def test_a_url_is_one_of_http(url: str) -> None:
     """What is no URL of a server is refused at once."""
     with pytest.raises(UserError, match="no URL"):
         Client(url)
+
+
+def test_what_is_done_is_audited_under_the_actors_name(hub: tuple[str, Path]) -> None:
+    """Also one that is not ASCII; pages are asked for as everywhere."""
+    with Client(hub[0], actor="Jürgen") as client:
+        name = client.start("gate", {})["id"]
+        client.suspend(name, "lunch")
+        client.terminate(name)
+        newest = client.audit(target=name, limit=1)
+        rest = client.audit(target=name, actor="Jürgen", cursor=newest["next"])
+    actions = [each["action"] for each in newest["items"] + rest["items"]]
+    assert actions == ["instance.terminate", "instance.suspend"]
+
+
+def test_dead_letters_are_settled_over_http(client: Client) -> None:
+    """There are none here; whoever names one is told."""
+    assert client.dead_letters(instance="nobody")["items"] == []
+    for ask in (client.dead_letter, client.retry_dead_letter, client.discard_dead_letter):
+        with pytest.raises(NotFound, match="dead letter 7"):
+            ask(7)
