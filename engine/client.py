@@ -24,6 +24,7 @@ from perdure.engine.cursors import valid_limit as _valid_limit
 from perdure.engine.errors import Conflict, NotFound, UserError
 from perdure.engine.events import (
     EventRaised,
+    ExecutionCanceled,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
@@ -426,6 +427,16 @@ class Client(Operations):
         event = ExecutionResumed(reason=reason)
         going = self._row(instance_id).status in {Status.PENDING, Status.RUNNING}
         return self._tell_once(instance_id, event, request, going, "instance.resume")
+
+    def cancel(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> dict[str, Any]:
+        """End the instance after its cleanup: ``finally`` and compensations. Raises ``NotFound``, ``Ended``.
+
+        To cancel it once more changes nothing. A suspended instance hears of it when it is resumed.
+        """
+        request = _request("cancel", instance_id, request_key, {"reason": reason})
+        return self._tell(instance_id, ExecutionCanceled(reason=reason), request, "instance.cancel")
 
     def terminate(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None

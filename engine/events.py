@@ -56,9 +56,11 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
 
     ``execution`` names this generation of this instance and nothing else, ever. ``digest`` pins the
     Program. ``key_seed`` is what idempotency keys are made from. ``carried`` are events that the
-    generation before did not consume, oldest first. ``queue`` is the private queue that this
-    instance's tasks go to, if it has one, and ``local`` the digests of workflows that are found there
-    before any that is deployed, by name. ``parent`` waits for the instance's end, and so do ``others``.
+    generation before did not consume, oldest first; ``canceled`` is a cancellation that it had recorded and
+    not acted on. ``first_started_at`` is when the first generation began, None in that one. ``queue`` is
+    the private queue that this instance's tasks go to, if it has one, and ``local`` the digests of
+    workflows that are found there before any that is deployed, by name. ``parent`` waits for the
+    instance's end, and so do ``others``.
     """
 
     execution: str
@@ -74,6 +76,8 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     queue: str | None = None
     local: dict[str, str] = {}
     carried: tuple[EventRaised, ...] = ()
+    canceled: ExecutionCanceled | None = None
+    first_started_at: int | None = None
 
     @property
     def parent_id(self) -> str | None:
@@ -131,7 +135,7 @@ class ExecutionTerminated(_Event, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class ExecutionCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionCanceled"):
-    """The instance is asked to end: ``perdure.Canceled`` is raised where it waits."""
+    """The instance is to end: ``perdure.Canceled`` is raised, ``finally`` and compensations run."""
 
     reason: str | None = None
     parent: Asker | None = None

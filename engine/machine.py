@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from perdure.compiler.runtime import EvalError, Timestamp
-from perdure.engine import forks, keys, ops, sagas, scopes, waits
+from perdure.engine import endings, forks, keys, ops, sagas, scopes, waits
 from perdure.engine.events import (
     ANSWERS,
     RESULTS,
@@ -41,6 +41,7 @@ from perdure.engine.failure import CANCELED, EXPRESSION, LIMIT, SCHEMA, Failure,
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.state import (
     Completion,
+    Ending,
     Failed,
     Fiber,
     Question,
@@ -156,7 +157,7 @@ class Machine:
     def start_timer(self, delay: int, use: TimerUse, path: str) -> int:
         """Wake ``use.fiber`` after ``delay`` microseconds; returns the timer's ``seq``."""
         fire_at = min(self.env.now_us + max(delay, 0), END_OF_TIME)
-        purpose = "timeout" if use.purpose == "event" else use.purpose
+        purpose = "timeout" if use.purpose in {"event", "workflow"} else use.purpose
         seq = self.decide(TimerCreated(fire_at=fire_at, purpose=purpose, path=path))
         self.state.timers[seq] = use
         return seq
@@ -247,7 +248,9 @@ class Machine:
 
     def cancellation(self, fiber: Fiber) -> Failure:
         """What is raised where a fiber is that nobody needs any more."""
-        return self.failure(fiber, CANCELED, "canceled")
+        ending = self.state.ending
+        reason = ending.text if ending is not None and ending.why == "canceled" else None
+        return self.failure(fiber, CANCELED, f"canceled: {reason}" if reason else "canceled")
 
     def expression_failure(self, fiber: Fiber, error: EvalError) -> Failure:
         """An expression that could not be evaluated, with its place in the file."""
@@ -293,6 +296,7 @@ class Machine:
             return
         self.state.ended = True
         self.state.fibers.clear()
+        self.cancel_timer(self.state.deadline)
         match completion:
             case Renewed(input=value, carry=carry):
                 if not carry:
@@ -303,8 +307,7 @@ class Machine:
             case Returned(value=value):
                 self._complete(value, self.program.output_problem(value))
             case Failed(failure=failure):
-                status = "Canceled" if fiber.canceled and failure.type == CANCELED else "Failed"
-                self.decide(ExecutionCompleted(status=status, error=failure.to_json()))
+                self.decide(endings.failed(self, failure))
             case _:
                 raise AssertionError("a jump leaves no fiber")
 
@@ -346,20 +349,12 @@ class Machine:
                 waits.timer_fired(self, event.scheduled_seq)
             case EventRaised():
                 waits.event_raised(self, event)
-            case ExecutionCanceled():
-                self._cancel()
+            case ExecutionCanceled(reason=reason):
+                endings.end_early(self, Ending(why="canceled", text=reason))
             case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
                 waits.answered(self, event)
             case _:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
-
-    def _cancel(self) -> None:
-        """Somebody wants the instance to end; once is enough. What has not begun hears of it first of all."""
-        root = self.state.fibers.get(0)
-        if not self.state.canceled and root is not None:
-            root.canceled = True
-            self.cancel(root)
-        self.state.canceled = True
 
     def introduce(self, event: ExecutionStarted, at: int) -> None:
         """Know what the generation starts with, before anything of it runs."""
@@ -371,12 +366,16 @@ class Machine:
 
     def _start(self, event: ExecutionStarted) -> None:
         self.introduce(event, self.env.now_us)
-        self.state.buffer = list(event.carried)
-        self.state.others = list(event.others)
-        root = self.start_fiber(0, {}, None, 0)
-        if self.state.canceled:
-            root.canceled = True
-            root.failure = Failure(type=CANCELED, message="canceled")
+        state = self.state
+        state.buffer = list(event.carried)
+        state.others = list(event.others)
+        state.first_started_at = event.first_started_at or self.env.now_us
+        self.start_fiber(0, {}, None, 0)
+        endings.watch_time(self)
+        if event.canceled is not None:
+            self._act(event.canceled)
+        elif state.ending is not None:
+            endings.cancel_root(self)
 
     # -- running ----------------------------------------------------------------------------------
 

@@ -629,7 +629,7 @@ def _hears(running: Running, inputs: list[Input]) -> bool:
 def _before_start(each: Input, generation: int) -> int:
     """The order of what comes while a generation has not begun: all else waits for its start.
 
-    Generations that follow each other without a wait would never hear of a suspend or terminate, so
+    Generations that follow each other without a wait would never hear of a suspend, cancel or terminate, so
     these come first, except before there was any generation at all.
     """
     if isinstance(each.event, ExecutionStarted):

@@ -205,11 +205,18 @@ class Group(msgspec.Struct, kw_only=True):
     undone: list[Any] = []
 
 
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an instance is to end before its workflow does; ``text`` is a reason, or what the error says."""
+
+    why: Literal["canceled", "timeout", "limit"]
+    text: str | None = None
+
+
 class TimerUse(msgspec.Struct, frozen=True):
     """What a timer is for: which fiber, and at which depth the scope that it bounds stands."""
 
     fiber: int
-    purpose: Literal["wait", "event", "timeout", "deadline", "retry"]
+    purpose: Literal["wait", "event", "timeout", "deadline", "retry", "workflow"]
     depth: int = 0
 
 
@@ -229,6 +236,8 @@ class State(msgspec.Struct, kw_only=True):
 
     ``questions`` are open, by the ``seq`` of the decision that asked; ``others`` wait for the end of this
     instance beside its parent. ``undone`` counts how often the step at a path was undone.
+    ``ending``: everything is being canceled. ``deadline`` is the timer of the whole workflow, and
+    ``first_started_at`` is what it counts from.
     """
 
     fibers: dict[int, Fiber] = {}
@@ -244,9 +253,11 @@ class State(msgspec.Struct, kw_only=True):
     undone: dict[str, int] = {}
     custom_status: Any = msgspec.UNSET
     suspended: bool = False
-    canceled: bool = False
     held: list[Received] = []
     begun: bool = False
     ended: bool = False
+    ending: Ending | None = None
+    deadline: int | None = None
+    first_started_at: int = 0
     next_fiber: int = 0
     next_group: int = 0

@@ -22,7 +22,7 @@ INSTRUCTIONS: dict[type[ir.Op], str] = {
 WITHIN = (ir.LeaveLock,)
 """More of them, which stand in what one of the others opens."""
 
-HEADER = ("concurrency", "timeout", "limits", "retention")
+HEADER = ("concurrency", "limits", "retention")
 """Keys of a header that nothing acts on, beside those that ``_header`` looks into."""
 
 _CALL = ("secrets", "heartbeat")

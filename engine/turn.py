@@ -20,6 +20,7 @@ from perdure.engine.events import (
     ContinueAsNew,
     Decided,
     Event,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionResumed,
     ExecutionStarted,
@@ -234,7 +235,9 @@ class _Turning:
             self.turn.payloads += payload_rows(instance_id, "output", event.output)
         else:
             self.turn.payloads += payload_rows(instance_id, "error", event.error)
-        self._end(Status(event.status), reason=None)
+        ending = self.running.machine.state.ending
+        canceled = event.status == Status.CANCELED
+        self._end(Status(event.status), reason=ending.text if ending is not None and canceled else None)
         self._answer(event.output, event.error, None)
 
     def _terminate(self, event: ExecutionTerminated) -> None:
@@ -267,6 +270,8 @@ class _Turning:
             input=value,
             carried=tuple(machine.state.buffer),
             others=tuple(machine.state.others),
+            canceled=next((e for e in machine.state.held if isinstance(e, ExecutionCanceled)), None),
+            first_started_at=machine.state.first_started_at,
         )
         self.generations += 1
         running.instance = self._with_custom_status(running.instance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perdure.compiler.runtime import EvalError
-from perdure.engine import scopes
+from perdure.engine import endings, scopes
 from perdure.engine.events import (
     EventRaised,
     SubOrchestrationCanceled,
@@ -71,6 +71,8 @@ def timer_fired(machine: Machine, seq: int) -> None:
         return
     fiber = machine.state.fibers[use.fiber]
     match use.purpose:
+        case "workflow":
+            endings.time_is_over(machine)
         case "wait":
             machine.resume(fiber)
         case "retry":

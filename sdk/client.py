@@ -207,6 +207,12 @@ class Client:
         """Let a suspended instance go on."""
         return self._post(f"/instances/{_quoted(instance_id)}/resume", {"reason": reason}, request_key)
 
+    def cancel(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> Document:
+        """End an instance after its cleanup: ``finally`` and compensations run."""
+        return self._post(f"/instances/{_quoted(instance_id)}/cancel", {"reason": reason}, request_key)
+
     def terminate(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
     ) -> Document:

@@ -47,6 +47,7 @@ _ROUTES = [
     _route("/instances/{id}/events/{name}", POST=instances.raise_event),
     _route("/instances/{id}/suspend", POST=instances.suspend),
     _route("/instances/{id}/resume", POST=instances.resume),
+    _route("/instances/{id}/cancel", POST=instances.cancel),
     _route("/instances/{id}/terminate", POST=instances.terminate),
     _route("/dead-letters", GET=operations.list_dead_letters),
     _route("/dead-letters/{number}", GET=operations.show_dead_letter),

@@ -32,6 +32,7 @@ COMMANDS = {
     "events": "Send events to instances.",
     "suspend": "Stop instances from going on, until they are resumed.",
     "resume": "Let suspended instances go on.",
+    "cancel": "End instances after their cleanup.",
     "terminate": "End instances at once, without cleanup.",
     "dlq": "Look at what could not be delivered; deliver or discard it.",
     "audit": "List what operators did, newest first.",
@@ -40,7 +41,10 @@ COMMANDS = {
 
 ALIASES = {"ls": "list", "get": "show", "lint": "validate", "dead-letters": "dlq"}
 
-_MODULES = {"list": "listing", "suspend": "lifecycle", "resume": "lifecycle", "terminate": "lifecycle"}
+_MODULES = {
+    "list": "listing",
+    **dict.fromkeys(("suspend", "resume", "cancel", "terminate"), "lifecycle"),
+}
 _ATTRIBUTES = {"list": "list_instances"}
 
 

@@ -97,6 +97,10 @@ class Hub(Protocol):
         self, instance_id: str, /, reason: str | None = None, *, request_key: str | None = None
     ) -> dict[str, Any]: ...
 
+    def cancel(
+        self, instance_id: str, /, reason: str | None = None, *, request_key: str | None = None
+    ) -> dict[str, Any]: ...
+
     def terminate(
         self, instance_id: str, /, reason: str | None = None, *, request_key: str | None = None
     ) -> dict[str, Any]: ...

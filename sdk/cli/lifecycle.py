@@ -1,4 +1,4 @@
-"""``perdure suspend``, ``perdure resume`` and ``perdure terminate``."""
+"""``perdure suspend``, ``perdure resume``, ``perdure cancel`` and ``perdure terminate``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from perdure.cli.failures import BUG, NO, Stop, exit_code
 from perdure.cli.settings import Command
 from perdure.engine.errors import PerdureError
 
-_DONE = {"suspend": "suspending", "resume": "resuming", "terminate": "terminating"}
-_NOTHING = {"suspend": "is suspended already", "resume": "is not suspended", "terminate": "has ended already"}
+_DONE = {"suspend": "suspending", "resume": "resuming", "cancel": "canceling", "terminate": "terminating"}
+_NOTHING = {
+    "suspend": "is suspended already",
+    "resume": "is not suspended",
+    **dict.fromkeys(("cancel", "terminate"), "has ended already"),
+}
 
 
 @click.command(cls=Command)
@@ -33,6 +37,15 @@ def suspend(ctx: click.Context, instance_ids: tuple[str, ...], reason: str | Non
 def resume(ctx: click.Context, instance_ids: tuple[str, ...], reason: str | None) -> None:
     """Let suspended instances go on."""
     _change(ctx, "resume", instance_ids, reason)
+
+
+@click.command(cls=Command)
+@click.argument("instance_ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--reason", help="Why; it is kept in the history.")
+@click.pass_context
+def cancel(ctx: click.Context, instance_ids: tuple[str, ...], reason: str | None) -> None:
+    """End instances after their cleanup."""
+    _change(ctx, "cancel", instance_ids, reason)
 
 
 @click.command(cls=Command)
@@ -57,7 +70,7 @@ def _ask(ctx: click.Context, instance_ids: tuple[str, ...]) -> None:
 
 def _change(
     ctx: click.Context,
-    verb: Literal["suspend", "resume", "terminate"],
+    verb: Literal["suspend", "resume", "cancel", "terminate"],
     instance_ids: tuple[str, ...],
     reason: str | None,
 ) -> None:

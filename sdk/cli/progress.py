@@ -12,6 +12,7 @@ from perdure.cli.follower import Follower, Happened
 from perdure.cli.texts import span_text
 from perdure.engine.events import (
     EventRaised,
+    ExecutionCanceled,
     ExecutionCompleted,
     ExecutionResumed,
     ExecutionStarted,
@@ -127,6 +128,8 @@ class Lines:
                 return f"{name} suspended{_because(reason)}"
             case ExecutionResumed(reason=reason):
                 return f"{name} resumed{_because(reason)}"
+            case ExecutionCanceled(reason=reason):
+                return f"{name} is being canceled{_because(reason)}"
             case ExecutionTerminated(reason=reason):
                 return f"{name} terminated{_because(reason)}"
             case ExecutionCompleted(status=status):

@@ -8,9 +8,9 @@ from typing import Any
 def ending(instance: dict[str, Any], place: str | None = None) -> str:
     """Why an instance did not complete: for a failure its type, message, step, place and attempts."""
     name, error = instance["id"], instance["error"]
-    if error is None:
+    if error is None or instance["status"] != "Failed":
         reason = f": {instance['reason']}" if instance["reason"] else ""
-        return f"{name} is {instance['status']}{reason}"
+        return "\n".join([f"{name} is {instance['status']}{reason}", *_undone(error or {})])
     return f"{name} failed: {error_text(error, place)}"
 
 
@@ -25,7 +25,16 @@ def error_text(error: dict[str, Any], place: str | None = None) -> str:
         lines.append(f"  in step '{step}'{where}{activity}, attempt {attempt}")
         if error.get("path") and "[" in error["path"]:
             lines.append(f"  at {error['path']}")
-    return "\n".join(lines)
+    return "\n".join(lines + _undone(error))
+
+
+def _undone(error: dict[str, Any]) -> list[str]:
+    """What sagas undid before an error, and what they could not."""
+    found: dict[str, list[str]] = {"undone": [], "not undone": []}
+    for each in error.get("compensation") or []:
+        outcome = "undone" if each["outcome"] == "undone" else "not undone"
+        found[outcome].append(str(each["step"] or each["path"]))
+    return [f"  {outcome}: {', '.join(steps)}" for outcome, steps in found.items() if steps]
 
 
 def waiting_text(waiting: dict[str, Any]) -> str:

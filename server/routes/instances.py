@@ -152,6 +152,11 @@ async def resume(request: Request) -> Response:
     return await _change(request, api_of(request).client.resume)
 
 
+async def cancel(request: Request) -> Response:
+    """End it after its cleanup."""
+    return await _change(request, api_of(request).client.cancel)
+
+
 async def terminate(request: Request) -> Response:
     """End it at once, without cleanup."""
     return await _change(request, api_of(request).client.terminate)

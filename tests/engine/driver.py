@@ -28,6 +28,7 @@ from perdure.engine.events import (
     DECIDED,
     Event,
     EventRaised,
+    ExecutionCanceled,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
@@ -339,6 +340,10 @@ class Hub:
         """Resume an instance."""
         self.send(ExecutionResumed(), id=id)
 
+    def cancel(self, reason: str | None = None, *, id: str = "i") -> None:
+        """Cancel an instance."""
+        self.send(ExecutionCanceled(reason=reason), id=id)
+
     def terminate(self, reason: str | None = None, *, id: str = "i") -> None:
         """Terminate an instance."""
         self.send(ExecutionTerminated(reason=reason), id=id)
@@ -386,8 +391,11 @@ class Hub:
         return msgspec.json.decode(self.store.payloads(id)["output"])
 
     def error(self, id: str = "i") -> dict[str, Any]:
-        """The error of an instance that failed."""
-        assert self.status(id) == "Failed", (self.status(id), self.store.payloads(id).get("output"))
+        """The error of an instance that failed or was canceled."""
+        assert self.status(id) in {"Failed", "Canceled"}, (
+            self.status(id),
+            self.store.payloads(id).get("output"),
+        )
         return msgspec.json.decode(self.store.payloads(id)["error"], type=dict[str, Any])
 
     def rows(self, id: str = "i", generation: int | None = None) -> list[HistoryRow]:

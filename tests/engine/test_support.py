@@ -36,8 +36,6 @@ def test_every_instruction_is_run_or_refused() -> None:
     ("text", "features"),
     [
         ("concurrency: { key: '${ input }', limit: 1 }\ndo: [ return: 1 ]", ["concurrency"]),
-        ("timeout: 1h\ndo: [ return: 1 ]", ["timeout"]),
-        ("timeout: 0s\ndo: [ return: 1 ]", ["timeout"]),
         ("limits: { history_events: 500 }\ndo: [ return: 1 ]", ["limits"]),
         ("retention: { generations: 1 }\ndo: [ return: 1 ]", ["retention"]),
         ("schedule: [ cron: '0 2 * * *' ]\ndo: [ return: 1 ]", ["schedule"]),
@@ -71,6 +69,7 @@ def test_each_feature_is_named(text: str, features: list[str]) -> None:
         STEP % "fan_out: [1], chunk: off, do: [ x: { value: 1 } ]",
         "functions: { f: { call: A, with: '${ args }' } }\n" + STEP % "call: f, with: 1",
         STEP % "saga: [ x: { call: X, compensate: { call: Y } } ]",
+        "timeout: 1h\ndo: [ return: 1 ]",
         "do: [ continue_as_new: { input: 1 } ]",
         CALL % "queue: q, priority: 0, fairness_key: x, concurrency: { key: x, limit: 1 }",
         "do: [ continue_as_new: { input: 1, version: pinned } ]",
@@ -93,8 +92,8 @@ def test_a_feature_has_the_name_and_the_place_of_its_step() -> None:
 
 def test_a_key_of_the_header_has_its_place() -> None:
     """What is missing of the header points at its key."""
-    needing = program("timeout: 1h\ndo: [ return: 1 ]")
-    assert [tuple(each) for each in missing(needing)] == [("timeout", None, 4, 1)]
+    needing = program("concurrency: { key: a, limit: 1 }\ndo: [ return: 1 ]")
+    assert [tuple(each) for each in missing(needing)] == [("concurrency", None, 4, 1)]
 
 
 def test_an_entity_is_refused_as_a_whole() -> None:

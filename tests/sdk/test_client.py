@@ -136,6 +136,14 @@ def test_changes_say_whether_they_changed_something(client: Client) -> None:
     assert client.wait(instance, 60)["reason"] == "enough"
 
 
+def test_a_canceled_instance_ends_with_an_error(client: Client) -> None:
+    """Cancel is on its way when it is answered; a wait gives the end."""
+    instance = client.start("gate", {})["id"]
+    assert client.cancel(instance, "enough") == {"changed": True}
+    document = client.wait(instance, 60)
+    assert (document["status"], document["error"]["message"]) == ("Canceled", "canceled: enough")
+
+
 def test_a_wait_may_pass(client: Client) -> None:
     """A wait gives the instance as it is when its time has passed."""
     assert client.wait(client.start("gate", {})["id"], 0.001)["ended_at"] is None

@@ -72,7 +72,7 @@ CHILD = """\
 dsl: perdure/1
 name: parent
 version: 1.0.0
-timeout: 1h
+concurrency: { key: a, limit: 1 }
 do:
   - child:
       call_entity: Counter@a
@@ -98,7 +98,7 @@ def test_what_the_engine_cannot_run_is_not_deployed() -> None:
     line = ECHO.count("\n") + 1
     assert refusal(answer) == (422, "invalid_document")
     assert found == [
-        ("PD603", line + 4, "engine support missing: timeout"),
+        ("PD603", line + 4, "engine support missing: concurrency"),
         ("PD603", line + 6, "engine support missing: call_entity in the step 'child'"),
     ]
 

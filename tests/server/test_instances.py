@@ -328,13 +328,13 @@ def test_an_event_is_accepted(http: TestClient) -> None:
     assert ended(http, path)["output"] == [None, "b"]
 
 
-@pytest.mark.parametrize("verb", ["events/Opened", "suspend", "resume", "terminate"])
+@pytest.mark.parametrize("verb", ["events/Opened", "suspend", "resume", "cancel", "terminate"])
 def test_nobody_hears_what_is_said_to_nobody(http: TestClient, verb: str) -> None:
     """An event or a change for an unknown instance is 404."""
     assert refusal(http.post(f"{INSTANCES}/nothing/{verb}")) == (404, "not_found")
 
 
-@pytest.mark.parametrize("verb", ["events/Opened", "suspend", "resume", "terminate"])
+@pytest.mark.parametrize("verb", ["events/Opened", "suspend", "resume", "cancel", "terminate"])
 def test_nobody_hears_what_is_said_after_the_end(http: TestClient, verb: str) -> None:
     """An event or a change for an instance that has ended is 410."""
     path = given_instance(http, "echo")
@@ -354,7 +354,7 @@ def test_a_payload_is_json_by_name(http: TestClient) -> None:
     assert refusal(http.post(f"{path}/events/Opened", content=b"5")) == (415, "media_type")
 
 
-# suspend, resume, terminate -----------------------------------------------------------------------
+# suspend, resume, cancel, terminate -----------------------------------------------------------------------
 
 
 def test_suspend_and_resume_change_something_once(http: TestClient) -> None:
@@ -375,6 +375,16 @@ def test_terminate_ends_an_instance(http: TestClient) -> None:
     assert http.post(f"{path}/terminate", json={"reason": "enough"}).json() == {"changed": True}
     document = ended(http, path)
     assert (document["status"], document["reason"]) == ("Terminated", "enough")
+
+
+def test_cancel_ends_an_instance(http: TestClient) -> None:
+    """Cancel is 202, and the instance ends with the reason and an error."""
+    path = given_instance(http, "gate", input={})
+    sent = http.post(f"{path}/cancel", json={"reason": "enough"})
+    assert (sent.status_code, sent.json()) == (202, {"changed": True})
+    document = ended(http, path)
+    assert (document["status"], document["reason"]) == ("Canceled", "enough")
+    assert document["error"]["type"] == "perdure.Canceled"
 
 
 @pytest.mark.parametrize("body", [{"reson": "x"}, {"reason": 1}, [], "x"], ids=str)

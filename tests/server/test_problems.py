@@ -114,7 +114,7 @@ def test_nothing_that_is_sent_crashes_it(http: TestClient) -> None:
     place = st.sampled_from(
         [["definitions"], ["instances"], ["instances", "a", "events"], ["instances", "a"]]
     )
-    words = st.sampled_from(["history", "explain", "suspend", "resume", "terminate"])
+    words = st.sampled_from(["history", "explain", "suspend", "resume", "cancel", "terminate"])
     keys = st.sampled_from(
         "wait history limit cursor generation status name tag format dry_run filename".split()
     )

@@ -93,6 +93,7 @@ def test_start_prints_the_id() -> None:
         (["list", "--status", "Sleeping"], 2, "invalid"),
         (["list", "--cursor", "???"], 2, "invalid"),
         (["events", "send", "nobody", "Answer"], 4, "not_found"),
+        (["cancel", "nobody"], 4, "not_found"),
         (["terminate", "nobody", "--yes"], 4, "not_found"),
         *[([verb, "nobody"], 4, "not_found") for verb in MISSING],
     ],
@@ -206,6 +207,7 @@ def test_several_ids_are_reported_one_by_one() -> None:
     [
         ["suspend", "two"],
         ["resume", "one"],
+        ["cancel", "one"],
         ["terminate", "one", "--yes"],
         ["show", "one"],
         ["wait", "one", "--timeout", "10ms"],

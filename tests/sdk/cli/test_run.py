@@ -228,6 +228,17 @@ def test_a_terminated_instance_is_told(here: Path) -> None:
     assert "one is Terminated: enough" in stopped.err
 
 
+def test_a_canceled_instance_is_told(here: Path) -> None:
+    """Canceled from elsewhere, the run exits with 1 and what it ended of; so does whoever waits for it."""
+    given(here, WAITING)
+    process = waiting(here)
+    assert perdure("cancel", "one", "--reason", "enough").err == "canceling one\n"
+    stopped = finished(process)
+    assert stopped.code == 1
+    assert "one is Canceled: enough" in stopped.err
+    assert perdure("wait", "one", "--json").data[0]["status"] == "Canceled"
+
+
 def test_an_edited_file_does_not_change_what_runs(here: Path) -> None:
     """An instance goes on with the workflow it was started with, and the command says so."""
     given(here, WAITING)
