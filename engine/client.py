@@ -176,28 +176,27 @@ class Client(Operations):
         id: str | None = None,
         tags: Mapping[str, str] | None = None,
         queue: str | None = None,
+        others: Sequence[Program] = (),
     ) -> dict[str, Any]:
         """Start an instance of a Program that need not be deployed; one that exists is returned as it is.
 
-        Its tasks go to the private ``queue``. Raises ``UserError`` for an input that does not fit.
+        Its tasks go to the private ``queue``, and the workflows that it calls are found among the ``others``
+        first. Raises ``UserError`` for an input that does not fit.
         """
         if id is not None:
             present = self.store.instance(_valid_id(id))
             if present is not None:
                 return self.instance(present.id)
-        digest = encode.digest(program)
-        self.store.pin(digest, encode.encode(program))
-        linked = self._programs.get(digest)
+        local = {each.name: self._pinned(each) for each in others}
+        linked = self._programs.get(self._pinned(program))
         instance = self._new_instance(linked, program.version, id, tags)
         with suppress(Conflict):  # Another process was faster with the same id.
-            self._carry_out(self._start_ask(instance, linked, input, queue, None))
+            self._carry_out(self._start_ask(instance, linked, input, queue, None, local))
         return self.instance(instance.id)
 
     def run_many(self, program: Program, inputs: Sequence[Any]) -> list[str]:
         """Start an instance of a Program for each input; returns their ids once all are durable."""
-        digest = encode.digest(program)
-        self.store.pin(digest, encode.encode(program))
-        linked = self._programs.get(digest)
+        linked = self._programs.get(self._pinned(program))
         asks = []
         for value in inputs:
             instance = self._new_instance(linked, program.version, None, None)
@@ -211,6 +210,12 @@ class Client(Operations):
             for ask in asks:
                 carry_out(self.store, ask)
         return [ask.message.instance for ask in asks]
+
+    def _pinned(self, program: Program) -> str:
+        """Store a Program; returns its digest."""
+        digest = encode.digest(program)
+        self.store.pin(digest, encode.encode(program))
+        return digest
 
     def _new_instance(
         self, program: LinkedProgram, version: str, id: str | None, tags: Mapping[str, str] | None
@@ -237,6 +242,7 @@ class Client(Operations):
         value: Any,
         queue: str | None,
         request: Request | None,
+        local: dict[str, str] | None = None,
     ) -> Ask:
         value = _payload(value, "the input")
         problem = program.input_problem(value)
@@ -252,6 +258,7 @@ class Client(Operations):
             input=value,
             tags=instance.tags,
             queue=queue,
+            local=local or {},
         )
         tags = _tags(program, instance, event)
         instance = msgspec.structs.replace(instance, tags=tags)

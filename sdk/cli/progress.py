@@ -18,6 +18,9 @@ from perdure.engine.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
     TaskCompleted,
     TaskFailed,
     TaskScheduled,
@@ -110,14 +113,21 @@ class Lines:
         match happened.event:
             case ExecutionStarted(generation=generation):
                 return f"{name} started" if generation == 1 else f"{name} generation {generation}"
-            case TaskScheduled(path=path, attempt=attempt):
+            case (
+                TaskScheduled(path=path, attempt=attempt)
+                | SubOrchestrationInstanceCreated(path=path, attempt=attempt)
+            ):
                 again = f" (attempt {attempt})" if attempt > 1 else ""
                 self._open[happened.seq] = (label(happened.machine, path), happened.at, again)
                 return None
-            case TaskCompleted(scheduled_seq=seq) if seq in self._open:
+            case TaskCompleted(scheduled_seq=seq) | SubOrchestrationInstanceCompleted(scheduled_seq=seq) if (
+                seq in self._open
+            ):
                 what, since, again = self._open.pop(seq)
                 return f"{what} completed {span_text(happened.at - since)}{again}"
-            case TaskFailed(scheduled_seq=seq) if seq in self._open:
+            case TaskFailed(scheduled_seq=seq) | SubOrchestrationInstanceFailed(scheduled_seq=seq) if (
+                seq in self._open
+            ):
                 what, _, again = self._open.pop(seq)
                 return f"{what} failed: {happened.event.error}: {happened.event.message}{again}"
             case TimerCreated() | TimerFired():

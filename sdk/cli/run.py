@@ -42,6 +42,7 @@ GRACE = 5.0
 @click.option("-i", "pairs", multiple=True, metavar="KEY=VALUE", help="A field of the input; JSON or text.")
 @click.option("--input", "document", metavar="JSON|@FILE|-", help="The whole input.")
 @click.option("--id", "instance_id", metavar="ID", help="The instance's id: the same again resumes it.")
+@click.option("--workflow", metavar="NAME", help="Which one, if FILE holds several.")
 @click.option("--activities", "modules", multiple=True, metavar="MODULE", help="Where the activities are.")
 @click.option("--timeout", type=Duration(), metavar="DURATION", help="Longest wait; exit code 124.")
 @click.pass_context
@@ -51,10 +52,13 @@ def run(
     pairs: tuple[str, ...],
     document: str | None,
     instance_id: str | None,
+    workflow: str | None,
     modules: tuple[str, ...],
     timeout: float | None,
 ) -> None:
     """Run a workflow file to its end in this process.
+
+    Of several workflows in it the one that no other there calls is run, and the others are there for it.
 
     Prints its output. Activities come from activities.py beside FILE, unless --activities names modules or
     .py files. Given the same --id again, it goes on where it was, and prints the output when it has ended.
@@ -72,9 +76,10 @@ def run(
     registry = sources.registry(modules, file.parent) or Registry()
     checked = sources.check(file.as_posix(), sources.read_file(file), registry)
     sources.refuse_unsupported([checked])
-    program = sources.only_workflow(checked).program
+    program = sources.main_workflow(checked, workflow).program
+    others = [each.program for each in checked.workflows if each.program is not program]
     name = instance_id or _new_name(program.name)
-    again: str | None = _again(file, name, settings(ctx).db, modules)
+    again: str | None = _again(file, name, settings(ctx).db, modules, workflow)
     with _signals(), open_store(url) as store:
         if isinstance(store, MemoryStore):
             again = None
@@ -85,7 +90,9 @@ def run(
             with redirect_stdout(sys.stderr):  # what activities print is not our answer
                 worker.start()
                 try:
-                    instance = _begin(client, out, program, name, value, given=bool(pairs or document))
+                    instance = _begin(
+                        client, out, program, others, name, value, given=bool(pairs or document)
+                    )
                     if instance_id is None:
                         out.note(f"instance {name}")
                     instance = _follow(client, worker, out, instance, timeout, since, again)
@@ -99,13 +106,20 @@ def run(
 
 
 def _begin(
-    client: Client, out: Console, program: Program, name: str, value: Any, *, given: bool
+    client: Client,
+    out: Console,
+    program: Program,
+    others: Sequence[Program],
+    name: str,
+    value: Any,
+    *,
+    given: bool,
 ) -> dict[str, Any]:
     """Start the instance, or find the one that is there. Raises ``Stop`` when it is of another workflow."""
     from perdure.compiler.encode import digest
 
     with explaining_input(lambda: program.input_schema if not given else None):
-        instance = client.run(program, value, id=name, queue=name)
+        instance = client.run(program, value, id=name, queue=name, others=others)
     if instance["workflow"] != program.name:
         message = f"{name} is an instance of {instance['workflow']}, not of {program.name}"
         raise Stop(CONFLICT, "conflict", message, hint="choose another --id")
@@ -194,9 +208,10 @@ def _new_name(workflow: str) -> str:
     return f"{workflow}-" + "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(8))
 
 
-def _again(file: Path, name: str, url: str | None, modules: Sequence[str]) -> str:
+def _again(file: Path, name: str, url: str | None, modules: Sequence[str], workflow: str | None) -> str:
     """The command that goes on; whoever named a database or activities has to name them again."""
     words = ["perdure", "run", str(file), "--id", name]
+    words += [] if workflow is None else ["--workflow", workflow]
     words += [] if url is None else ["--db", url]
     words += [word for module in modules for word in ("--activities", module)]
     return shlex.join(words)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from perdure.cli.failures import NO, USAGE, Stop
 from perdure.cli.schema_files import files_beside
+from perdure.compiler import ir
 from perdure.compiler.build import Build, Built, BuiltEntity, build
 from perdure.dsl import (
     Diagnostic,
@@ -30,6 +31,8 @@ from perdure.engine.activities import Registry, load_activities
 
 MOST_BYTES = 1 << 20
 """Read of a file; documents are smaller, so what is cut off is refused for its size."""
+
+_STARTS = (ir.CallWorkflow, ir.StartWorkflow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,16 +185,27 @@ def no_workflow(file: str, documents: Sequence[Document], wanted: str = "no work
     return Stop(USAGE, "no_workflow", f"{file} holds {wanted}")
 
 
-def only_workflow(checked: Checked) -> Built:
-    """The one workflow of a file. Raises ``Stop`` when there are several, or none."""
-    if len(checked.workflows) == 1:
-        return checked.workflows[0]
+def main_workflow(checked: Checked, name: str | None) -> Built:
+    """The workflow of a file that is meant: the named one, or the only one that no other there calls.
+
+    Raises ``Stop`` when that is none, or could be several.
+    """
     if not checked.workflows:
         raise no_workflow(checked.source.name, checked.documents)
-    names = ", ".join(each.workflow.name for each in checked.workflows)
+    names = [each.workflow.name for each in checked.workflows]
+    called = {
+        op.workflow for each in checked.workflows for op in each.program.code if isinstance(op, _STARTS)
+    }
+    wanted = [name] if name is not None else [each for each in names if each not in called] or names
+    found = [each for each in checked.workflows if each.workflow.name in wanted]
+    if len(found) == 1:
+        return found[0]
+    if name is not None:
+        message = f"{checked.source.name} holds no workflow {name!r}"
+        raise Stop(USAGE, "not_found", message, hint=f"it holds {', '.join(names)}")
     raise Stop(
         USAGE,
         "several_workflows",
-        f"{checked.source.name} holds several workflows: {names}",
-        hint="put the one to run into a file of its own, or deploy the file and start it by name",
+        f"{checked.source.name} holds several workflows: {', '.join(names)}",
+        hint="say which one with --workflow NAME",
     )

@@ -19,6 +19,9 @@ from perdure.cli.texts import span_text
 from perdure.compiler import ir
 from perdure.engine.events import (
     ExecutionStarted,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
     TaskCompleted,
     TaskFailed,
     TaskScheduled,
@@ -26,7 +29,7 @@ from perdure.engine.events import (
     TimerFired,
 )
 from perdure.engine.machine import Machine
-from perdure.engine.state import EventWait, Fiber, TaskWait, TimerWait
+from perdure.engine.state import EventWait, Fiber, ReplyWait, TaskWait, TimerWait
 from perdure.engine.store.protocol import Store
 
 UNICODE = {
@@ -58,7 +61,8 @@ STYLES = {
     "failed": "red",
 }
 
-_SHOWN = (ir.Call, ir.Wait, ir.WaitEvent, ir.FanOut)
+Answered = TaskCompleted | TaskFailed | SubOrchestrationInstanceCompleted | SubOrchestrationInstanceFailed
+_SHOWN = (ir.Call, ir.CallWorkflow, ir.Wait, ir.WaitEvent, ir.FanOut)
 
 
 @dataclass(slots=True)
@@ -101,7 +105,10 @@ class Tree:
         match event:
             case ExecutionStarted(generation=generation):
                 self._begin(machine, generation)
-            case TaskScheduled(path=path, attempt=attempt):
+            case (
+                TaskScheduled(path=path, attempt=attempt)
+                | SubOrchestrationInstanceCreated(path=path, attempt=attempt)
+            ):
                 static = _static(machine, path)
                 self._open[happened.seq] = (static, happened.at, attempt)
                 self._touch(static)
@@ -113,7 +120,12 @@ class Tree:
                 self._touch(static)
             case TimerFired(scheduled_seq=seq) if self._limits.get(seq) in self._rows:
                 self._rows[self._limits[seq]].late = True
-            case TaskCompleted() | TaskFailed():
+            case (
+                TaskCompleted()
+                | TaskFailed()
+                | SubOrchestrationInstanceCompleted()
+                | SubOrchestrationInstanceFailed()
+            ):
                 self._count(event, happened.at)
             case _:
                 pass
@@ -155,14 +167,14 @@ class Tree:
             self._rows[static].touched = True
             self._rows[static].late = False
 
-    def _count(self, event: TaskCompleted | TaskFailed, at: int) -> None:
+    def _count(self, event: Answered, at: int) -> None:
         static, since, attempt = self._open.pop(event.scheduled_seq, ("", 0, 0))
         row = self._rows.get(static)
         if row is None:
             return
-        row.failed_last = isinstance(event, TaskFailed)
+        row.failed_last = isinstance(event, TaskFailed | SubOrchestrationInstanceFailed)
         row.late = False
-        if isinstance(event, TaskFailed):
+        if isinstance(event, TaskFailed | SubOrchestrationInstanceFailed):
             row.failures += 1
             row.message = f"{event.error}: {event.message}" + (f" (attempt {attempt})" if attempt > 1 else "")
         else:
@@ -218,7 +230,7 @@ class Tree:
 
     def _waiting(self, machine: Machine, fiber: Fiber, now: int) -> tuple[str, str]:
         match fiber.wait:
-            case TaskWait(seq=seq):
+            case TaskWait(seq=seq) | ReplyWait(seq=seq):
                 attempt = self._open.get(seq, ("", 0, 1))[2]
                 return "running", f"(attempt {attempt})" if attempt > 1 else ""
             case TimerWait(seq=seq):
