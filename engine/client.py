@@ -17,7 +17,7 @@ import msgspec
 from perdure.compiler import encode
 from perdure.compiler.ir import Program
 from perdure.compiler.runtime import EvalError
-from perdure.engine import audit, clock, queries
+from perdure.engine import audit, clock, publishing, queries
 from perdure.engine.codec import encode_received, is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor
 from perdure.engine.cursors import valid_limit as _valid_limit
@@ -131,9 +131,7 @@ class Client(Operations):
         try:
             return self._programs.get(digest)
         except encode.UnknownProgram as error:
-            problem = Conflict(str(error), hint="deploy the definition again with this release")
-            problem.code = "program"
-            raise problem from error
+            raise _unusable(error) from error
 
     def _definition(self, name: str, version: str | None) -> Definition:
         found = self.store.look_up([], [(name, version)], []).definitions.get((name, version))
@@ -417,6 +415,19 @@ class Client(Operations):
         request = _request("event", instance_id, request_key, {"name": name, "payload": value})
         self._tell(instance_id, EventRaised(name=name, input=value), request)
 
+    def publish(self, name: str, payload: Any = None, *, request_key: str | None = None) -> list[str]:
+        """Send an event to every instance that waits for it now by its content; returns their ids.
+
+        With a ``request_key`` it may be repeated and is delivered once. Raises ``NotFound`` when nobody waits
+        for it, ``UserError`` for a payload that does not fit.
+        """
+        value = _payload(payload, "the payload")
+        request = _request("publish", name, request_key, {"payload": value})
+        try:
+            return publishing.publish(self.store, self._programs, name, value, request)
+        except encode.UnknownProgram as error:
+            raise _unusable(error) from error
+
     def suspend(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
     ) -> dict[str, Any]:
@@ -514,6 +525,12 @@ def _tags(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -
         problem = UserError(error.message)
         problem.code = "tags"
         raise problem from error
+
+
+def _unusable(error: encode.UnknownProgram) -> Conflict:
+    problem = Conflict(str(error), hint="deploy the definition again with this release")
+    problem.code = "program"
+    return problem
 
 
 def _schema_error(text: str) -> UserError:

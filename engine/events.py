@@ -45,10 +45,14 @@ class Asker(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventRaised(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="EventRaised"):
-    """An event reached the instance; it is consumed whether something waits for it or not."""
+    """An event reached the instance; it is consumed whether something waits for it or not.
+
+    ``correlated``: it was sent by its content, to those who wait for it; nobody else is to have it.
+    """
 
     name: str
     input: Json = None
+    correlated: bool = False
 
 
 class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionStarted"):

@@ -13,6 +13,7 @@ import msgspec
 from perdure.compiler import ir
 from perdure.compiler.codegen import compile_value
 from perdure.compiler.encode import UnknownProgram, decode, digest
+from perdure.dsl.expr import ast
 from perdure.dsl.numbers import declaring
 from perdure.engine.support import missing
 
@@ -123,6 +124,13 @@ def _linked(op: ir.Op) -> SimpleNamespace:
 def _field(op: Any, name: str, value: Any) -> Any:
     if isinstance(value, ir.Code):
         return _function(value, _result(op, name))
+    if isinstance(value, ir.Correlation):
+        return SimpleNamespace(
+            condition=_function(value.condition, "bool"),
+            event_key=_function(value.event_key, "json"),
+            known=_function(value.known, "json"),
+            exact=_is_equality(value.condition.value),
+        )
     if isinstance(value, ir.RetryPolicy):
         return SimpleNamespace(**{n: _field(value, n, getattr(value, n)) for n in value.__struct_fields__})
     if name in ("values", "tags"):
@@ -132,6 +140,15 @@ def _field(op: Any, name: str, value: Any) -> Any:
         key, limit = _function(value.key, "text"), _field(value, "limit", value.limit)
         return SimpleNamespace(key=key, limit=limit)
     return value
+
+
+def _is_equality(condition: ast.Value) -> bool:
+    """Whether a condition is one equality and nothing else."""
+    match condition:
+        case ast.Embedded(expr=ast.Chain(rest=(ast.Operation(operator="=="),))):
+            return True
+        case _:
+            return False
 
 
 def _result(op: Any, name: str) -> str:

@@ -108,6 +108,10 @@ class Machine:
         self.env = Environment(self)
         self.logs: list[LogLine] = []
         """Lines that the last step wrote."""
+        self.subscribed: list[int] = []
+        """Numbers of subscriptions that the last step has made, or needs again."""
+        self.unsubscribed: list[int] = []
+        """Numbers of those that it has ended."""
         self.given_back = False
         """Whether a canceled wait has put events back into the buffer, for which others may wait."""
         self.started: ExecutionStarted
@@ -125,6 +129,7 @@ class Machine:
         """
         self.env.now_us = at
         self._decided, self.logs, self._seq = [], [], seq
+        self.subscribed, self.unsubscribed = [], []
         self._budget = self._reserve = MAX_INSTRUCTIONS
         if not self.state.ended:
             self._receive(event)
@@ -299,10 +304,11 @@ class Machine:
         self.cancel_timer(self.state.deadline)
         match completion:
             case Renewed(input=value, carry=carry):
-                if not carry:
-                    self.state.buffer.clear()
                 # What came after the event that ended this generation is for the next one in any case.
-                self.state.buffer += [each for each in self.state.held if isinstance(each, EventRaised)]
+                left = [*(self.state.buffer if carry else ()), *self.state.held]
+                self.state.buffer = [
+                    each for each in left if isinstance(each, EventRaised) and not each.correlated
+                ]
                 self.decide(ContinueAsNew(input=value, carried=len(self.state.buffer)))
             case Returned(value=value):
                 self._complete(value, self.program.output_problem(value))
@@ -368,6 +374,8 @@ class Machine:
         self.introduce(event, self.env.now_us)
         state = self.state
         state.buffer = list(event.carried)
+        state.heard = len(event.carried)
+        state.ages = list(range(state.heard))
         state.others = list(event.others)
         state.first_started_at = event.first_started_at or self.env.now_us
         self.start_fiber(0, {}, None, 0)

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.compiler import ir
-from perdure.engine import forks, keys, sagas, scopes, waits
+from perdure.engine import correlation, forks, keys, sagas, scopes, waits
 from perdure.engine.events import (
     CancelSent,
-    EventRaised,
     EventSent,
     InstanceStarted,
     SubOrchestrationInstanceCreated,
@@ -136,6 +135,7 @@ def _wait_event(machine: Machine, fiber: Fiber, op: Any) -> bool:
     if needed is not None and needed < 1:
         fiber.frame[op.slot] = []
         return False
+    known = None if op.correlate is None else op.correlate.known(fiber.frame, machine.env)
     if _take_buffered(machine, fiber, wait):
         return False
     if timeout is not None:
@@ -143,24 +143,26 @@ def _wait_event(machine: Machine, fiber: Fiber, op: Any) -> bool:
         wait.timer = machine.start_timer(timeout, use, machine.path(fiber, op.step))
     fiber.wait = wait
     machine.state.waiting.setdefault(op.event, []).append(fiber.id)
+    if op.correlate is not None:
+        correlation.subscribe(machine, fiber, wait, correlation.key_of(known))
     return True
 
 
 def _take_buffered(machine: Machine, fiber: Fiber, wait: EventWait) -> bool:
     """Give the wait what came early, oldest first; returns whether it has all it waits for."""
-    buffer = machine.state.buffer
-    kept: list[EventRaised] = []
-    complete = False
-    machine.state.buffer = kept
+    state, complete = machine.state, False
+    came = list(zip(state.buffer, state.ages, strict=True))
+    state.buffer, state.ages = [], []
     try:
-        for event in buffer:
-            if complete or event.name != wait.event:
-                kept.append(event)
+        while came and not complete:
+            event, age = came.pop(0)
+            if event.name == wait.event and correlation.accepts(machine, fiber, event.input):
+                complete = waits.take(machine, fiber, wait, event, age)
             else:
-                complete = waits.take(machine, fiber, wait, event.input)
-    except BaseException:
-        kept.extend(buffer[len(kept) + len(wait.received) :])
-        raise
+                waits.keep(machine, event, age)
+    finally:
+        for event, age in came:
+            waits.keep(machine, event, age)
     return complete
 
 

@@ -80,6 +80,7 @@ def _terminate(
             consumed=(each.message.id,) if each.stored else (),
             timers_closed=tuple((instance.execution, open_seq) for open_seq in sorted(left.timers)),
             tasks_closed=tuple((instance.execution, open_seq) for open_seq in left.tasks),
+            unsubscribes=True,
         )
     )
     sealed.rest.messages += outgoing.closing(instance, left.questions)

@@ -117,7 +117,13 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
 
 def check_repeated(ask: Ask, earlier: Request) -> None:
     """Raises ``Conflict`` unless the earlier request was the same one."""
-    if ask.request is not None and earlier.fingerprint != ask.request.fingerprint:
+    if ask.request is not None:
+        check_same(ask.request, earlier)
+
+
+def check_same(request: Request, earlier: Request) -> None:
+    """Raises ``Conflict`` unless both ask for the same."""
+    if earlier.fingerprint != request.fingerprint:
         conflict = Conflict(
             f"the idempotency key {earlier.key!r} was used for another request",
             hint="use a new key for a new request",

@@ -94,6 +94,8 @@ def seal(
             timers_closed=_timers_closed(turn),
             tasks=task_rows,
             tasks_closed=tuple(done.rows_closed),
+            subscriptions=tuple(turn.subscriptions),
+            subscriptions_closed=tuple(turn.subscriptions_closed),
             forget_before=_forget_before(turn),
         )
     )

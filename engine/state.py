@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from perdure.engine.correlation import Subscription
 from perdure.engine.events import Asker, EventRaised, Received
 from perdure.engine.failure import Failure
 
@@ -137,12 +138,18 @@ class ReplyWait(_Part, gc=False):
 
 
 class EventWait(_Part, gc=False):
-    """For events. ``received`` is the list so far; ``needed`` its bound, None without one."""
+    """For events. ``received`` is the list so far; ``needed`` its bound, None without one.
+
+    ``taken`` says of each when it came (see ``State.ages``), and whether it was sent by its content.
+    ``subscription`` is the number of the one by which events find it.
+    """
 
     event: str
     timer: int | None
     received: list[Any]
     needed: int | None
+    taken: list[tuple[int, bool]] = []
+    subscription: int | None = None
 
 
 class JoinWait(_Part, gc=False):
@@ -238,6 +245,8 @@ class State(msgspec.Struct, kw_only=True):
     instance beside its parent. ``undone`` counts how often the step at a path was undone.
     ``ending``: everything is being canceled. ``deadline`` is the timer of the whole workflow, and
     ``first_started_at`` is what it counts from.
+
+    ``ages`` are those of the events in ``buffer``, oldest first: ``heard`` counts all that came.
     """
 
     fibers: dict[int, Fiber] = {}
@@ -249,6 +258,10 @@ class State(msgspec.Struct, kw_only=True):
     timers: dict[int, TimerUse] = {}
     waiting: dict[str, list[int]] = {}
     buffer: list[EventRaised] = []
+    ages: list[int] = []
+    heard: int = 0
+    subscriptions: dict[int, Subscription] = {}
+    next_subscription: int = 0
     variables: dict[str, Any] = {}
     undone: dict[str, int] = {}
     custom_status: Any = msgspec.UNSET

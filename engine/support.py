@@ -71,8 +71,6 @@ def _features(op: ir.Op) -> Iterator[str]:
         case ir.Call():
             names = (name for name in _CALL if getattr(op, name) not in (None, ()))
             yield from ("secret()" if name == "secrets" else name for name in names)
-        case ir.WaitEvent() if op.correlate is not None:
-            yield "correlate"
         case ir.FanOut() if isinstance(op.chunk, int):
             yield "chunk with a size"
         case ir.ContinueAsNew() if op.version not in ("latest", "pinned"):

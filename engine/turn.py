@@ -45,7 +45,7 @@ from perdure.engine.linked import LinkedProgram, encode_json
 from perdure.engine.machine import LogLine, Machine
 from perdure.engine.replay import replay
 from perdure.engine.state import Question
-from perdure.engine.store.rows import HistoryRow, Loaded, Message, PayloadRow
+from perdure.engine.store.rows import HistoryRow, Loaded, Message, PayloadRow, SubscriptionRow
 
 GENERATIONS_A_TURN = 16
 """A generation that waits for nothing is followed at once; after so many in one turn, others go first."""
@@ -68,9 +68,10 @@ class Turn(msgspec.Struct, kw_only=True):
     """What came of one turn, in terms of rows that are to be written.
 
     ``found`` is the instance's row before it, ``instance`` after it. ``tasks`` and ``timers`` were made,
-    ``tasks_closed`` and ``timers_closed`` are keys that are open no more. ``taken`` inputs are in the
-    history, ``refused`` ones went nowhere, with the reason. ``start`` is the next generation's first
-    event, when it was left to a turn of its own, and ``left`` are the inputs that come after it.
+    ``tasks_closed`` and ``timers_closed`` are keys that are open no more; so with ``subscriptions``.
+    ``taken`` inputs are in the history, ``refused`` ones went nowhere, with the reason. ``start`` is the
+    next generation's first event, when it was left to a turn of its own, and ``left`` are the inputs that
+    come after it.
     """
 
     found: Instance
@@ -83,6 +84,8 @@ class Turn(msgspec.Struct, kw_only=True):
     tasks_closed: list[tuple[str, int]] = []
     timers: list[tuple[str, int, int]] = []
     timers_closed: list[tuple[str, int]] = []
+    subscriptions: list[SubscriptionRow] = []
+    subscriptions_closed: list[tuple[str, int]] = []
     payloads: list[PayloadRow] = []
     logs: list[LogLine] = []
     start: ExecutionStarted | None = None
@@ -187,6 +190,7 @@ class _Turning:
         decisions = running.machine.step(event, seq, self.at)
         self._record(event, decisions)
         self.turn.logs += running.machine.logs
+        self._subscribe()
         for number, decision in enumerate(decisions, seq + 1):
             self._act(number, decision)
         if isinstance(event, ExecutionSuspended | ExecutionResumed):
@@ -196,6 +200,16 @@ class _Turning:
             running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
         elif isinstance(event, ExecutionResumed) and not running.instance.status.ended:
             running.instance = msgspec.structs.replace(running.instance, reason=None)
+
+    def _subscribe(self) -> None:
+        """Subscriptions are no decisions: the machine makes the same ones when it hears the same again."""
+        machine, execution = self.running.machine, self.running.instance.execution
+        self.turn.subscriptions += [
+            subscription_row(self.running, number)
+            for number in machine.subscribed
+            if number in machine.state.subscriptions
+        ]
+        self.turn.subscriptions_closed += [(execution, number) for number in machine.unsubscribed]
 
     def _record(self, event: Received, decisions: list[Decided]) -> None:
         self.events += [event, *decisions]
@@ -247,6 +261,7 @@ class _Turning:
         self.turn.tasks_closed += [(execution, seq) for seq in tasks if not machine.answered(seq)]
         self.turn.timers_closed += [(execution, seq) for seq in timers if not machine.answered(seq)]
         self.turn.outgoing += outgoing.closing(self.running.instance, machine.state.questions)
+        self.turn.subscriptions_closed += [(execution, number) for number in machine.state.subscriptions]
         self._end(Status.TERMINATED, reason=event.reason)
         self._answer(None, None, event.reason)
 
@@ -334,6 +349,21 @@ class _Turning:
         if text == instance.custom_status:
             return instance
         return msgspec.structs.replace(instance, custom_status=text, updated_at=self.at)
+
+
+def subscription_row(running: Running, number: int) -> SubscriptionRow:
+    """The row of an open subscription."""
+    each, instance = running.machine.state.subscriptions[number], running.instance
+    return SubscriptionRow(
+        execution=instance.execution,
+        number=number,
+        instance=instance.id,
+        name=each.event,
+        digest=running.program.digest,
+        op=each.op,
+        key=each.key,
+        once=each.once,
+    )
 
 
 def payload_rows(instance: str, key: str, value: Any) -> list[PayloadRow]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from bisect import bisect
+from typing import TYPE_CHECKING
 
 from perdure.compiler.runtime import EvalError
-from perdure.engine import endings, scopes
+from perdure.engine import correlation, endings, scopes
 from perdure.engine.events import (
     EventRaised,
     SubOrchestrationCanceled,
@@ -92,6 +93,7 @@ def _event_timed_out(machine: Machine, fiber: Fiber) -> None:
     op, wait = machine.op(fiber), fiber.wait
     assert isinstance(wait, EventWait), "an event timer belongs to an event wait"
     machine.state.waiting[wait.event].remove(fiber.id)
+    correlation.unsubscribe(machine, wait)
     if op.on_timeout is not None:
         fiber.frame[op.result_slot] = wait.received
         fiber.pc = op.on_timeout
@@ -103,40 +105,75 @@ def _event_timed_out(machine: Machine, fiber: Fiber) -> None:
 
 
 def event_raised(machine: Machine, event: EventRaised) -> None:
-    """The wait that was reached first gets the event; without one it is kept."""
-    waiting = machine.state.waiting.get(event.name)
-    if not waiting:
-        machine.state.buffer.append(event)
-        return
-    fiber = machine.state.fibers[waiting[0]]
+    """A new event for those who wait."""
+    machine.state.heard += 1
+    _offer(machine, event, machine.state.heard - 1)
+
+
+def _offer(machine: Machine, event: EventRaised, age: int) -> None:
+    """Of the waits that accept the event, the one that was reached first gets it; without one it is kept.
+
+    What was sent by its content is for waits that correlate, and for nobody who waits later.
+    """
+    waiting = machine.state.waiting.get(event.name, ())
+    fiber = next((each for each in waiting if _accepts(machine, each, event)), None)
+    if fiber is None:
+        if not event.correlated:
+            keep(machine, event, age)
+    else:
+        _give(machine, machine.state.fibers[fiber], event, age)
+    if event.correlated:
+        correlation.passed_by(machine, event.name)
+
+
+def _accepts(machine: Machine, fiber_id: int, event: EventRaised) -> bool:
+    fiber = machine.state.fibers[fiber_id]
+    if event.correlated and machine.op(fiber).correlate is None:
+        return False
+    return correlation.accepts(machine, fiber, event.input)
+
+
+def _give(machine: Machine, fiber: Fiber, event: EventRaised, age: int) -> None:
     wait = fiber.wait
     assert isinstance(wait, EventWait), "who is in the queue of an event waits for it"
     machine.focus(fiber)
     try:
-        complete, failure = take(machine, fiber, wait, event.input), None
+        complete, failure = take(machine, fiber, wait, event, age), None
     except EvalError as error:
         complete, failure = True, machine.expression_failure(fiber, error)
     if complete:
-        waiting.remove(fiber.id)
+        machine.state.waiting[wait.event].remove(fiber.id)
+        correlation.unsubscribe(machine, wait)
         machine.cancel_timer(wait.timer)
         machine.resume(fiber, failure)
 
 
+def keep(machine: Machine, event: EventRaised, age: int) -> None:
+    """Put an event behind what is in the buffer and older."""
+    state = machine.state
+    place = bisect(state.ages, age)
+    state.ages.insert(place, age)
+    state.buffer.insert(place, event)
+
+
 def hand_out(machine: Machine) -> None:
     """Give what canceled waits gave back to those who wait for it."""
-    buffer, machine.state.buffer = machine.state.buffer, []
-    for event in buffer:
-        event_raised(machine, event)
+    state = machine.state
+    came = list(zip(state.buffer, state.ages, strict=True))
+    state.buffer, state.ages = [], []
+    for event, age in came:
+        _offer(machine, event, age)
 
 
-def take(machine: Machine, fiber: Fiber, wait: EventWait, payload: Any) -> bool:
-    """Give a payload to a wait; returns whether it has all it waits for, with the value assigned."""
+def take(machine: Machine, fiber: Fiber, wait: EventWait, event: EventRaised, age: int) -> bool:
+    """Give an event to a wait; returns whether it has all it waits for, with the value assigned."""
     op = machine.op(fiber)
-    payload = machine.program.payload_value(wait.event, payload)
+    payload = machine.program.payload_value(wait.event, event.input)
     if not op.listed:
         fiber.frame[op.slot] = payload
         return True
     wait.received.append(payload)
+    wait.taken.append((age, event.correlated))
     fiber.frame[op.event_slot] = payload
     complete = len(wait.received) == wait.needed
     if op.until is not None:
@@ -163,11 +200,12 @@ def withdraw(machine: Machine, fiber: Fiber) -> None:
                         scheduled_seq=seq, instance=question.instance, action=question.on_close
                     )
                 )
-        case EventWait(event=event, timer=timer, received=received):
+        case EventWait(event=event, timer=timer, received=received) as wait:
             machine.state.waiting[event].remove(fiber.id)
+            correlation.unsubscribe(machine, wait)
             machine.cancel_timer(timer)
-            # Nothing of this name is younger than what this wait had: whoever waits gets all there is.
-            machine.state.buffer[:0] = [EventRaised(name=event, input=payload) for payload in received]
+            for payload, (age, correlated) in zip(received, wait.taken, strict=True):
+                keep(machine, EventRaised(name=event, input=payload, correlated=correlated), age)
             machine.given_back |= bool(received)
         case _:
             raise AssertionError("branches are canceled one by one")

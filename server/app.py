@@ -45,6 +45,7 @@ _ROUTES = [
     _route("/instances/{id}/explain", GET=instances.explain),
     _route("/instances/{id}/queries/{name}", GET=instances.query),
     _route("/instances/{id}/events/{name}", POST=instances.raise_event),
+    _route("/events/{name}", POST=instances.publish),
     _route("/instances/{id}/suspend", POST=instances.suspend),
     _route("/instances/{id}/resume", POST=instances.resume),
     _route("/instances/{id}/cancel", POST=instances.cancel),

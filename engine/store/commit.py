@@ -14,7 +14,7 @@ import msgspec
 
 from perdure.engine.errors import Refused
 from perdure.engine.instance import Instance, Status
-from perdure.engine.store import entities, purge
+from perdure.engine.store import entities, purge, subscriptions
 from perdure.engine.store import statements as s
 from perdure.engine.store.records import from_instance, from_tags
 from perdure.engine.store.repeats import write_requests
@@ -24,6 +24,7 @@ from perdure.engine.store.rows import (
     Checkpoint,
     HistoryRow,
     PayloadRow,
+    SubscriptionRow,
     TaskRow,
     TimerRow,
     kept_values,
@@ -63,6 +64,9 @@ class _Rows:
         self.timers_closed: list[Key] = []
         self.tasks: list[TaskRow] = []
         self.tasks_closed: list[Key] = []
+        self.subscriptions: list[SubscriptionRow] = []
+        self.subscriptions_closed: list[Key] = []
+        self.unsubscribed: list[str] = []
         for turn in batch.checkpoints:
             self._add(turn)
 
@@ -76,6 +80,10 @@ class _Rows:
         self.timers_closed += turn.timers_closed
         self.tasks += turn.tasks
         self.tasks_closed += turn.tasks_closed
+        self.subscriptions += turn.subscriptions
+        self.subscriptions_closed += turn.subscriptions_closed
+        if turn.unsubscribes:
+            self.unsubscribed.append(turn.execution)
         if turn.forget_before is not None:
             self.forgotten.append((turn.id, turn.forget_before))
         if turn.instance is not None:
@@ -110,6 +118,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     opened, closed = _net(rows.tasks, rows.tasks_closed)
     tx.tuples(s.TASK_DELETE, sorted(closed))
     tx.structs(s.TASK_INSERT, sorted([*opened, *batch.adopt], key=_by_seq))
+    subscriptions.write(tx, rows.subscriptions, rows.subscriptions_closed, rows.unsubscribed)
     tx.structs(s.INBOX_INSERT, batch.messages)
     tx.tuples(s.INBOX_HOLD, [(id_,) for id_ in batch.hold])
     tx.tuples(s.INBOX_UNHOLD, batch.unhold)

@@ -21,6 +21,7 @@ from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.memory_entities import MemoryEntities
 from perdure.engine.store.memory_grooming import MemoryGrooming
 from perdure.engine.store.memory_letters import MemoryLetters
+from perdure.engine.store.memory_subscriptions import MemorySubscriptions
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.rows import (
     NO_VALUES,
@@ -51,7 +52,7 @@ _replace = msgspec.structs.replace
 _MISSING: Any = object()
 
 
-class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters):
+class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySubscriptions):
     """A hub that ends with the process. ``clock`` gives microseconds since 1970 UTC.
 
     Several workers may join one store, as several processes would one database.
@@ -297,6 +298,7 @@ class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters):
             self._delete(self._tasks, key)
         for task in turn.tasks:
             self._insert(self._tasks, (task.execution, task.seq), task)
+        self._subscribe(turn)
 
     def _keep(self, payload: PayloadRow) -> None:
         """Write a value; what is kept for ever stays so, else the latest generation counts."""

@@ -21,6 +21,7 @@ from perdure.engine.store.rows import (
     PayloadRow,
     Purged,
     Request,
+    SubscriptionRow,
     TaskRow,
     TimerRow,
 )
@@ -37,6 +38,7 @@ class MemoryGrooming(ABC):
     _timers: dict[tuple[str, int], TimerRow]
     _tasks: dict[tuple[str, int], TaskRow]
     _dead_letters: dict[int, DeadLetter]
+    _subscriptions: dict[tuple[str, int], SubscriptionRow]
     _requests: dict[tuple[str, str, str], Request]
     _requests_at: dict[tuple[str, str, str], int]
 
@@ -154,6 +156,7 @@ class MemoryGrooming(ABC):
             "payloads": self._delete_where(self._payloads, lambda key, _: key[0] == id_),
             "timers": self._delete_where(self._timers, lambda key, _: key[0] == execution),
             "tasks": self._delete_where(self._tasks, lambda key, _: key[0] == execution),
+            "subscriptions": self._delete_where(self._subscriptions, lambda key, _: key[0] == execution),
             "inbox": self._delete_where(
                 self._inbox, lambda _, row: row[1].instance == id_ and (row[1].held or row[1].due > now)
             ),

@@ -32,6 +32,7 @@ from perdure.engine.store.rows import (
     LookUp,
     Message,
     PayloadRow,
+    Publication,
     Purged,
     QueueRow,
     Request,
@@ -228,6 +229,19 @@ class Clients(Protocol):
 
     def entities(self, query: EntityQuery) -> list[EntityRow]:
         """Rows that match and have a state, by type and key."""
+
+    def waited(self, name: str) -> list[tuple[str, int]]:
+        """Digests and instructions by which somebody waits for events of a name, in this order."""
+
+    def publish(
+        self, publication: Publication, request: Request | None
+    ) -> tuple[Request | None, tuple[str, ...]]:
+        """Put an event into the inbox of every instance that has subscribed to it, once each.
+
+        That deletes the first of its subscriptions if one event is all that it waits for. Returns the ids,
+        in order, or the request that was carried out under this key before; a request that found nobody is
+        not kept. Its answer is the list of ids, as JSON.
+        """
 
     def instance(self, instance_id: str) -> Instance | None:
         """The row of an instance."""

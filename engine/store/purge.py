@@ -39,7 +39,9 @@ BY_INSTANCE = {
     for table in (t.instance_tags, t.payloads, t.history, t.dead_letters)
 }
 """What is deleted by an instance's id."""
-BY_EXECUTION = {table.name: _delete_by(table, table.c.execution) for table in (t.timers, t.tasks)}
+BY_EXECUTION = {
+    table.name: _delete_by(table, table.c.execution) for table in (t.timers, t.tasks, t.subscriptions)
+}
 """What is deleted by its present execution: none is left of those before."""
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from perdure.engine.instance import Instance, Status
+from perdure.engine.instance import Instance, Status, slot_of
 
 IfExists = Literal["reject", "reuse", "replace_ended"]
 """What a start does when its id is in use: it is refused, or leaves the instance that is there, or purges it
@@ -274,15 +274,53 @@ class Worker(Row, frozen=True, kw_only=True):
     joined_at: int = 0
 
 
+class SubscriptionRow(Row, frozen=True, kw_only=True):
+    """An instance can be found by events of a name that have a key, as the instruction ``op`` computes it.
+
+    ``number`` tells the waits of an execution apart. ``once``: one event is all that it waits for, and the
+    key is all that it asks, so the delivery deletes the row; another one stays until its wait is over.
+    """
+
+    execution: str
+    number: int
+    instance: str
+    name: str
+    digest: str
+    op: int
+    key: str
+    once: bool
+
+
+class Publication(Row, frozen=True, kw_only=True):
+    """An event that is sent by its content. ``to`` are the digests, instructions and keys that it fits."""
+
+    id: str
+    name: str
+    event: str
+    to: tuple[tuple[str, int, str], ...]
+
+    def message(self, row: SubscriptionRow) -> Message:
+        """What the subscriber gets. Another execution of the instance never asked for it."""
+        return Message(
+            id=f"{self.id}/{row.execution}",
+            instance=row.instance,
+            slot=slot_of(row.instance),
+            kind="EventRaised",
+            event=self.event,
+            execution=row.execution,
+        )
+
+
 class Checkpoint(Row, frozen=True, kw_only=True):
     """Everything that one turn wants written. All of it is, or none.
 
     ``instance`` is the row to insert (``before`` is None) or the new state of a row whose status is
     ``before``; None where nothing of the narrow row changes. ``execution`` is the one that the turn
     found. ``history`` has one row, or two at continue-as-new. ``consumed`` are ids of inbox rows that
-    must be there; ``tasks_closed`` need not be. ``forget_before`` deletes earlier generations, and the values
-    that only they refer to. ``replaces``: should the id of the row to insert belong to an instance that ended
-    in an earlier transaction, that one is purged first.
+    must be there; ``tasks_closed`` and ``subscriptions_closed`` need not be, and a subscription may be there
+    already. ``unsubscribes`` deletes all of the execution. ``forget_before`` deletes earlier generations, and
+    the values that only they refer to. ``replaces``: should the id of the row to insert belong to an instance
+    that ended in an earlier transaction, that one is purged first.
     """
 
     id: str
@@ -297,6 +335,9 @@ class Checkpoint(Row, frozen=True, kw_only=True):
     timers_closed: tuple[tuple[str, int], ...] = ()
     tasks: tuple[TaskRow, ...] = ()
     tasks_closed: tuple[tuple[str, int], ...] = ()
+    subscriptions: tuple[SubscriptionRow, ...] = ()
+    subscriptions_closed: tuple[tuple[str, int], ...] = ()
+    unsubscribes: bool = False
     forget_before: int | None = None
     replaces: bool = False
 

@@ -56,13 +56,14 @@ from perdure.engine.store.rows import (
     TimerRow,
     Worker,
 )
+from perdure.engine.store.subscriptions import SqlSubscriptions
 from perdure.engine.store.transaction import Transaction
 
 FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 """Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
 
 
-class SqlStore(SqlEntities, SqlGrooming, SqlLetters, ABC):
+class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSubscriptions, ABC):
     """A hub in an SQL database."""
 
     # -- what a dialect adds ----------------------------------------------------------------------

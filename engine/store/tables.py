@@ -237,6 +237,25 @@ Index("tasks_by_worker", tasks.c.worker, **_TAKEN)
 
 queues = _short("queues", _key("name"), _some("interval", Long), _some("burst", Long), _some("next_at", Long))
 
+subscriptions = _short(
+    "subscriptions",
+    _key("execution"),
+    _key("number", Integer()),
+    _some("instance"),
+    _some("name"),
+    _some("digest"),
+    _some("op", Integer()),
+    _some("key"),
+    _some("once", Flag),
+)
+Index(
+    "subscriptions_by_key",
+    subscriptions.c.name,
+    subscriptions.c.digest,
+    subscriptions.c.op,
+    subscriptions.c.key,
+)
+
 dead_letters = _ordered(
     "dead_letters",
     _some("id"),

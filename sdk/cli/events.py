@@ -32,3 +32,19 @@ def send(ctx: click.Context, instance_id: str, name: str, data: str | None, dedu
     out = console(ctx)
     out.answer({"id": instance_id, "event": name}, "")
     out.note(f"sent {name} to {instance_id}")
+
+
+@events.command(cls=Command)
+@click.argument("name")
+@click.option("--data", metavar="JSON|@FILE|-", help="The event's payload; null by default.")
+@click.option("--dedup-key", metavar="KEY", help="Sent again with the same key, it is delivered once.")
+@click.pass_context
+def publish(ctx: click.Context, name: str, data: str | None, dedup_key: str | None) -> None:
+    """Send an event to whoever waits for it by its content.
+
+    Prints the ids of these instances. It is not kept for others.
+    """
+    payload = None if data is None else read_value(data, "--data")
+    with open_hub(ctx) as hub:
+        ids = hub.publish(name, payload, request_key=dedup_key)
+    console(ctx).answer({"event": name, "ids": ids}, "\n".join(ids))

@@ -142,6 +142,15 @@ async def raise_event(request: Request) -> Response:
     return answer({"id": instance_id, "event": name}, 202)
 
 
+async def publish(request: Request) -> Response:
+    """An event for whoever waits for it by its content; the body is its payload."""
+    Query(request, later=("start",))
+    api, key, name = api_of(request), idempotency_key(request), path_text(request, "name")
+    payload = await read_json(request, api.settings.body_bytes, optional=True)
+    ids = await api.call(api.client.publish, name, payload, request_key=key)
+    return answer({"event": name, "ids": ids}, 202)
+
+
 async def suspend(request: Request) -> Response:
     """Keep what arrives, and act on nothing until ``resume``."""
     return await _change(request, api_of(request).client.suspend)

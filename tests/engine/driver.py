@@ -420,10 +420,11 @@ class Hub:
         return [event for event in self.events(id) if isinstance(event, TaskScheduled)]
 
     def leftovers(self, id: str = "i") -> list[Any]:
-        """Rows of timers, tasks and messages that the store has for an instance; ``MemoryStore`` only."""
+        """Rows of work, waits and messages that the store has for an instance; ``MemoryStore`` only."""
         store = self.store
         assert isinstance(store, MemoryStore), "looks into the tables"
-        tables = (store._timers.values(), store._tasks.values(), (row for _, row in store._inbox.values()))
+        messages = (row for _, row in store._inbox.values())
+        tables = (store._timers.values(), store._tasks.values(), store._subscriptions.values(), messages)
         return [row for table in tables for row in table if row.instance == id]
 
     def check(self, id: str = "i") -> None:
@@ -438,6 +439,10 @@ class Hub:
             if instance.status is not Status.TERMINATED:
                 left = open_work(self.rows(id))
                 assert (left.tasks, left.timers, left.questions) == ({}, set(), {})
+        if isinstance(self.store, MemoryStore):
+            rows = {key for key, row in self.store._subscriptions.items() if row.instance == id}
+            open_ = replay(program, id, self.rows(id)).state.subscriptions
+            assert rows <= {(instance.execution, number) for number in open_}
         for generation in range(1, instance.generation + 1):
             check_prefixes(program, id, self.rows(id, generation))
 

@@ -25,6 +25,7 @@ from tests.engine.store.factory import (
     payload,
     request,
     row,
+    subscription,
     task,
     timer,
     turn,
@@ -44,6 +45,7 @@ def ended(id: str = "i1", status: Status = Status.COMPLETED) -> Checkpoint:
         payloads=(payload("1", of=id, key="output"),),
         timers=(timer(9, of=id),),
         tasks=(task(9, of=id),),
+        subscriptions=(subscription(9, of=id),),
     )
 
 
@@ -211,6 +213,7 @@ class Purging(_Fixtures):
                 "history": 3,
                 "timers": 1,
                 "tasks": 1,
+                "subscriptions": 1,
                 "inbox": 2,
                 "dead_letters": 1,
             }

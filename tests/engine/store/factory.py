@@ -23,6 +23,7 @@ from perdure.engine.store.rows import (
     Message,
     PayloadRow,
     Request,
+    SubscriptionRow,
     TaskRow,
     TimerRow,
     Worker,
@@ -179,6 +180,12 @@ def task(seq: int = 1, of: str = "i1", **more: Any) -> TaskRow:
 def timer(seq: int = 1, due: int = BEGIN, of: str = "i1") -> TimerRow:
     """A timer of an instance in its first generation."""
     return TimerRow(execution=f"{of}-e1", seq=seq, instance=of, slot=slot_of(of), due=due)
+
+
+def subscription(number: int = 0, of: str = "i1", **more: Any) -> SubscriptionRow:
+    """A wait for ``Paid`` with the key 1."""
+    values: dict[str, Any] = {"name": "Paid", "digest": "d", "op": 3, "key": "1", "once": True}
+    return SubscriptionRow(execution=f"{of}-e1", number=number, instance=of, **{**values, **more})
 
 
 def payload(value: str = '"in"', of: str = "i1", key: str = "input") -> PayloadRow:

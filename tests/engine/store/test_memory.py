@@ -10,6 +10,7 @@ from tests.engine.store.conformance_claims import ClaimConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
+from tests.engine.store.conformance_subscriptions import SubscriptionConformance
 from tests.engine.store.factory import Hub, memory_hub
 
 
@@ -20,6 +21,7 @@ class TestMemoryStore(
     LifeConformance,
     LettersConformance,
     PayloadConformance,
+    SubscriptionConformance,
 ):
     """The reference model keeps its own promises."""
 

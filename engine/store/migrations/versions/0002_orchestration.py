@@ -23,6 +23,7 @@ def upgrade() -> None:
     _audit()
     _messages()
     _entities()
+    _subscriptions()
     # Which execution a dead letter answered, so that it is not delivered to another one.
     op.add_column("dead_letters", sa.Column("execution", sa.Text(), nullable=True))
     # Turns of the instance that were begun since its workers die.
@@ -129,3 +130,21 @@ def _flow() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+
+
+def _subscriptions() -> None:
+    op.create_table(
+        "subscriptions",
+        _text("execution"),
+        sa.Column("number", sa.Integer(), nullable=False),
+        _text("instance"),
+        _text("name"),
+        _text("digest"),
+        sa.Column("op", sa.Integer(), nullable=False),
+        _text("key"),
+        sa.Column("once", sa.Boolean().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("execution", "number"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index("subscriptions_by_key", "subscriptions", ["name", "digest", "op", "key"])

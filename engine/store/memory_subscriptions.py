@@ -1,0 +1,70 @@
+"""Subscriptions in memory: the model of ``store.subscriptions``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from typing import Any
+
+import msgspec
+
+from perdure.engine.store.rows import Checkpoint, Message, Publication, Request, SubscriptionRow
+
+
+class MemorySubscriptions(ABC):
+    """The methods of a store."""
+
+    _requests: dict[tuple[str, str, str], Request]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._subscriptions: dict[tuple[str, int], SubscriptionRow] = {}
+
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[None]: ...
+    @abstractmethod
+    def _write(self) -> AbstractContextManager[None]: ...
+    @abstractmethod
+    def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None: ...
+    @abstractmethod
+    def _delete(self, table: dict[Any, Any], key: Any) -> bool: ...
+    @abstractmethod
+    def time(self) -> int: ...
+    @abstractmethod
+    def _remember(self, request: Request, now: int) -> None: ...
+    @abstractmethod
+    def _receive(self, message: Message) -> None: ...
+
+    def _subscribe(self, turn: Checkpoint) -> None:
+        for row in turn.subscriptions:
+            if (row.execution, row.number) not in self._subscriptions:
+                self._put(self._subscriptions, (row.execution, row.number), row)
+        closed = set(turn.subscriptions_closed)
+        if turn.unsubscribes:
+            closed |= {key for key in self._subscriptions if key[0] == turn.execution}
+        for key in closed:
+            self._delete(self._subscriptions, key)
+
+    def waited(self, name: str) -> list[tuple[str, int]]:
+        with self._read():
+            return sorted({(row.digest, row.op) for row in self._subscriptions.values() if row.name == name})
+
+    def publish(
+        self, publication: Publication, request: Request | None
+    ) -> tuple[Request | None, tuple[str, ...]]:
+        with self._write():
+            key = ("", "", "") if request is None else (request.route, request.target, request.key)
+            if request is not None and key in self._requests:
+                return self._requests[key], ()
+            first: dict[str, SubscriptionRow] = {}
+            for row in sorted(self._subscriptions.values(), key=lambda each: (each.instance, each.number)):
+                if row.name == publication.name and (row.digest, row.op, row.key) in publication.to:
+                    first.setdefault(row.instance, row)
+            for row in first.values():
+                if row.once:
+                    self._delete(self._subscriptions, (row.execution, row.number))
+                self._receive(publication.message(row))
+            if request is not None and first:
+                answer = msgspec.json.encode(tuple(first)).decode()
+                self._remember(msgspec.structs.replace(request, answer=answer), self.time())
+            return None, tuple(first)
