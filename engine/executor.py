@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
-import math
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
@@ -16,27 +15,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from perdure.compiler.runtime import EvalError
 from perdure.engine import clock
-from perdure.engine.activities import Activity, ActivityError, Context, Registry, RetryAfter
+from perdure.engine.activities import Activity, Context, Registry
+from perdure.engine.attempts import Answer, Attempt, failed
 from perdure.engine.entity_classes import Abandoned, EntityClass
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.events import TaskCompleted, TaskFailed
-from perdure.engine.failure import EXPRESSION, PAYLOAD, SCHEMA
+from perdure.engine.failure import PAYLOAD
 from perdure.engine.lineup import Lineup
 from perdure.engine.linked import LinkedProgram
-from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.tasks import Task, Work
-
-MAX_MESSAGE = 8192
-"""Characters of an error's message that are kept."""
 
 FEW_THREADS = 2
 """Threads that work at once when activities end quickly."""
 TEND_EVERY = 0.001
 """Seconds between looks at how quickly they end."""
 
-Answer = TaskCompleted | TaskFailed
 Done = Callable[[Work, Answer], None]
 
 _log = logging.getLogger("perdure.activities")
@@ -125,7 +119,7 @@ class Executor:
             activity = self._registry.get(task.name)
             if activity is None:
                 message = f"no activity {task.name!r} is registered here"
-                self._done(task, _failed(task, PAYLOAD, message))
+                self._done(task, failed(task, PAYLOAD, message))
                 continue
             context = Context(task.instance, task.path, task.key, task.attempt)
             self._contexts[task.id] = context
@@ -140,7 +134,7 @@ class Executor:
     def _entity_job(self, task: EntityTask) -> list[_EntityJob]:
         entity = self._registry.entity(task.name)
         if entity is None:
-            self._done(task, _failed(task, PAYLOAD, f"no entity {task.name[1:]!r} is registered here"))
+            self._done(task, failed(task, PAYLOAD, f"no entity {task.name[1:]!r} is registered here"))
             return []
         self._contexts[task.id] = Context(task.instance, task.name, task.operations[0].id, 1)
         return [_EntityJob(task, entity)]
@@ -240,15 +234,15 @@ class Executor:
 
     def perform(self, task: Task, activity: Activity, context: Context) -> Answer:
         """Run a sync activity to its end, in this thread; whatever it does, there is an answer."""
-        try:
-            arguments = activity.arguments(task.has_input, task.input, context)
-        except msgspec.ValidationError as error:
-            return _failed(task, SCHEMA, str(error), retryable=False)
+        attempt = Attempt(task, activity, context, self._programs)
+        arguments = attempt.arguments()
+        if isinstance(arguments, TaskFailed):
+            return arguments
         try:
             result = activity.function(**arguments)
         except BaseException as error:  # noqa: BLE001
-            return _answer_to(task, error)
-        return self._completed(task, result)
+            return attempt.raised(error)
+        return attempt.completed(result)
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -307,37 +301,18 @@ class Executor:
         self._fill()
 
     async def _run_async(self, task: Task, activity: Activity, context: Context) -> None:
-        try:
-            arguments = activity.arguments(task.has_input, task.input, context)
-        except msgspec.ValidationError as error:
-            self._finish(task, _failed(task, SCHEMA, str(error), retryable=False))
+        attempt = Attempt(task, activity, context, self._programs)
+        arguments = attempt.arguments()
+        if isinstance(arguments, TaskFailed):
+            self._finish(task, arguments)
             return
         try:
             result = await activity.function(**arguments)
         except BaseException as error:  # noqa: BLE001
             if not self._abandoned:
-                self._finish(task, _answer_to(task, error))
+                self._finish(task, attempt.raised(error))
             return
-        self._finish(task, self._completed(task, result))
-
-    # -- results ----------------------------------------------------------------------------------
-
-    def _completed(self, task: Task, result: Any) -> Answer:
-        """The result after the step's ``output``, as JSON."""
-        try:
-            output = self._programs(task.digest).output_of(task.path)
-            value = to_json(result)
-            if output is not None:
-                value = to_json(output({"result": value}, None))
-            return TaskCompleted(scheduled_seq=task.seq, result=value)
-        except BadPayload as error:
-            return _failed(task, PAYLOAD, f"the result of {task.name}: {error}", retryable=False)
-        except EvalError as error:
-            place = "" if error.position is None else f"{error.position[0]}:{error.position[1]}: "
-            return _failed(task, EXPRESSION, f"output: {place}{error.message}", retryable=False)
-        except Exception as error:  # noqa: BLE001
-            _log.exception("the result of %s could not be taken", task.name)
-            return _failed(task, PAYLOAD, f"{type(error).__name__}: {error}")
+        self._finish(task, attempt.completed(result))
 
     def _finish(self, task: Work, answer: Answer) -> None:
         self._done(task, answer)
@@ -347,29 +322,3 @@ class Executor:
 def _order(job: _Job | _EntityJob) -> tuple[int, str]:
     """The priority and the fairness key of a job."""
     return (job.task.priority, job.task.fairness_key) if isinstance(job, _Job) else (0, "")
-
-
-def _answer_to(task: Task, error: BaseException) -> TaskFailed:
-    """What an exception of user code means."""
-    kind, data, retryable, retry_after = type(error).__name__, None, True, None
-    if isinstance(error, ActivityError):
-        kind, retryable = error.type or kind, error.retryable
-        try:
-            data = to_json(error.data)
-        except BadPayload as problem:
-            data = {"lost": str(problem)}
-    if isinstance(error, RetryAfter) and math.isfinite(error.seconds):
-        retry_after = max(round(error.seconds * 1_000_000), 0)
-    return _failed(task, kind, _text(error), data=data, retryable=retryable, retry_after=retry_after)
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001
-        return "(the exception has no text)"
-
-
-def _failed(task: Work, kind: str, message: str, **fields: Any) -> TaskFailed:
-    clean = message.encode("utf-8", "replace").decode()[:MAX_MESSAGE]
-    return TaskFailed(scheduled_seq=task.seq, error=kind, message=clean, **fields)

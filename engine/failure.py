@@ -15,6 +15,7 @@ EXPRESSION = "perdure.Expression"
 LIMIT = "perdure.LimitExceeded"
 PAYLOAD = "perdure.Payload"
 SCHEMA = "perdure.Schema"
+SECRET = "perdure.Secret"  # noqa: S105
 TIMEOUT = "perdure.Timeout"
 TOLERANCE = "perdure.ToleranceExceeded"
 

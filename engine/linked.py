@@ -52,6 +52,11 @@ class LinkedProgram:
             for op, linked in zip(program.code, self.ops, strict=True)
             if isinstance(op, ir.Call) and op.output is not None
         }
+        self._secrets = {
+            program.steps[op.step].static_path: op.secrets
+            for op in program.code
+            if isinstance(op, ir.Call) and op.secrets
+        }
         self.steps = {step.static_path: step for step in program.steps}
         self.tags = {name: _function(code, "text") for name, code in program.tags.items()}
         self.queries = {name: _function(code, "json") for name, code in program.queries.items()}
@@ -72,6 +77,10 @@ class LinkedProgram:
     def output_of(self, path: str) -> Callable[[dict[str, Any], Any], Any] | None:
         """The ``output`` of the call at a path (item keys and all), for the worker to apply."""
         return self.outputs.get(_ITEM_KEYS.sub("[]", path))
+
+    def secrets_of(self, path: str) -> tuple[ir.Secret, ...]:
+        """What the worker puts into the arguments of the call at a path (item keys and all)."""
+        return self._secrets.get(_ITEM_KEYS.sub("[]", path), ()) if self._secrets else ()
 
     def step_at(self, path: str) -> ir.Step | None:
         """The step at a path (item keys and all)."""

@@ -25,7 +25,7 @@ WITHIN = (ir.LeaveLock,)
 HEADER = ("concurrency", "limits", "retention")
 """Keys of a header that nothing acts on, beside those that ``_header`` looks into."""
 
-_CALL = ("secrets", "heartbeat")
+_CALL = ("heartbeat",)
 
 
 class Missing(NamedTuple):
@@ -70,7 +70,7 @@ def _features(op: ir.Op) -> Iterator[str]:
     match op:
         case ir.Call():
             names = (name for name in _CALL if getattr(op, name) not in (None, ()))
-            yield from ("secret()" if name == "secrets" else name for name in names)
+            yield from names
         case ir.FanOut() if isinstance(op.chunk, int):
             yield "chunk with a size"
         case ir.ContinueAsNew() if op.version not in ("latest", "pinned"):

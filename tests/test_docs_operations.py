@@ -8,9 +8,9 @@ import pytest
 
 from perdure.dsl import json_schemas, reader
 from perdure.engine import (
+    attempts,
     cursors,
     duties,
-    executor,
     instance,
     machine,
     payload,
@@ -29,7 +29,7 @@ LIMITS = [
     ("a file with its aliases", f"{reader.MAX_EXPANDED_NODES:,} values"),
     ("JSON Schemas", f"{json_schemas.MAX_SCHEMA_NODES:,} values"),
     ("input, output", f"{payload.MAX_BYTES >> 20} MiB as JSON, {payload.MAX_DEPTH} levels"),
-    ("message of an error", f"{executor.MAX_MESSAGE:,} characters"),
+    ("message of an error", f"{attempts.MAX_MESSAGE:,} characters"),
     ("id of an instance", f"{instance.MAX_ID} characters"),
     ("idempotency key of a request", f"{instance.MAX_ID} characters"),
     ("instructions", f"{machine.MAX_INSTRUCTIONS:,}"),

@@ -1,0 +1,109 @@
+"""What goes into an attempt of an activity, and what its end means: arguments, results, errors.
+
+Pure but for the look at secrets: the executor calls the function itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from perdure.compiler.runtime import EvalError
+from perdure.engine.activities import Activity, ActivityError, Context, RetryAfter
+from perdure.engine.errors import PerdureError
+from perdure.engine.events import TaskCompleted, TaskFailed
+from perdure.engine.failure import EXPRESSION, PAYLOAD, SCHEMA, SECRET
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.payload import BadPayload, to_json
+from perdure.engine.secrets import NOTHING, NoSecret, Vault
+from perdure.engine.tasks import Task, Work
+
+MAX_MESSAGE = 8192
+"""Characters of an error's message that are kept."""
+
+Answer = TaskCompleted | TaskFailed
+
+_log = logging.getLogger("perdure.activities")
+
+
+class Attempt:
+    """One call of an activity. ``programs`` finds the Program of a digest, for ``output`` of the step."""
+
+    def __init__(
+        self, task: Task, activity: Activity, context: Context, programs: Callable[[str], LinkedProgram]
+    ) -> None:
+        self.task = task
+        self.activity = activity
+        self.context = context
+        self._programs = programs
+        self._vault = NOTHING
+
+    def arguments(self) -> dict[str, Any] | TaskFailed:
+        """Keyword arguments for the function, secrets and all, or why there are none."""
+        task, value = self.task, self.task.input
+        try:
+            wanted = self._programs(task.digest).secrets_of(task.path)
+            if wanted:
+                self._vault = Vault.of(wanted)
+                value = self._vault.put_in(value, wanted)
+            return self.activity.arguments(task.has_input, value, self.context)
+        except NoSecret as error:
+            return failed(task, SECRET, str(error), retryable=False)
+        except msgspec.ValidationError as error:
+            return self._failed(SCHEMA, str(error), retryable=False)
+        except PerdureError as error:
+            return failed(task, PAYLOAD, f"the step's Program cannot be read here: {error}")
+
+    def completed(self, result: Any) -> Answer:
+        """The result after the step's ``output``, as JSON."""
+        task = self.task
+        try:
+            output = self._programs(task.digest).output_of(task.path)
+            value = to_json(result)
+            if output is not None:
+                value = to_json(output({"result": value}, None))
+            return TaskCompleted(scheduled_seq=task.seq, result=self._vault.hide(value))
+        except BadPayload as error:
+            return self._failed(PAYLOAD, f"the result of {task.name}: {error}", retryable=False)
+        except EvalError as error:
+            place = "" if error.position is None else f"{error.position[0]}:{error.position[1]}: "
+            return self._failed(EXPRESSION, f"output: {place}{error.message}", retryable=False)
+        except Exception as error:  # noqa: BLE001
+            # A traceback shows values, and one of them may be a secret.
+            _log.error("the result of %s could not be taken", task.name, exc_info=self._vault is NOTHING)
+            return self._failed(PAYLOAD, f"{type(error).__name__}: {error}")
+
+    def raised(self, error: BaseException) -> TaskFailed:
+        """What an exception of user code means."""
+        kind, data, retryable, retry_after = type(error).__name__, None, True, None
+        if isinstance(error, ActivityError):
+            kind, retryable = error.type or kind, error.retryable
+            try:
+                data = to_json(error.data)
+            except BadPayload as problem:
+                data = {"lost": str(problem)}
+        if isinstance(error, RetryAfter) and math.isfinite(error.seconds):
+            retry_after = max(round(error.seconds * 1_000_000), 0)
+        return self._failed(kind, _text(error), data=data, retryable=retryable, retry_after=retry_after)
+
+    def _failed(self, kind: str, message: str, *, data: Any = None, **fields: Any) -> TaskFailed:
+        """A failure that tells no secret."""
+        hide = self._vault.hide
+        return failed(self.task, hide(kind), hide(message), data=hide(data), **fields)
+
+
+def failed(task: Work, kind: str, message: str, **fields: Any) -> TaskFailed:
+    """The failure of a task."""
+    clean = message.encode("utf-8", "replace").decode()[:MAX_MESSAGE]
+    return TaskFailed(scheduled_seq=task.seq, error=kind, message=clean, **fields)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001
+        return "(the exception has no text)"
