@@ -18,7 +18,8 @@ from perdure.compiler import encode
 from perdure.compiler.ir import Program
 from perdure.compiler.runtime import EvalError
 from perdure.engine import audit, clock, publishing, queries
-from perdure.engine.codec import encode_received, is_key
+from perdure.engine.acts import Acts
+from perdure.engine.codec import is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor
 from perdure.engine.cursors import valid_limit as _valid_limit
 from perdure.engine.errors import Conflict, NotFound, UserError
@@ -30,19 +31,20 @@ from perdure.engine.events import (
     ExecutionSuspended,
     ExecutionTerminated,
     Received,
-    kind,
 )
 from perdure.engine.header import instance_tags
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status, id_problem, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.operations import Operations
-from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, carry_out
 from perdure.engine.requests import keyed_request as _request
+from perdure.engine.requests import message_to as _message
+from perdure.engine.requests import payload_of as _payload
+from perdure.engine.requests import schema_error as _schema_error
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Definition, InstanceQuery, Message, Request
+from perdure.engine.store.rows import Definition, InstanceQuery, Request
 from perdure.engine.views import (
     definition_view,
     instance_row,
@@ -69,7 +71,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class Client(Operations):
+class Client(Acts, Operations):
     """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""
 
     def __init__(self, store: Store, worker: Worker | None = None) -> None:
@@ -499,25 +501,6 @@ def _definition_row(entry: Deployment, now: int) -> Definition:
     )
 
 
-def _message(instance_id: str, event: Received, message_id: str) -> Message:
-    return Message(
-        id=message_id,
-        instance=instance_id,
-        slot=slot_of(instance_id),
-        kind=kind(event),
-        event=encode_received(event),
-    )
-
-
-def _payload(value: Any, what: str) -> Any:
-    try:
-        return to_json(value)
-    except BadPayload as error:
-        problem = UserError(f"{what} is not acceptable: {error}")
-        problem.code = "payload"
-        raise problem from None
-
-
 def _tags(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -> dict[str, str]:
     try:
         return _valid_tags(instance_tags(program, instance.id, event, instance.created_at))
@@ -531,12 +514,6 @@ def _unusable(error: encode.UnknownProgram) -> Conflict:
     problem = Conflict(str(error), hint="deploy the definition again with this release")
     problem.code = "program"
     return problem
-
-
-def _schema_error(text: str) -> UserError:
-    error = UserError(text)
-    error.code = "schema"
-    return error
 
 
 def _unknown_event(workflow: str, name: str, known: frozenset[str]) -> UserError:

@@ -17,7 +17,7 @@ import msgspec
 
 from perdure.compiler.encode import UnknownProgram
 from perdure.compiler.ir import IR_VERSION
-from perdure.engine import clock
+from perdure.engine import clock, reopening
 from perdure.engine.errors import (
     Conflict,
     Ended,
@@ -28,7 +28,7 @@ from perdure.engine.errors import (
     Refused,
     StoreError,
 )
-from perdure.engine.events import TaskFailed
+from perdure.engine.events import REOPENING, TaskFailed
 from perdure.engine.hot import Sealed
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status, slot_of
@@ -330,7 +330,7 @@ class Duties:
             present = found.instances.get(ask.message.instance)
             try:
                 if earlier is not None:
-                    check_repeated(ask, earlier)
+                    check_repeated(ask.request, earlier)
                     ask.answer(earlier)
                 elif check_doubtful(ask, present):
                     ask.answer()
@@ -360,6 +360,9 @@ class Duties:
             ):
                 self.asking.append(ask)
                 return
+        elif isinstance(ask.event, REOPENING):
+            reopening.check(ask.message, present)
+            self.owner.send(ask.message, ask.event, ask.request, ask.audit)
         elif present is None:
             raise NotFound(f"there is no instance {ask.message.instance!r}")
         elif present.status.ended:
@@ -416,7 +419,7 @@ class Duties:
             found = self.store.load(wanted)
             # Somebody may have put right the Program of one that could not go on.
             suspended = {each.instance.digest for each in found if each.instance.status is Status.SUSPENDED}
-            programs = self.programs.all({each.instance.digest for each in found}, anew=suspended)
+            programs = self.programs.all(owner.digests(found), anew=suspended)
             owner.loaded(wanted, found, programs, now)
         sealed = owner.run_ready(now)
         if sealed is None:
@@ -486,7 +489,8 @@ class Duties:
         for message_id, reason in sealed.refusals:
             ask = self._forget(message_id)
             if ask is not None:
-                kind = _REFUSALS.get(reason, PerdureError)
+                other = Conflict if isinstance(ask.event, REOPENING) else PerdureError
+                kind = _REFUSALS.get(reason, other)
                 ask.fail(kind(f"instance {ask.message.instance!r}: {reason}"))
         for instance, line in sealed.logs:
             level = logging.getLevelNamesMapping()[line.level.upper()]

@@ -195,6 +195,32 @@ class SubOrchestrationInstanceFailed(
     retryable: bool = True
 
 
+class StepResolved(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="StepResolved"):
+    """An operator ends the wait at a ``path``: with a result, or with an ``error`` of that type.
+
+    Whoever works for the wait is told to stop; what it answers all the same is superseded.
+    """
+
+    path: str
+    result: Json = None
+    error: str | None = None
+    message: str = ""
+    data: Json = None
+    reason: str | None = None
+
+
+class ExecutionRestarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionRestarted"):
+    """An operator's order to an instance that has ended: begin the next generation with this input.
+
+    ``version`` and ``digest`` name the Program. It stands in no history: the new generation's start does.
+    """
+
+    version: str
+    digest: str
+    input: Json = None
+    reason: str | None = None
+
+
 # -- decided --------------------------------------------------------------------------------------
 
 
@@ -330,6 +356,8 @@ Received: TypeAlias = (
     | ExecutionTerminated
     | ExecutionCanceled
     | ParentAttached
+    | StepResolved
+    | ExecutionRestarted
 )
 Message: TypeAlias = Received | StartRequested
 """What may lie in an inbox."""
@@ -366,6 +394,8 @@ DECIDED = (
     ContinueAsNew,
     ExecutionCompleted,
 )
+REOPENING = (ExecutionRestarted,)
+"""Orders that reach an instance which has ended."""
 
 
 def kind(event: Event | Message) -> str:

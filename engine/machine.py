@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from perdure.compiler.runtime import EvalError, Timestamp
-from perdure.engine import endings, forks, keys, ops, sagas, scopes, waits
+from perdure.engine import endings, forks, keys, ops, resolve, sagas, scopes, waits
 from perdure.engine.events import (
     ANSWERS,
     RESULTS,
@@ -29,6 +29,7 @@ from perdure.engine.events import (
     ExecutionSuspended,
     ParentAttached,
     Received,
+    StepResolved,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceFailed,
     TaskCompleted,
@@ -138,6 +139,8 @@ class Machine:
     def expects(self, event: Received) -> bool:
         """Whether an event is not one too many: a second start, or a second answer to a decision."""
         state = self.state
+        if isinstance(event, StepResolved):
+            return resolve.problem(self, event) is None
         if not isinstance(event, ANSWERS):
             return not state.ended and not (state.begun and isinstance(event, ExecutionStarted))
         if event.scheduled_seq not in self._open(event):
@@ -359,6 +362,8 @@ class Machine:
                 endings.end_early(self, Ending(why="canceled", text=reason))
             case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
                 waits.answered(self, event)
+            case StepResolved():
+                resolve.resolve(self, event)
             case _:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
 

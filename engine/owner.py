@@ -16,8 +16,10 @@ from perdure.engine import parking, sealing
 from perdure.engine.codec import decode_received
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
+    REOPENING,
     EventRaised,
     ExecutionCanceled,
+    ExecutionRestarted,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
@@ -213,6 +215,8 @@ class Owner:
                 continue
             if each is None:
                 self._drop(hot, "unknown", now)
+            elif each.instance.status.ended and _order(hot.pending) is not None:
+                self._reopen(hot, each, programs, now)
             elif each.instance.status.ended:
                 if each.held:
                     # What was set aside comes back, to become dead letters as well.
@@ -220,6 +224,16 @@ class Owner:
                 self._drop(hot, "ended", now)
             else:
                 self._load(hot, each, programs[each.instance.digest], now)
+
+    def digests(self, found: Iterable[Loaded]) -> set[str]:
+        """Of the Programs that ``loaded`` needs for what was found."""
+        wanted = set()
+        for each in found:
+            wanted.add(each.instance.digest)
+            hot = self._hot.get(each.instance.id)
+            if hot is not None and (order := _order(hot.pending)) is not None:
+                wanted.add(_digest(order, each.instance))
+        return wanted
 
     def take_over(
         self,
@@ -401,6 +415,37 @@ class Owner:
             self._settle(hot)
         return running
 
+    def _reopen(
+        self, hot: Hot, loaded: Loaded, programs: Mapping[str, LinkedProgram | str], now: int
+    ) -> None:
+        """Somebody orders an instance that has ended to go on."""
+        order = _order(hot.pending)
+        assert order is not None, "whoever has ended goes on by an order"
+        program = programs[_digest(order, loaded.instance)]
+        if isinstance(program, str):
+            hot.pending = [each for each in hot.pending if each is not order]
+            sealing.refuse(self._rest, order, program, now)
+            self._wanted[hot.id] = None
+            return
+        if isinstance(order.event, ExecutionRestarted) and not self._cleared(hot, loaded, now):
+            return
+        hot.instance = loaded.instance
+        hot.held = loaded.held + hot.released
+        hot.running = Running.ended(loaded, program)
+        self._wake(hot)
+
+    def _cleared(self, hot: Hot, loaded: Loaded, now: int) -> bool:
+        """Let nothing that came for an earlier generation reach the next one; whether that is so."""
+        for each in hot.pending + hot.excess:
+            if not isinstance(each.event, REOPENING):
+                sealing.refuse(self._rest, each, "ended", now)
+        hot.pending = [each for each in hot.pending if isinstance(each.event, REOPENING)]
+        hot.excess = []
+        if loaded.held:
+            self._rest.unhold.append((hot.id, loaded.held))
+            self._wanted[hot.id] = None
+        return not loaded.held
+
     def _park(self, hot: Hot, instance: Instance, reason: str, now: int) -> None:
         """Suspend an instance that cannot go on; what comes for it is set aside."""
         hot.running, hot.parked = None, True
@@ -438,8 +483,11 @@ class Owner:
         running = hot.running
         if running is None or hot.uncommitted or hot.fresh is not None:
             return
-        if running.instance.status.ended and not (hot.pending or hot.excess):
-            self._forget(hot)
+        if running.instance.status.ended:
+            if hot.pending or hot.excess:
+                self._wake(hot)
+            else:
+                self._forget(hot)
             return
         self._used += running.size - self._resident.pop(hot.id, 0)
         self._resident[hot.id] = running.size
@@ -464,6 +512,12 @@ class Owner:
     # -- turns ------------------------------------------------------------------------------------
 
     def _turn(self, hot: Hot, running: Running, sealed: Sealed, now: int) -> None:
+        if running.instance.status.ended and running.past is None and _order(hot.pending) is not None:
+            # What it is to go on with is in the database, once its end is.
+            if not hot.uncommitted:
+                hot.running = None
+                self._wake(hot)
+            return
         sealing.hold(hot, sealed.rest, self._requests)
         inputs = self._take(hot, running)
         if inputs:
@@ -501,6 +555,10 @@ class Owner:
 
     def _take(self, hot: Hot, running: Running) -> list[Input]:
         """The inputs that the instance has room for now; the others stay, in order."""
+        order = None if running.past is None else _order(hot.pending)
+        if order is not None:
+            hot.pending = [each for each in hot.pending if each is not order]
+            return [order]
         if running.next_seq == 0:
             hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
             if not any(isinstance(each.event, ExecutionStarted) for each in hot.pending):
@@ -561,6 +619,15 @@ class Owner:
             self._rest.refusals += [(message_id, reason) for message_id in asked]
             self._abandon(hot)
             return
+        if instance.status.ended:
+            # It stays as it is: only what was to become of it is refused.
+            for each in inputs:
+                sealing.refuse(self._rest, each, reason, now)
+            hot.running = None
+            self._ready.pop(hot.id, None)
+            self._wanted[hot.id] = None
+            self._rest_first = not self._rest.empty
+            return
         hot.pending = inputs + hot.pending
         self._park(hot, instance, reason, now)
         hot.parked = False
@@ -612,6 +679,16 @@ class Owner:
         self._rest.requests, self._rest.audit = [], []
         self._rest.messages = [message for message in self._rest.messages if message.id not in set(asked)]
         return asked
+
+
+def _order(inputs: Iterable[Input]) -> Input | None:
+    """The first order to an instance that has ended."""
+    return next((each for each in inputs if isinstance(each.event, REOPENING)), None)
+
+
+def _digest(order: Input, instance: Instance) -> str:
+    """The Program that an order needs."""
+    return order.event.digest if isinstance(order.event, ExecutionRestarted) else instance.digest
 
 
 def _awaited(running: Running) -> set[str]:

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from perdure.engine import clock
-from perdure.engine.codec import split_received
+from perdure.engine.codec import encode_received, split_received
 from perdure.engine.errors import Conflict, OutcomeUnknown, PerdureError, UserError
-from perdure.engine.instance import MAX_ID, Instance
+from perdure.engine.events import REOPENING, Received, kind
+from perdure.engine.instance import MAX_ID, Instance, slot_of
 from perdure.engine.linked import LinkedProgram
+from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditEntry, Message, Request
 from perdure.engine.turn import payload_rows
@@ -103,7 +105,9 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
 
     Returns the earlier request under the same key. Raises ``NotFound``, ``Ended``, ``Conflict``.
     """
-    if ask.instance is None:
+    if isinstance(ask.event, REOPENING):
+        earlier = store.reopen(ask.message, ask.request, ask.audit)
+    elif ask.instance is None:
         earlier = store.send(ask.message, ask.request, ask.audit)
     else:
         *_, payload = payload_rows(ask.instance.id, "input", ask.event.input)
@@ -111,14 +115,14 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
         message = msgspec.structs.replace(ask.message, event=text, values=values)
         earlier = store.start(ask.instance, payload, message, ask.request, ask.audit)
     if earlier is not None:
-        check_repeated(ask, earlier)
+        check_repeated(ask.request, earlier)
     return earlier
 
 
-def check_repeated(ask: Ask, earlier: Request) -> None:
+def check_repeated(request: Request | None, earlier: Request) -> None:
     """Raises ``Conflict`` unless the earlier request was the same one."""
-    if ask.request is not None:
-        check_same(ask.request, earlier)
+    if request is not None:
+        check_same(request, earlier)
 
 
 def check_same(request: Request, earlier: Request) -> None:
@@ -149,3 +153,32 @@ def check_doubtful(ask: Ask, present: Instance | None) -> bool:
         "the connection to the database broke; whether this was done is not known",
         hint="look before you ask again, or give requests an idempotency key",
     )
+
+
+def message_to(instance_id: str, event: Received, message_id: str, execution: str | None = None) -> Message:
+    """Something for an instance, or for one execution of it alone."""
+    return Message(
+        id=message_id,
+        instance=instance_id,
+        slot=slot_of(instance_id),
+        kind=kind(event),
+        event=encode_received(event),
+        execution=execution,
+    )
+
+
+def payload_of(value: Any, what: str) -> Any:
+    """The value as JSON. Raises ``UserError`` for what is none, or too large."""
+    try:
+        return to_json(value)
+    except BadPayload as error:
+        problem = UserError(f"{what} is not acceptable: {error}")
+        problem.code = "payload"
+        raise problem from None
+
+
+def schema_error(text: str) -> UserError:
+    """The refusal of a value that does not fit its schema."""
+    error = UserError(text)
+    error.code = "schema"
+    return error

@@ -15,6 +15,7 @@ from perdure.engine import keys, outgoing
 from perdure.engine.codec import decode_events, split_events, stored_value
 from perdure.engine.events import (
     PARENTAL,
+    REOPENING,
     RESULTS,
     Asker,
     ContinueAsNew,
@@ -22,6 +23,7 @@ from perdure.engine.events import (
     Event,
     ExecutionCanceled,
     ExecutionCompleted,
+    ExecutionRestarted,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
@@ -69,9 +71,9 @@ class Turn(msgspec.Struct, kw_only=True):
 
     ``found`` is the instance's row before it, ``instance`` after it. ``tasks`` and ``timers`` were made,
     ``tasks_closed`` and ``timers_closed`` are keys that are open no more; so with ``subscriptions``.
-    ``taken`` inputs are in the history, ``refused`` ones went nowhere, with the reason. ``start`` is the
-    next generation's first event, when it was left to a turn of its own, and ``left`` are the inputs that
-    come after it.
+    ``payloads_dropped`` are keys of values that are true no more. ``taken`` inputs are in the history,
+    ``refused`` ones went nowhere, with the reason. ``start`` is the next generation's first event, when it
+    was left to a turn of its own, and ``left`` are the inputs that come after it.
     """
 
     found: Instance
@@ -87,18 +89,24 @@ class Turn(msgspec.Struct, kw_only=True):
     subscriptions: list[SubscriptionRow] = []
     subscriptions_closed: list[tuple[str, int]] = []
     payloads: list[PayloadRow] = []
+    payloads_dropped: list[str] = []
     logs: list[LogLine] = []
     start: ExecutionStarted | None = None
     outgoing: list[Message] = []
 
 
 class Running:
-    """An instance in its owner's memory. ``tasks`` are the keys of its open tasks, ``at`` its last time."""
+    """An instance in its owner's memory, ``at`` its last time.
+
+    ``past`` is the history of one that has ended and is to go on: a turn with that order makes of it what
+    the order says.
+    """
 
     def __init__(self, instance: Instance, program: LinkedProgram) -> None:
         self.instance = instance
         self.program = program
         self.machine = Machine(program, instance.id)
+        self.past: tuple[HistoryRow, ...] | None = None
         self.next_seq = 0
         self.at = 0
         self.size = 0
@@ -118,6 +126,16 @@ class Running:
             texts = {key: text for row in loaded.history for key, text in row.values.items()}
             running.stored = set(texts)
             running.size += sum(map(len, texts.values()))
+        return running
+
+    @classmethod
+    def ended(cls, loaded: Loaded, program: LinkedProgram) -> Running:
+        """One that has ended, for an order to go on with this Program. Nothing is replayed."""
+        running = cls(loaded.instance, program)
+        running.past = loaded.history
+        running.machine.state.ended = True
+        if loaded.history:
+            running.next_seq, running.at = loaded.history[-1].next_seq, loaded.history[-1].at
         return running
 
     @property
@@ -149,6 +167,8 @@ class _Turning:
                 turn.left.append(each)
             elif (problem := self._problem(each)) is not None:
                 turn.refused.append((each, problem))
+            elif isinstance(each.event, REOPENING):
+                self._reopen(each, running.past)
             else:
                 turn.taken.append(each)
                 self._feed(each.event)
@@ -161,6 +181,10 @@ class _Turning:
     def _problem(self, each: Input) -> str | None:
         """Why an input goes nowhere; None if it does not."""
         instance = self.running.instance
+        if isinstance(each.event, REOPENING):
+            if each.execution != instance.execution:
+                return "superseded"
+            return None if instance.status.ended else "it has not ended"
         if instance.status.ended:
             # A next generation of ours that never began is no loss.
             return "superseded" if isinstance(each.event, ExecutionStarted) else "ended"
@@ -305,6 +329,59 @@ class _Turning:
             self.turn.start = start
         else:
             self._feed(start)
+
+    # -- beginning again -------------------------------------------------------------------------
+
+    def _reopen(self, each: Input, past: tuple[HistoryRow, ...] | None) -> None:
+        """An order to an instance that has ended; one that ended in this very turn is read again first."""
+        if past is None:
+            self.turn.left.append(each)
+            return
+        self.running.past = None
+        self.turn.taken.append(each)
+        assert isinstance(each.event, ExecutionRestarted), "there is no other such order"
+        self._restart(each.event, past)
+
+    def _restart(self, event: ExecutionRestarted, past: tuple[HistoryRow, ...]) -> None:
+        """Begin the next generation as a start would, with keys of its own."""
+        running, instance, turn = self.running, self.running.instance, self.turn
+        execution = keys.next_execution(instance.execution)
+        start = ExecutionStarted(
+            execution=execution,
+            name=instance.name,
+            version=event.version,
+            digest=event.digest,
+            generation=instance.generation + 1,
+            key_seed=execution,
+            input=event.input,
+            tags=instance.tags,
+            queue=private_queue(past) or None,
+        )
+        self.first_seq = running.next_seq = running.size = 0
+        running.stored = set()
+        running.machine = Machine(running.program, instance.id)
+        running.instance = msgspec.structs.replace(
+            instance,
+            version=event.version,
+            digest=event.digest,
+            generation=start.generation,
+            **self._begun(execution),
+        )
+        turn.payloads += payload_rows(instance.id, "input", event.input)
+        turn.payloads_dropped += ["error", "output"]
+        self._feed(start)
+
+    def _begun(self, execution: str) -> dict[str, Any]:
+        """What the row of an instance that goes on says in place of how it ended."""
+        return {
+            "status": Status.RUNNING,
+            "execution": execution,
+            "started_at": self.at,
+            "updated_at": self.at,
+            "ended_at": None,
+            "reason": None,
+            "custom_status": None,
+        }
 
     # -- rows ------------------------------------------------------------------------------------
 

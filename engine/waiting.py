@@ -15,9 +15,23 @@ from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
 from perdure.engine.state import EventWait, Fiber, TaskWait, TimerWait
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import TaskRow, Worker
+from perdure.engine.store.rows import Loaded, TaskRow, Worker
 from perdure.engine.tasks import is_private
 from perdure.engine.views import time_text
+
+
+def replayed(
+    store: Store, instance: Instance, programs: Programs
+) -> tuple[Loaded, Machine] | tuple[None, None]:
+    """An instance with its committed history, and the machine as that leaves it; None where it cannot be."""
+    loaded = store.load([instance.id])
+    program = programs.all([instance.digest])[instance.digest]
+    if not loaded or isinstance(program, str):
+        return None, None
+    try:
+        return loaded[0], replay(program, instance.id, loaded[0].history)
+    except NonDeterminismError:
+        return None, None
 
 
 def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[dict[str, Any]]:
@@ -25,16 +39,11 @@ def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[di
 
     Empty for an instance whose history cannot be replayed: its ``reason`` says why.
     """
-    loaded = store.load([instance.id])
-    program = programs.all([instance.digest])[instance.digest]
-    if not loaded or isinstance(program, str):
-        return []
-    try:
-        machine = replay(program, instance.id, loaded[0].history)
-    except NonDeterminismError:
+    loaded, machine = replayed(store, instance, programs)
+    if loaded is None or machine is None:
         return []
     times: dict[int, tuple[int, Event]] = {}
-    for row in loaded[0].history:
+    for row in loaded.history:
         for seq, event in enumerate(decode_events(row.events), row.first_seq):
             times[seq] = (row.at, event)
     unclaimed = {(task.execution, task.seq): task for task in store.waiting_tasks(instance.id)}

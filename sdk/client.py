@@ -224,6 +224,41 @@ class Client:
         """End an instance at once, without cleanup."""
         return self._post(f"/instances/{_quoted(instance_id)}/terminate", {"reason": reason}, request_key)
 
+    def restart(
+        self,
+        instance_id: str,
+        input: Any = ...,
+        *,
+        version: str | None = None,
+        id: str | None = None,
+        new_id: bool = False,
+        terminate: bool = False,
+        reason: str | None = None,
+        request_key: str | None = None,
+    ) -> Document:
+        """Do it all again: the next generation of an instance that has ended, or another instance.
+
+        With the same input, unless one is given.
+        """
+        body = {"version": version, "id": id, "new_id": new_id, "terminate": terminate, "reason": reason}
+        given = {} if input is ... else {"input": input}
+        return self._post(f"/instances/{_quoted(instance_id)}/restart", {**body, **given}, request_key)
+
+    def resolve(
+        self,
+        instance_id: str,
+        step: str,
+        output: Any = None,
+        *,
+        error: Document | None = None,
+        reason: str | None = None,
+        request_key: str | None = None,
+    ) -> Document:
+        """End what a step waits for by hand: with an output, or with an error."""
+        given = {"output": output} if error is None else {"error": error}
+        path = f"/instances/{_quoted(instance_id)}/steps/{_quoted(step)}/resolve"
+        return self._post(path, {**given, "reason": reason}, request_key)
+
     def workers(self) -> list[Document]:
         """The live workers of the hub."""
         return _items(self._send("GET", "/workers"))

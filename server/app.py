@@ -16,7 +16,7 @@ from perdure.engine.worker import Worker
 from perdure.server.api import PREFIX, Api
 from perdure.server.guards import Guard
 from perdure.server.problems import HANDLERS
-from perdure.server.routes import definitions, health, instances, operations
+from perdure.server.routes import acts, definitions, health, instances, operations
 from perdure.server.settings import Settings
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -50,6 +50,8 @@ _ROUTES = [
     _route("/instances/{id}/resume", POST=instances.resume),
     _route("/instances/{id}/cancel", POST=instances.cancel),
     _route("/instances/{id}/terminate", POST=instances.terminate),
+    _route("/instances/{id}/restart", POST=acts.restart),
+    _route("/instances/{id}/steps/{step}/resolve", POST=acts.resolve),
     _route("/dead-letters", GET=operations.list_dead_letters),
     _route("/dead-letters/{number}", GET=operations.show_dead_letter),
     _route("/dead-letters/{number}/retry", POST=operations.retry_dead_letter),

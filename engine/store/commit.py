@@ -57,8 +57,10 @@ class _Rows:
             (row.instance, row.instance.execution, row.before) for row in batch.parkings
         ]
         self.payloads: list[PayloadRow] = []
+        self.payloads_dropped: list[tuple[str, str]] = []
         self.history: list[HistoryRow] = []
         self.forgotten: list[tuple[str, int]] = []
+        self.rewritten: list[tuple[str, int]] = []
         self.consumed: list[tuple[str]] = []
         self.timers: list[TimerRow] = []
         self.timers_closed: list[Key] = []
@@ -76,6 +78,7 @@ class _Rows:
             self.payloads += kept_values(row)
         self.consumed += [(id_,) for id_ in turn.consumed]
         self.payloads += turn.payloads
+        self.payloads_dropped += [(turn.id, key) for key in turn.payloads_dropped]
         self.timers += turn.timers
         self.timers_closed += turn.timers_closed
         self.tasks += turn.tasks
@@ -84,6 +87,8 @@ class _Rows:
         self.subscriptions_closed += turn.subscriptions_closed
         if turn.unsubscribes:
             self.unsubscribed.append(turn.execution)
+        if turn.rewrites and turn.instance is not None:
+            self.rewritten.append((turn.id, turn.instance.generation))
         if turn.forget_before is not None:
             self.forgotten.append((turn.id, turn.forget_before))
         if turn.instance is not None:
@@ -106,7 +111,9 @@ def write(tx: Transaction, batch: Batch) -> None:
     _insert(tx, rows.new)
     _update(tx, rows.changed)
     entities.write(tx, batch.entities)
+    tx.tuples(s.PAYLOAD_DELETE, sorted(rows.payloads_dropped))
     tx.structs(s.PAYLOAD_PUT, sorted(rows.payloads, key=_by_payload))
+    tx.tuples(s.HISTORY_DROP, sorted(rows.rewritten))
     tx.structs(s.HISTORY_INSERT, sorted(rows.history, key=_by_history))
     tx.tuples(s.HISTORY_FORGET, sorted(rows.forgotten))
     tx.tuples(s.PAYLOAD_FORGET, sorted(rows.forgotten))

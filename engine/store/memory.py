@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from perdure.engine import reopening
 from perdure.engine.codec import is_key, keys_in
 from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused, StoreError
 from perdure.engine.instance import SLOTS, Instance
@@ -271,8 +272,12 @@ class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySubscript
             self._insert(self._instances, turn.instance.id, turn.instance)
         elif turn.instance is not None and turn.before is not None:
             self._update(turn.instance, turn.execution, turn.before)
+        for name in turn.payloads_dropped:
+            self._delete(self._payloads, (turn.id, name))
         for payload in turn.payloads:
             self._keep(payload)
+        if turn.rewrites and turn.instance is not None:
+            self._delete(self._history, (turn.id, turn.instance.generation))
         for row in turn.history:
             for value in kept_values(row):
                 self._keep(value)
@@ -639,6 +644,17 @@ class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySubscript
     def forget_request(self, route: str, target: str, key: str) -> None:
         with self._write():
             self._delete(self._requests, (route, target, key))
+
+    def reopen(
+        self, message: Message, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
+        with self._write():
+            if before := self._carried_out(request):
+                return before
+            reopening.check(message, self._instances.get(message.instance))
+            self._receive(message)
+            self._note(audit, self._clock.now())
+            return None
 
     def _carried_out(self, request: Request | None) -> Request | None:
         """The request under this key, if there is one; else the given one is written."""

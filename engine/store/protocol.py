@@ -218,6 +218,15 @@ class Clients(Protocol):
         Raises ``NotFound`` and ``Ended``.
         """
 
+    def reopen(
+        self, message: Message, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
+        """Put an order to go on into the inbox of an instance that has ended; ``start`` says the rest.
+
+        The message's ``execution`` is the one that ended. Raises ``NotFound``, and ``Conflict`` when the
+        instance has not ended or another order was faster.
+        """
+
     def post(self, message: Message, request: Request | None) -> Request | None:
         """Put a message into the inbox of an entity, which is there when it is spoken to.
 

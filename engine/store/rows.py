@@ -320,7 +320,9 @@ class Checkpoint(Row, frozen=True, kw_only=True):
     must be there; ``tasks_closed`` and ``subscriptions_closed`` need not be, and a subscription may be there
     already. ``unsubscribes`` deletes all of the execution. ``forget_before`` deletes earlier generations, and
     the values that only they refer to. ``replaces``: should the id of the row to insert belong to an instance
-    that ended in an earlier transaction, that one is purged first.
+    that ended in an earlier transaction, that one is purged first. Of one that ended and goes on,
+    ``payloads_dropped`` are keys of values that are deleted before ``payloads`` are written, and
+    ``rewrites``: so is the history that this generation has.
     """
 
     id: str
@@ -340,6 +342,8 @@ class Checkpoint(Row, frozen=True, kw_only=True):
     unsubscribes: bool = False
     forget_before: int | None = None
     replaces: bool = False
+    payloads_dropped: tuple[str, ...] = ()
+    rewrites: bool = False
 
 
 class Parking(Row, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
 
+from perdure.engine import reopening
 from perdure.engine.codec import is_key
 from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
@@ -381,6 +382,18 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSubscriptions, ABC):
                 raise NotFound(f"There is no instance {message.instance!r}.")
             if (status := to_instance(row).status).ended:
                 raise Ended(f"The instance {message.instance!r} has ended ({status}).")
+            tx.structs(s.INBOX_INSERT, [message])
+            commit.write_audit(tx, [audit])
+            return None
+
+    def reopen(
+        self, message: Message, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
+        with self._write() as tx:
+            if before := carried_out(tx, request):
+                return before
+            row = tx.row(s.INSTANCE, the_id=message.instance)
+            reopening.check(message, None if row is None else to_instance(row))
             tx.structs(s.INBOX_INSERT, [message])
             commit.write_audit(tx, [audit])
             return None

@@ -126,9 +126,11 @@ PAYLOAD_PUT = _PAYLOAD.on_conflict_do_update(
 PAYLOAD_FORGET = delete(t.payloads).where(
     _is(t.payloads.c.instance), t.payloads.c.generation < bindparam("generation")
 )
+PAYLOAD_DELETE = delete(t.payloads).where(_is(t.payloads.c.instance), _is(t.payloads.c.key))
 HISTORY_FORGET = delete(t.history).where(
     _is(t.history.c.instance), t.history.c.generation < bindparam("generation")
 )
+HISTORY_DROP = delete(t.history).where(_is(t.history.c.instance), _is(t.history.c.generation))
 HISTORY_INSERT = insert(t.history)
 INBOX_DELETE = delete(t.inbox).where(_is(t.inbox.c.id))
 INBOX_INSERT = insert(t.inbox).values(

@@ -34,6 +34,8 @@ COMMANDS = {
     "resume": "Let suspended instances go on.",
     "cancel": "End instances after their cleanup.",
     "terminate": "End instances at once, without cleanup.",
+    "restart": "Do instances that have ended all over again.",
+    "resolve": "End what a step waits for by hand.",
     "dlq": "Look at what could not be delivered; deliver or discard it.",
     "audit": "List what operators did, newest first.",
 }
@@ -44,6 +46,7 @@ ALIASES = {"ls": "list", "get": "show", "lint": "validate", "dead-letters": "dlq
 _MODULES = {
     "list": "listing",
     **dict.fromkeys(("suspend", "resume", "cancel", "terminate"), "lifecycle"),
+    **dict.fromkeys(("restart", "resolve"), "acts"),
 }
 _ATTRIBUTES = {"list": "list_instances"}
 

@@ -107,6 +107,32 @@ class Hub(Protocol):
         self, instance_id: str, /, reason: str | None = None, *, request_key: str | None = None
     ) -> dict[str, Any]: ...
 
+    def restart(
+        self,
+        instance_id: str,
+        /,
+        input: Any = ...,
+        *,
+        version: str | None = None,
+        id: str | None = None,
+        new_id: bool = False,
+        terminate: bool = False,
+        reason: str | None = None,
+        request_key: str | None = None,
+    ) -> dict[str, Any]: ...
+
+    def resolve(
+        self,
+        instance_id: str,
+        step: str,
+        /,
+        output: Any = None,
+        *,
+        error: dict[str, Any] | None = None,
+        reason: str | None = None,
+        request_key: str | None = None,
+    ) -> dict[str, Any]: ...
+
 
 @contextmanager
 def open_store(url: str) -> Generator[Store]:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, Literal
 
 import click
 
-from perdure.cli.connection import note_unserved, open_hub, tell_where
+from perdure.cli.connection import Hub, note_unserved, open_hub, tell_where
 from perdure.cli.console import console
 from perdure.cli.failures import BUG, NO, Stop, exit_code
 from perdure.cli.settings import Command
 from perdure.engine.errors import PerdureError
 
-_DONE = {"suspend": "suspending", "resume": "resuming", "cancel": "canceling", "terminate": "terminating"}
+_DONE = {
+    "suspend": "suspending",
+    "resume": "resuming",
+    "cancel": "canceling",
+    "terminate": "terminating",
+    "restart": "restarting",
+    "resolve": "resolving",
+}
+_PAST = {"terminate": "terminated", "restart": "restarted"}
 _NOTHING = {
     "suspend": "is suspended already",
     "resume": "is not suspended",
@@ -56,16 +65,17 @@ def cancel(ctx: click.Context, instance_ids: tuple[str, ...], reason: str | None
 def terminate(ctx: click.Context, instance_ids: tuple[str, ...], reason: str | None, yes: bool) -> None:
     """End instances at once, without cleanup."""
     if not yes:
-        _ask(ctx, instance_ids)
+        ask_first(ctx, "terminate", instance_ids)
     _change(ctx, "terminate", instance_ids, reason)
 
 
-def _ask(ctx: click.Context, instance_ids: tuple[str, ...]) -> None:
+def ask_first(ctx: click.Context, verb: str, instance_ids: tuple[str, ...]) -> None:
+    """Let somebody at a terminal confirm it. Raises ``Stop`` and ``click.UsageError``."""
     what = instance_ids[0] if len(instance_ids) == 1 else f"{len(instance_ids)} instances"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError(f"to terminate {what} without being asked, give --yes", ctx)
-    if not click.confirm(f"Terminate {what}?", err=True):
-        raise Stop(NO, "declined", "nothing was terminated")
+        raise click.UsageError(f"to {verb} {what} without being asked, give --yes", ctx)
+    if not click.confirm(f"{verb.capitalize()} {what}?", err=True):
+        raise Stop(NO, "declined", f"nothing was {_PAST[verb]}")
 
 
 def _change(
@@ -74,14 +84,24 @@ def _change(
     instance_ids: tuple[str, ...],
     reason: str | None,
 ) -> None:
-    """Apply the verb to all; one that cannot be changed does not keep the others from it."""
+    """Apply the verb to all."""
+    apply_to_all(ctx, verb, instance_ids, lambda hub, each: getattr(hub, verb)(each, reason))
+
+
+def apply_to_all(
+    ctx: click.Context,
+    verb: str,
+    instance_ids: tuple[str, ...],
+    act: Callable[[Hub, str], dict[str, Any]],
+) -> None:
+    """Do it to each; one that cannot be changed does not keep the others from it."""
     out = console(ctx)
     done: list[dict[str, Any]] = []
     failed: list[tuple[str, PerdureError]] = []
     with open_hub(ctx) as hub:
         for each in instance_ids:
             try:
-                done.append({"id": each, "changed": getattr(hub, verb)(each, reason)["changed"]})
+                done.append({"id": each, **act(hub, each)})
             except PerdureError as error:
                 if exit_code(error) == BUG:
                     raise

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from perdure.compiler import compile_workflow
 from perdure.compiler.encode import encode
@@ -23,17 +24,19 @@ from perdure.engine.activities import Context, Registry
 from perdure.engine.client import Client, Deployment
 from perdure.engine.codec import encode_events, encode_received, split_received, whole_events
 from perdure.engine.entity_tasks import EntityTask
-from perdure.engine.errors import FenceLost, OutcomeUnknown, Refused, StoreError
+from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.events import (
     DECIDED,
     Event,
     EventRaised,
     ExecutionCanceled,
+    ExecutionRestarted,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
     Received,
+    StepResolved,
     TaskFailed,
     TaskScheduled,
     kind,
@@ -128,6 +131,7 @@ class Hub:
         self.refusals: list[tuple[str, str]] = []
         """Ids of those that went nowhere, with the reason."""
         self._ids = itertools.count(1)
+        self._lose = False
         self.programs = Programs(self.store.program)
         self.join()
 
@@ -201,11 +205,14 @@ class Hub:
         if wanted:
             found = store.load(wanted)
             suspended = {each.instance.digest for each in found if each.instance.status is Status.SUSPENDED}
-            programs = self.programs.all({each.instance.digest for each in found}, anew=suspended)
+            programs = self.programs.all(owner.digests(found), anew=suspended)
             owner.loaded(wanted, found, programs, now)
         sealed = owner.run_ready(now)
         if sealed is not None:
             try:
+                if self._lose:
+                    self._lose = False
+                    raise Busy
                 store.commit(sealed.batch(self.worker))
             except StoreError as error:
                 self.asked += owner.lost([sealed], refused=isinstance(error, Refused), now=now)
@@ -348,13 +355,45 @@ class Hub:
         """Terminate an instance."""
         self.send(ExecutionTerminated(reason=reason), id=id)
 
-    def _message(self, id: str, event: Received) -> Message:
+    def resolve(self, path: str, result: Any = None, *, error: str | None = None, id: str = "i") -> None:
+        """End the wait at a step by hand."""
+        self.send(StepResolved(path=path, result=result, error=error), id=id)
+
+    def restart(self, *, input: Any = UNSET, program: LinkedProgram | None = None, id: str = "i") -> None:
+        """Order an instance that has ended to begin its next generation."""
+        row = self.instance(id)
+        if program is not None:
+            self.store.pin(program.digest, encode(program.program))
+        version = row.version if program is None else program.program.version
+        digest = row.digest if program is None else program.digest
+        value = msgspec.json.decode(self.store.payloads(id)["input"]) if input is UNSET else input
+        event = ExecutionRestarted(version=version, digest=digest, input=value)
+        self.store.reopen(self._message(id, event, row.execution), None)
+
+    def reopen(self, event: Received, *, id: str = "i") -> str:
+        """Give an instance an order to go on, as a client of this very process does; returns its id."""
+        message = self._message(id, event, self.instance(id).execution)
+        self.owner.send(message, event, None)
+        return message.id
+
+    def lose_next(self) -> None:
+        """Let the next commit fail, with nothing written."""
+        self._lose = True
+
+    def forget(self, *, id: str = "i") -> None:
+        """Purge an instance that has ended."""
+        assert isinstance(self.store, MemoryStore), "looks into the tables"
+        with self.store._write():
+            self.store._remove(self.instance(id))
+
+    def _message(self, id: str, event: Received, execution: str | None = None) -> Message:
         return Message(
             id=f"m{next(self._ids)}",
             instance=id,
             slot=slot_of(id),
             kind=kind(event),
             event=encode_received(event),
+            execution=execution,
         )
 
     def advance(self, seconds: float) -> None:
@@ -433,7 +472,6 @@ class Hub:
         An instance that has ended has nothing open, and no row of work or of messages any more.
         """
         instance = self.instance(id)
-        program = self.programs.get(instance.digest)
         if instance.status.ended:
             assert not self.leftovers(id), self.leftovers(id)
             if instance.status is not Status.TERMINATED:
@@ -441,10 +479,13 @@ class Hub:
                 assert (left.tasks, left.timers, left.questions) == ({}, set(), {})
         if isinstance(self.store, MemoryStore):
             rows = {key for key, row in self.store._subscriptions.items() if row.instance == id}
+            program = self.programs.get(instance.digest)
             open_ = replay(program, id, self.rows(id)).state.subscriptions
             assert rows <= {(instance.execution, number) for number in open_}
         for generation in range(1, instance.generation + 1):
-            check_prefixes(program, id, self.rows(id, generation))
+            first = next(iter(self.events(id, generation)), None)
+            if isinstance(first, ExecutionStarted):
+                check_prefixes(self.programs.get(first.digest), id, self.rows(id, generation))
 
 
 def check_prefixes(program: LinkedProgram, id: str, rows: list[HistoryRow]) -> None:

@@ -10,6 +10,7 @@ from tests.engine.store.conformance_claims import ClaimConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
+from tests.engine.store.conformance_reopening import ReopeningConformance
 from tests.engine.store.conformance_subscriptions import SubscriptionConformance
 from tests.engine.store.factory import Hub, memory_hub
 
@@ -22,6 +23,7 @@ class TestMemoryStore(
     LettersConformance,
     PayloadConformance,
     SubscriptionConformance,
+    ReopeningConformance,
 ):
     """The reference model keeps its own promises."""
 

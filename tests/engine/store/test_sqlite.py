@@ -11,6 +11,7 @@ from tests.engine.store.conformance_claims import ClaimConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
+from tests.engine.store.conformance_reopening import ReopeningConformance
 from tests.engine.store.conformance_subscriptions import SubscriptionConformance
 from tests.engine.store.factory import Hub, sqlite_hub
 
@@ -23,6 +24,7 @@ class TestSqliteStore(
     LettersConformance,
     PayloadConformance,
     SubscriptionConformance,
+    ReopeningConformance,
 ):
     """A file keeps every promise of a store."""
 

@@ -1,0 +1,209 @@
+"""What operators do to instances beside letting them go on or end: a part of ``Client``.
+
+Each act is a message to the owner, so that it cannot race with a completion, and is audited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from perdure.engine import audit, resolve
+from perdure.engine.errors import Conflict, UserError
+from perdure.engine.events import ExecutionRestarted, Received, StepResolved
+from perdure.engine.ids import new_id
+from perdure.engine.instance import Instance
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.programs import Programs
+from perdure.engine.reopening import not_ended
+from perdure.engine.requests import (
+    Ask,
+    check_repeated,
+    keyed_request,
+    message_to,
+    payload_of,
+    schema_error,
+)
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import Definition, Request
+from perdure.engine.waiting import replayed
+
+PATIENCE = 30.0
+"""Seconds that a restart waits for the end of what it has terminated."""
+
+
+class Acts:
+    """Restart and resolve."""
+
+    store: Store
+    actor: str
+    _programs: Programs
+
+    if TYPE_CHECKING:
+
+        def wait(self, instance_id: str, timeout: float | None = None) -> dict[str, Any]: ...
+        def terminate(self, instance_id: str, reason: str | None = None) -> dict[str, Any]: ...
+        def _row(self, instance_id: str) -> Instance: ...
+        def _linked(self, digest: str) -> LinkedProgram: ...
+        def _definition(self, name: str, version: str | None) -> Definition: ...
+        def _new_instance(
+            self, program: LinkedProgram, version: str, id: str | None, tags: Mapping[str, str] | None
+        ) -> Instance: ...
+        def _start_ask(
+            self,
+            instance: Instance,
+            program: LinkedProgram,
+            value: Any,
+            queue: str | None,
+            request: Request | None,
+        ) -> Ask: ...
+        def _carry_out(self, ask: Ask) -> Request | None: ...
+
+    def restart(
+        self,
+        instance_id: str,
+        input: Any = ...,
+        *,
+        version: str | None = None,
+        id: str | None = None,
+        new_id: bool = False,
+        terminate: bool = False,
+        reason: str | None = None,
+        request_key: str | None = None,
+    ) -> dict[str, Any]:
+        """Do it all again: the next generation of an instance that has ended, with its input or another one.
+
+        It runs the same Program, or that of another ``version``. With an ``id``, or a ``new_id`` that is made
+        up, a new instance does it and this one stays as it is. One that has not ended is terminated first if
+        ``terminate`` says so. Raises ``NotFound``, ``Conflict`` for one that has not ended or an id in use,
+        ``UserError`` for an input that does not fit.
+        """
+        body = {"version": version, "id": id, "new_id": new_id, "terminate": terminate, "reason": reason}
+        given = {} if input is ... else {"input": payload_of(input, "the input")}
+        request = keyed_request("restart", instance_id, request_key, {**body, **given})
+        if (earlier := self._earlier(request)) is not None:
+            return {"id": earlier.answer or instance_id, "changed": True}
+        row = self._row(instance_id)
+        digest = row.digest
+        if version is not None:
+            definition = self._definition(row.name, version)
+            version, digest = definition.version, definition.program
+        program = self._linked(digest)
+        value = given["input"] if given else self._input(instance_id)
+        details = {"reason": reason, "version": version, "new_input": bool(given) or None}
+        if new_id or id is not None:
+            other = self._new_instance(program, version or row.version, id, None)
+            ask = self._start_ask(other, program, value, None, request)
+            ask.audit = audit.entry(self.actor, "instance.restart", row.id, as_id=other.id, **details)
+            self._carry_out(ask)
+            return {"id": other.id, "changed": True}
+        problem = program.input_problem(value)
+        if problem is not None:
+            raise schema_error(f"the input of {row.name!r} does not fit its schema: {problem}")
+        row = self._ended(row, reason, terminate=terminate)
+        event = ExecutionRestarted(version=version or row.version, digest=digest, input=value, reason=reason)
+        return self._act(row, event, "instance.restart", request, details)
+
+    def _input(self, instance_id: str) -> Any:
+        """What an instance was started with."""
+        text = self.store.payloads(instance_id).get("input")
+        return None if text is None else msgspec.json.decode(text)
+
+    def _ended(self, row: Instance, reason: str | None, *, terminate: bool) -> Instance:
+        """The row of an instance that has ended. Raises ``Conflict`` for another one."""
+        if not row.status.ended and terminate:
+            self.terminate(row.id, reason)
+            self.wait(row.id, PATIENCE)
+            row = self._row(row.id)
+        if not row.status.ended:
+            raise not_ended(row)
+        return row
+
+    def resolve(
+        self,
+        instance_id: str,
+        step: str,
+        output: Any = None,
+        *,
+        error: dict[str, Any] | None = None,
+        reason: str | None = None,
+        request_key: str | None = None,
+    ) -> dict[str, Any]:
+        """End what a step waits for by hand: with an output, or with an error.
+
+        ``step`` is its name or its path; an error has a ``type``, and may have ``message`` and ``data``.
+        Raises ``NotFound``, ``Ended``, and ``Conflict`` when no such step waits, or several do, or it cannot
+        take what is given.
+        """
+        value = payload_of(output, "the output")
+        fault = None if error is None else _fault(error)
+        body = {"step": step, "output": value, "error": error, "reason": reason}
+        request = keyed_request("resolve", instance_id, request_key, body)
+        if self._earlier(request) is not None:
+            return {"id": instance_id, "changed": True}
+        row = self._row(instance_id)
+        event = StepResolved(path=step, result=value, reason=reason)
+        if fault is not None:
+            event = StepResolved(path=step, reason=reason, **fault)
+        if not row.status.ended:
+            path = self._check_waiting(row, step, event)
+            event = msgspec.structs.replace(event, path=path)
+        details = {"reason": reason, "step": event.path, "error": event.error}
+        return self._act(row, event, "instance.resolve", request, details)
+
+    def _check_waiting(self, row: Instance, step: str, event: StepResolved) -> str:
+        """The path of the wait that is meant. Raises ``Conflict`` and ``UserError``."""
+        _, machine = replayed(self.store, row, self._programs)
+        if machine is None:
+            raise _conflict("not_waiting", f"instance {row.id!r} cannot be replayed now: {row.reason}", None)
+        waits = resolve.waits_open(machine)
+        found = [step] if step in waits else [path for path, name in waits.items() if name == step]
+        if len(found) != 1:
+            what = "more than one thing waits" if found else "nothing waits"
+            paths = ", ".join(found or waits)
+            hint = f"it waits at: {paths}" if paths else "it waits for nothing"
+            raise _conflict("not_waiting", f"instance {row.id!r}: {what} at {step!r}", hint)
+        event = msgspec.structs.replace(event, path=found[0])
+        problem = resolve.problem(machine, event)
+        if problem is not None:
+            raise _conflict("not_waiting", f"instance {row.id!r}: {problem}", None)
+        awaited = resolve.event_awaited(machine, found[0])
+        if awaited is not None and event.error is None and event.result is not None:
+            problem = machine.program.event_problem(awaited, event.result)
+            if problem is not None:
+                raise schema_error(f"the output does not fit the schema of event {awaited!r}: {problem}")
+        return found[0]
+
+    def _earlier(self, request: Request | None) -> Request | None:
+        """The same request, if it was carried out before. Raises ``Conflict`` for another one of its key."""
+        if request is None:
+            return None
+        key = (request.route, request.target, request.key)
+        earlier = self.store.look_up([], [], [key]).requests.get(key)
+        if earlier is not None:
+            check_repeated(request, earlier)
+        return earlier
+
+    def _act(
+        self, row: Instance, event: Received, action: str, request: Request | None, details: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Send an audited order to one execution of an instance."""
+        said = audit.entry(self.actor, action, row.id, **details)
+        self._carry_out(Ask(message_to(row.id, event, new_id(), row.execution), event, request, audit=said))
+        return {"id": row.id, "changed": True}
+
+
+def _fault(error: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an error that an operator gives. Raises ``UserError``."""
+    kind, message = error.get("type"), error.get("message", "")
+    if not (isinstance(kind, str) and kind and isinstance(message, str)):
+        raise UserError("an error has a type and may have a message, both text, and data")
+    return {"error": kind, "message": message, "data": payload_of(error.get("data"), "the error's data")}
+
+
+def _conflict(code: str, text: str, hint: str | None) -> Conflict:
+    error = Conflict(text, hint=hint)
+    error.code = code
+    return error
