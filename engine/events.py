@@ -33,6 +33,26 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
     stored: dict[str, str] | None = None
 
 
+class OpenBound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A scope with time limits that is open at a checkpoint, and when its clocks run out."""
+
+    pc: int
+    attempt: int = 1
+    limit: int | None = None
+    policy: tuple[int, int, int] | None = None
+    timeout_at: int | None = None
+    deadline_at: int | None = None
+
+
+class Resume(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Where a generation goes on after a checkpoint of the same Program, and with what."""
+
+    pc: int
+    frame: dict[str, Json]
+    variables: dict[str, Json]
+    bounds: tuple[OpenBound, ...] = ()
+
+
 # -- received -------------------------------------------------------------------------------------
 
 
@@ -61,7 +81,8 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     ``execution`` names this generation of this instance and nothing else, ever. ``digest`` pins the
     Program. ``key_seed`` is what idempotency keys are made from. ``carried`` are events that the
     generation before did not consume, oldest first; ``canceled`` is a cancellation that it had recorded and
-    not acted on. ``first_started_at`` is when the first generation began, None in that one. ``queue`` is
+    not acted on. ``first_started_at`` is when the first generation began, None in that one; ``resume`` is
+    where this one goes on, None for one that begins at the beginning. ``queue`` is
     the private queue that this instance's tasks go to, if it has one, and ``local`` the digests of
     workflows that are found there before any that is deployed, by name. ``parent`` waits for the
     instance's end, and so do ``others``.
@@ -82,6 +103,7 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     carried: tuple[EventRaised, ...] = ()
     canceled: ExecutionCanceled | None = None
     first_started_at: int | None = None
+    resume: Resume | None = None
 
     @property
     def parent_id(self) -> str | None:
@@ -325,10 +347,14 @@ class CancelSent(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="Can
 
 
 class ContinueAsNew(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ContinueAsNew"):
-    """The generation ends here; the next one starts with this input and ``carried`` events."""
+    """The generation ends here; the next one starts with this input and ``carried`` events.
+
+    At a ``checkpoint`` it has the same input, and goes on where this one stands.
+    """
 
     input: Json = None
     carried: int = 0
+    checkpoint: bool = False
 
 
 class ExecutionCompleted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionCompleted"):

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from perdure.compiler.runtime import EvalError, Timestamp
-from perdure.engine import endings, forks, keys, ops, resolve, sagas, scopes, waits
+from perdure.engine import checkpoints, endings, forks, keys, limits, ops, resolve, sagas, scopes, waits
 from perdure.engine.events import (
     ANSWERS,
     RESULTS,
@@ -82,7 +82,8 @@ class Environment:
 
     def uuid(self, label: str) -> str:
         """The UUID of this label at the step that is being evaluated."""
-        return keys.uuid5(self._machine.started.key_seed, self._machine.current_path(), label)
+        machine = self._machine
+        return keys.uuid5(machine.started.key_seed, sagas.identity(machine, machine.current_path()), label)
 
 
 def workflow_value(instance_id: str, started: ExecutionStarted, at: int) -> dict[str, Any]:
@@ -134,7 +135,14 @@ class Machine:
         self._budget = self._reserve = MAX_INSTRUCTIONS
         if not self.state.ended:
             self._receive(event)
+            limits.watch(self, self._events)
+            self._run()
         return self._decided
+
+    @property
+    def _events(self) -> int:
+        """How many events the history has now."""
+        return self._seq + 1 + len(self._decided)
 
     def expects(self, event: Received) -> bool:
         """Whether an event is not one too many: a second start, or a second answer to a decision."""
@@ -167,7 +175,7 @@ class Machine:
         fire_at = min(self.env.now_us + max(delay, 0), END_OF_TIME)
         purpose = "timeout" if use.purpose in {"event", "workflow"} else use.purpose
         seq = self.decide(TimerCreated(fire_at=fire_at, purpose=purpose, path=path))
-        self.state.timers[seq] = use
+        self.state.timers[seq] = TimerUse(use.fiber, use.purpose, use.depth, fire_at)
         return seq
 
     def cancel_timer(self, seq: int | None) -> None:
@@ -290,6 +298,10 @@ class Machine:
         """Write a line to the log once the turn is committed."""
         self.logs.append(LogLine(level=level, message=message, fields=fields, path=self.current_path()))
 
+    def warn(self, message: str) -> None:
+        """Write a warning of the engine's own to the log."""
+        self.logs.append(LogLine(level="warning", message=message, fields=None, path="do"))
+
     def set_variables(self, values: dict[str, Any]) -> None:
         """Replace the values of some variables."""
         self.state.variables = self.env.vars = {**self.state.variables, **values}
@@ -306,13 +318,15 @@ class Machine:
         self.state.fibers.clear()
         self.cancel_timer(self.state.deadline)
         match completion:
-            case Renewed(input=value, carry=carry):
+            case Renewed(input=value, carry=carry, resume=resume):
+                self.state.resume = resume
                 # What came after the event that ended this generation is for the next one in any case.
                 left = [*(self.state.buffer if carry else ()), *self.state.held]
                 self.state.buffer = [
                     each for each in left if isinstance(each, EventRaised) and not each.correlated
                 ]
-                self.decide(ContinueAsNew(input=value, carried=len(self.state.buffer)))
+                carried, checkpoint = len(self.state.buffer), resume is not None
+                self.decide(ContinueAsNew(input=value, carried=carried, checkpoint=checkpoint))
             case Returned(value=value):
                 self._complete(value, self.program.output_problem(value))
             case Failed(failure=failure):
@@ -338,6 +352,7 @@ class Machine:
                 state.suspended = True
             case ExecutionResumed():
                 state.suspended = False
+                limits.allow_more(self, self._events)
                 while state.held and not state.ended:
                     self._receive(state.held.pop(0))
             case ParentAttached(asker=asker):
@@ -373,7 +388,8 @@ class Machine:
         self.started, env.now_us = event, at
         env.input = self.program.input_value(event.input)
         env.workflow = workflow_value(self.instance_id, event, at)
-        self.set_variables(self.program.program.variables)
+        variables = self.program.program.variables if event.resume is None else event.resume.variables
+        self.set_variables(variables)
 
     def _start(self, event: ExecutionStarted) -> None:
         self.introduce(event, self.env.now_us)
@@ -383,7 +399,10 @@ class Machine:
         state.ages = list(range(state.heard))
         state.others = list(event.others)
         state.first_started_at = event.first_started_at or self.env.now_us
-        self.start_fiber(0, {}, None, 0)
+        if event.resume is None:
+            self.start_fiber(0, {}, None, 0)
+        else:
+            checkpoints.go_on(self, event.resume)
         endings.watch_time(self)
         if event.canceled is not None:
             self._act(event.canceled)

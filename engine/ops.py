@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.compiler import ir
-from perdure.engine import correlation, forks, keys, sagas, scopes, waits
+from perdure.engine import checkpoints, correlation, forks, keys, sagas, scopes, waits
 from perdure.engine.events import (
     CancelSent,
     EventSent,
@@ -403,6 +403,10 @@ def _next_round(machine: Machine, fiber: Fiber, op: Any) -> bool:
     return False
 
 
+def _checkpoint(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    return checkpoints.reached(machine, fiber, op)
+
+
 # -- side by side ------------------------------------------------------------------------------------
 
 
@@ -461,6 +465,7 @@ HANDLERS: dict[type[ir.Op], Callable[[Machine, Fiber, Any], bool]] = {
     ir.CollectItems: _collect_items,
     ir.StartRounds: _start_rounds,
     ir.NextRound: _next_round,
+    ir.Checkpoint: _checkpoint,
     ir.FanOut: _fan_out,
     ir.Parallel: _branches,
     ir.Race: _branches,

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from perdure.engine.correlation import Subscription
-from perdure.engine.events import Asker, EventRaised, Received
+from perdure.engine.events import Asker, EventRaised, Received, Resume
 from perdure.engine.failure import Failure
 
 
@@ -41,10 +41,11 @@ class Returned(_Part):
 
 
 class Renewed(_Part):
-    """By ``continue_as_new``."""
+    """By ``continue_as_new``, or (with a ``resume``) at a checkpoint."""
 
     input: Any
     carry: bool
+    resume: Resume | None = None
 
 
 Completion: TypeAlias = Failed | Left | Returned | Renewed
@@ -225,6 +226,7 @@ class TimerUse(msgspec.Struct, frozen=True):
     fiber: int
     purpose: Literal["wait", "event", "timeout", "deadline", "retry", "workflow"]
     depth: int = 0
+    fire_at: int = 0
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -244,7 +246,9 @@ class State(msgspec.Struct, kw_only=True):
     ``questions`` are open, by the ``seq`` of the decision that asked; ``others`` wait for the end of this
     instance beside its parent. ``undone`` counts how often the step at a path was undone.
     ``ending``: everything is being canceled. ``deadline`` is the timer of the whole workflow, and
-    ``first_started_at`` is what it counts from.
+    ``first_started_at`` is what it counts from. ``resume`` is where the next generation goes on.
+    ``limited``: it is suspended because its history is too long, and why; ``allowed`` is how many events
+    it may have since then, ``warned``: the log has a word about it.
 
     ``ages`` are those of the events in ``buffer``, oldest first: ``heard`` counts all that came.
     """
@@ -272,5 +276,9 @@ class State(msgspec.Struct, kw_only=True):
     ending: Ending | None = None
     deadline: int | None = None
     first_started_at: int = 0
+    resume: Resume | None = None
+    warned: bool = False
+    allowed: int = 0
+    limited: str | None = None
     next_fiber: int = 0
     next_group: int = 0

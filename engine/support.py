@@ -15,14 +15,13 @@ INSTRUCTIONS: dict[type[ir.Op], str] = {
     ir.CallEntity: "call_entity",
     ir.SignalEntity: "signal_entity",
     ir.EnterLock: "lock_entities",
-    ir.Checkpoint: "checkpoint_every",
 }
 """Instructions that the machine cannot run, and what authors call them."""
 
 WITHIN = (ir.LeaveLock,)
 """More of them, which stand in what one of the others opens."""
 
-HEADER = ("concurrency", "limits", "retention")
+HEADER = ("concurrency", "retention")
 """Keys of a header that nothing acts on, beside those that ``_header`` looks into."""
 
 _CALL = ("heartbeat",)

@@ -211,6 +211,7 @@ class _Turning:
             self.turn.tasks_closed.append((running.instance.execution, event.scheduled_seq))
         elif isinstance(event, TimerFired):
             self.turn.timers_closed.append((running.instance.execution, event.scheduled_seq))
+        before = running.machine.state.limited
         decisions = running.machine.step(event, seq, self.at)
         self._record(event, decisions)
         self.turn.logs += running.machine.logs
@@ -224,6 +225,9 @@ class _Turning:
             running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
         elif isinstance(event, ExecutionResumed) and not running.instance.status.ended:
             running.instance = msgspec.structs.replace(running.instance, reason=None)
+        limited = running.machine.state.limited
+        if limited is not None and limited != before:
+            running.instance = msgspec.structs.replace(running.instance, reason=limited)
 
     def _subscribe(self) -> None:
         """Subscriptions are no decisions: the machine makes the same ones when it hears the same again."""
@@ -252,8 +256,8 @@ class _Turning:
                 turn.timers_closed.append((execution, closed))
             case ExecutionCompleted():
                 self._complete(decision)
-            case ContinueAsNew(input=value):
-                self._renew(value)
+            case ContinueAsNew():
+                self._renew(decision)
             case _:
                 said = outgoing.sent(self.running.instance, self.running.machine.started, seq, decision)
                 if said is not None:
@@ -295,7 +299,7 @@ class _Turning:
         askers = ([] if self._parent is None else [self._parent]) + machine.state.others
         self.turn.outgoing += outgoing.ended(instance, askers, output, error, reason)
 
-    def _renew(self, value: Any) -> None:
+    def _renew(self, decision: ContinueAsNew) -> None:
         """Close this generation's row and begin the next one, at once unless it is one too many."""
         running, machine = self.running, self.running.machine
         old = machine.started
@@ -306,11 +310,12 @@ class _Turning:
             execution=execution,
             key_seed=execution,
             generation=old.generation + 1,
-            input=value,
+            input=old.input if decision.checkpoint else decision.input,
             carried=tuple(machine.state.buffer),
             others=tuple(machine.state.others),
             canceled=next((e for e in machine.state.held if isinstance(e, ExecutionCanceled)), None),
             first_started_at=machine.state.first_started_at,
+            resume=machine.state.resume,
         )
         self.generations += 1
         running.instance = self._with_custom_status(running.instance)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from perdure.engine.codec import whole_events
-from perdure.engine.events import Asker, Event, ExecutionCanceled, TimerCreated, kind
+from perdure.engine.events import Asker, Event, ExecutionCanceled, Resume, TimerCreated, kind
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import Definition, HistoryRow, Worker
 
@@ -84,7 +84,7 @@ def _fields(event: Event) -> dict[str, Any]:
     if isinstance(event, TimerCreated):
         fields["fire_at"] = time_text(event.fire_at)
     for name, value in fields.items():
-        if isinstance(value, Asker | ExecutionCanceled):
+        if isinstance(value, Asker | ExecutionCanceled | Resume):
             fields[name] = msgspec.to_builtins(value)
     if "others" in fields:
         fields["others"] = [msgspec.to_builtins(each) for each in fields["others"]]

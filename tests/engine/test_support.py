@@ -36,7 +36,6 @@ def test_every_instruction_is_run_or_refused() -> None:
     ("text", "features"),
     [
         ("concurrency: { key: '${ input }', limit: 1 }\ndo: [ return: 1 ]", ["concurrency"]),
-        ("limits: { history_events: 500 }\ndo: [ return: 1 ]", ["limits"]),
         ("retention: { generations: 1 }\ndo: [ return: 1 ]", ["retention"]),
         ("schedule: [ cron: '0 2 * * *' ]\ndo: [ return: 1 ]", ["schedule"]),
         (CALL % "heartbeat: 1s", ["heartbeat"]),
@@ -44,7 +43,6 @@ def test_every_instruction_is_run_or_refused() -> None:
         (STEP % "lock_entities: [ A@b ], do: [ x: { value: 1 } ]", ["lock_entities"]),
         ("do: [ signal_entity: { entity: A@b, op: c } ]", ["signal_entity"]),
         (STEP % "fan_out: [1], chunk: 500, do: [ x: { value: 1 } ]", ["chunk with a size"]),
-        (STEP % "until: '${ x }', limit: 9, checkpoint_every: 3, do: [x: {call: X}]", ["checkpoint_every"]),
         ("do: [ continue_as_new: { input: 1, version: ^1.2 } ]", ["a version range of continue_as_new"]),
     ],
 )  # fmt: skip
@@ -69,6 +67,8 @@ def test_each_feature_is_named(text: str, features: list[str]) -> None:
         STEP % "saga: [ x: { call: X, compensate: { call: Y } } ]",
         "timeout: 1h\ndo: [ return: 1 ]",
         STEP % "wait_for_event: E, timeout: 1h, correlate: '${ event.a == input.a }'",
+        "limits: { history_events: 500 }\ndo: [ return: 1 ]",
+        STEP % "until: '${ x }', limit: 9, checkpoint_every: 3, do: [x: {call: X}]",
         "do: [ continue_as_new: { input: 1 } ]",
         CALL % "with: '${ secret(\"x\") }'",
         CALL % "queue: q, priority: 0, fairness_key: x, concurrency: { key: x, limit: 1 }",
