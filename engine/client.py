@@ -34,10 +34,11 @@ from perdure.engine.events import (
 )
 from perdure.engine.header import instance_tags
 from perdure.engine.ids import new_id
-from perdure.engine.instance import Instance, Status, id_problem, slot_of
+from perdure.engine.instance import Instance, Status, id_problem, slot_of, status_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.operations import Operations
 from perdure.engine.programs import Programs
+from perdure.engine.purging import Purging
 from perdure.engine.requests import Ask, carry_out
 from perdure.engine.requests import keyed_request as _request
 from perdure.engine.requests import message_to as _message
@@ -71,7 +72,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class Client(Acts, Operations):
+class Client(Acts, Operations, Purging):
     """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""
 
     def __init__(self, store: Store, worker: Worker | None = None) -> None:
@@ -314,7 +315,7 @@ class Client(Acts, Operations):
         """
         limit = _valid_limit(limit)
         query = InstanceQuery(
-            statuses=tuple(_status(each) for each in statuses),
+            statuses=tuple(status_of(each) for each in statuses),
             name=name,
             tags=tuple(sorted((tags or {}).items())),
             after=None if cursor is None else decode_cursor(cursor, tuple[int, str]),
@@ -548,11 +549,3 @@ def _valid_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     for key, value in (tags or {}).items():
         _payload(key + value, "a tag")
     return dict(tags or {})
-
-
-def _status(text: str) -> Status:
-    for status in Status:
-        if status.lower() == text.lower():
-            return status
-    known = ", ".join(status for status in Status)
-    raise UserError(f"there is no status {text!r}", hint=f"one of: {known}")

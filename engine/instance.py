@@ -8,6 +8,8 @@ from zlib import crc32
 
 import msgspec
 
+from perdure.engine.errors import UserError
+
 SLOTS = 256
 """Slots of a hub; the number is written in ``meta`` once and never changes."""
 
@@ -87,3 +89,12 @@ def id_problem(instance_id: str) -> str | None:
     if _BAD_ID.search(instance_id):
         return "an id has no '/', '\\', '#', '?' or control characters and does not begin with '@'"
     return None
+
+
+def status_of(text: str) -> Status:
+    """The status of this name, in any case of letters. Raises ``UserError``."""
+    for status in Status:
+        if status.lower() == text.lower():
+            return status
+    known = ", ".join(status for status in Status)
+    raise UserError(f"there is no status {text!r}", hint=f"one of: {known}")

@@ -597,8 +597,13 @@ class Owner:
             self._wake(hot)
         elif hot.pending:
             self._accepted.update(sealing.write_waiting(hot, sealed.rest, self._requests))
-        calm = len(hot.pending) < MAX_PENDING // 2
-        if hot.held and not hot.released and calm and not sealed.rest.unholds(hot.id):
+        if not hot.held or hot.released or sealed.rest.unholds(hot.id):
+            return
+        if running.instance.status.ended:
+            # They come back to become dead letters, unless a purge is faster: nobody waits for them.
+            sealed.rest.unhold.append((hot.id, hot.held))
+            hot.held = 0
+        elif len(hot.pending) < MAX_PENDING // 2:
             sealed.rest.unhold.append((hot.id, min(hot.held, MAX_PENDING // 2)))
 
     def _after_parked(self, hot: Hot) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from perdure.engine.codec import whole_events
+from perdure.engine.errors import UserError
 from perdure.engine.events import Asker, Event, ExecutionCanceled, Resume, TimerCreated, kind
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import Definition, HistoryRow, Worker
@@ -27,6 +28,19 @@ def time_text(microseconds: int | None) -> str | None:
         return None
     moment = _EPOCH + timedelta(microseconds=microseconds)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> int:
+    """Microseconds since 1970 UTC of an RFC 3339 time. Raises ``UserError``."""
+    try:
+        moment: datetime | None = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        error = UserError(f"{text!r} is no time", hint="write it like 2030-01-31T12:00:00Z")
+        error.code = "invalid_time"
+        raise error
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def instance_row(instance: Instance) -> dict[str, Any]:

@@ -259,6 +259,49 @@ class Client:
         path = f"/instances/{_quoted(instance_id)}/steps/{_quoted(step)}/resolve"
         return self._post(path, {**given, "reason": reason}, request_key)
 
+    def purge(self, instance_id: str, *, leave_running: bool = False, reason: str | None = None) -> Document:
+        """Delete an instance that has ended, with its descendants.
+
+        Raises ``NotFound``, and ``Conflict`` when it has not ended, or one of its children.
+        """
+        query = {
+            "leave_running": "true" if leave_running else "false",
+            **({} if reason is None else {"reason": reason}),
+        }
+        return self._delete(f"/instances/{_quoted(instance_id)}", query)
+
+    def purge_many(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        ended_from: str | None = None,
+        ended_before: str | None = None,
+        older_than: float | None = None,
+        dry_run: bool = False,
+        reason: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Document:
+        """Delete a slice of the ended instances that match; ``next`` is the cursor of the next one."""
+        texts = {
+            "name": name,
+            "ended_from": ended_from,
+            "ended_before": ended_before,
+            "older_than": None if older_than is None else f"{older_than * 1000:.0f}ms",
+            "reason": reason,
+            "cursor": cursor,
+        }
+        query: dict[str, str | list[str]] = {
+            "status": list(statuses),
+            "tag": [f"{key}:{value}" for key, value in (tags or {}).items()],
+            "dry_run": "true" if dry_run else "false",
+            "limit": str(limit),
+            **{key: text for key, text in texts.items() if text is not None},
+        }
+        return self._delete("/instances", query)
+
     def workers(self) -> list[Document]:
         """The live workers of the hub."""
         return _items(self._send("GET", "/workers"))
@@ -311,6 +354,10 @@ class Client:
         document: Document = self._send("POST", path, headers=headers, body=content).json()
         return document
 
+    def _delete(self, path: str, query: Mapping[str, str | list[str]]) -> Document:
+        document: Document = self._send("DELETE", path, query=query, again=False).json()
+        return document
+
     def _send(
         self,
         method: str,
@@ -320,6 +367,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         waits: float = 0.0,
+        again: bool = True,
     ) -> httpx2.Response:
         request = self._http.build_request(
             method, path, params=query, headers=headers, content=body, timeout=self._timeout + waits
@@ -328,6 +376,8 @@ class Client:
             try:
                 answer = self._http.send(request)
             except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+                if not again:
+                    raise
                 answer = self._http.send(request)
         except httpx2.TransportError as error:
             raise Unreachable(

@@ -16,7 +16,7 @@ from perdure.engine.worker import Worker
 from perdure.server.api import PREFIX, Api
 from perdure.server.guards import Guard
 from perdure.server.problems import HANDLERS
-from perdure.server.routes import acts, definitions, health, instances, operations
+from perdure.server.routes import acts, definitions, health, instances, operations, purging
 from perdure.server.settings import Settings
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -38,8 +38,8 @@ _PROBES = [
 _ROUTES = [
     _route("/definitions", GET=definitions.list_definitions, POST=definitions.deploy),
     _route("/definitions/{reference}", GET=definitions.show),
-    _route("/instances", GET=instances.list_instances, POST=instances.start),
-    _route("/instances/{id}", GET=instances.show),
+    _route("/instances", GET=instances.list_instances, POST=instances.start, DELETE=purging.purge_many),
+    _route("/instances/{id}", GET=instances.show, DELETE=purging.purge),
     _route("/instances/{id}/history", GET=instances.history),
     _route("/instances/{id}/payloads/{key}", GET=instances.payload),
     _route("/instances/{id}/explain", GET=instances.explain),

@@ -291,3 +291,14 @@ def one_of(name: str, value: str, choices: Collection[str]) -> str:
 def invalid_parameter(name: str, reason: str, hint: str | None = None) -> Problem:
     """The refusal of a query parameter's value."""
     return Problem(422, "invalid_parameter", f"The parameter {name!r} {reason}.", hint=hint)
+
+
+def read_tags(query: Query) -> dict[str, str]:
+    """The tags of a filter. Raises ``Problem`` (422)."""
+    tags: dict[str, str] = {}
+    for each in query.all("tag"):
+        key, colon, value = each.partition(":")
+        if not (key and colon) or key in tags:
+            raise invalid_parameter("tag", "is written tag=key:value, once for each key")
+        tags[key] = value
+    return tags

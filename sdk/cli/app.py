@@ -36,12 +36,13 @@ COMMANDS = {
     "terminate": "End instances at once, without cleanup.",
     "restart": "Do instances that have ended all over again.",
     "resolve": "End what a step waits for by hand.",
+    "purge": "Delete instances that have ended, with all that is kept of them.",
     "dlq": "Look at what could not be delivered; deliver or discard it.",
     "audit": "List what operators did, newest first.",
 }
 """Every command with the sentence that ``--help`` shows for it, in order."""
 
-ALIASES = {"ls": "list", "get": "show", "lint": "validate", "dead-letters": "dlq"}
+ALIASES = {"ls": "list", "get": "show", "rm": "purge", "lint": "validate", "dead-letters": "dlq"}
 
 _MODULES = {
     "list": "listing",

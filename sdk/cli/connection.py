@@ -133,6 +133,23 @@ class Hub(Protocol):
         request_key: str | None = None,
     ) -> dict[str, Any]: ...
 
+    def purge(
+        self, instance_id: str, /, *, leave_running: bool = False, reason: str | None = None
+    ) -> dict[str, Any]: ...
+
+    def purge_many(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        name: str | None = None,
+        tags: dict[str, str] | None = None,
+        older_than: float | None = None,
+        dry_run: bool = False,
+        reason: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> dict[str, Any]: ...
+
 
 @contextmanager
 def open_store(url: str) -> Generator[Store]:

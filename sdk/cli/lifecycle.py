@@ -113,11 +113,11 @@ def apply_to_all(
         if done:  # also when nothing changed: an order before this one may not be carried out yet
             note_unserved(hub, out, "it is carried out", [change["id"] for change in done])
     if failed:
-        raise _refused(verb, done, failed)
+        raise refused(verb, done, failed)
     out.answer(done, "")
 
 
-def _refused(verb: str, done: list[dict[str, Any]], failed: list[tuple[str, PerdureError]]) -> Stop:
+def refused(verb: str, done: list[dict[str, Any]], failed: list[tuple[str, PerdureError]]) -> Stop:
     """One line for each that could not be changed; the exit code is the worst one's."""
     first = failed[0][1]
     if len(failed) == 1 and not done:

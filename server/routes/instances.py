@@ -16,10 +16,10 @@ from perdure.server.api import PREFIX, Api, api_of
 from perdure.server.payloads import (
     Query,
     idempotency_key,
-    invalid_parameter,
     path_text,
     read_fields,
     read_json,
+    read_tags,
 )
 
 MAX_LIMIT = 1_000
@@ -70,7 +70,7 @@ async def list_instances(request: Request) -> Response:
         api.client.instances,
         statuses=query.all("status"),
         name=query.text("name"),
-        tags=_tags(query),
+        tags=read_tags(query),
         limit=query.count("limit", LIMIT, 1, MAX_LIMIT),
         cursor=query.text("cursor"),
     )
@@ -185,13 +185,3 @@ async def _until_ended(request: Request, api: Api, instance_id: str, seconds: fl
         return await api.call(api.client.instance, instance_id)
 
     return await api.waits.until_ended(instance_id, seconds, read, request.is_disconnected)
-
-
-def _tags(query: Query) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for each in query.all("tag"):
-        key, colon, value = each.partition(":")
-        if not (key and colon) or key in tags:
-            raise invalid_parameter("tag", "is written tag=key:value, once for each key")
-        tags[key] = value
-    return tags

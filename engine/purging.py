@@ -1,0 +1,113 @@
+"""Purging for clients: what has ended goes for good, by its id or by a filter, a bounded slice at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from perdure.engine import audit
+from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
+from perdure.engine.errors import UserError
+from perdure.engine.instance import ENDED, Status, status_of
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import EndedQuery, Purged
+from perdure.engine.views import parse_time
+
+PURGE = "instance.purge"
+EVERYTHING = "*"
+"""What the audit calls the target of a purge by a filter."""
+
+
+class Purging:
+    """The part of a client that deletes."""
+
+    store: Store
+    actor: str
+
+    def purge(
+        self, instance_id: str, *, leave_running: bool = False, reason: str | None = None
+    ) -> dict[str, Any]:
+        """Delete an instance that has ended, with its descendants; ``rows`` counts those of each table.
+
+        Raises ``NotFound``, and ``Conflict`` when it has not ended, or one of its children; with
+        ``leave_running`` such a child stays and goes on.
+        """
+        left = leave_running or None
+        entry = audit.entry(self.actor, PURGE, instance_id, reason=reason, leave_running=left)
+        return _view(self.store.purge(instance_id, leave_running=leave_running, audit=entry))
+
+    def purge_many(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        ended_from: str | None = None,
+        ended_before: str | None = None,
+        older_than: float | None = None,
+        dry_run: bool = False,
+        reason: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """Delete a slice of the ended instances that match, those first that ended first.
+
+        ``next`` is the cursor of the next slice. Times are RFC 3339, ``older_than`` is in seconds since the
+        end. ``left`` are those that stay because a child of theirs runs. With ``dry_run`` nothing is deleted,
+        and ``instances`` says how many match. Raises ``UserError`` when nothing is said of which ones.
+        """
+        given = (statuses, name, tags, ended_from, ended_before, older_than)
+        names = ("statuses", "name", "tags", "ended_from", "ended_before", "older_than")
+        said = {
+            key: value for key, value in zip(names, given, strict=True) if value not in (None, (), [], {})
+        }
+        query = EndedQuery(
+            statuses=_ended_ones(statuses),
+            name=name,
+            tags=tuple(sorted((tags or {}).items())),
+            ended_from=None if ended_from is None else parse_time(ended_from),
+            ended_before=self._before(ended_before, older_than),
+            after=None if cursor is None else decode_cursor(cursor, tuple[int, str]),
+            limit=valid_limit(limit),
+        )
+        if not said:
+            raise _no_filter()
+        if dry_run:
+            return {**_view(Purged(rows={})), "instances": self.store.count_ended(query)}
+        entry = audit.entry(self.actor, PURGE, EVERYTHING, reason=reason, filter=said)
+        return _view(self.store.purge_ended(query, entry))
+
+    def _before(self, ended_before: str | None, older_than: float | None) -> int | None:
+        before = None if ended_before is None else parse_time(ended_before)
+        if older_than is None:
+            return before
+        age = self.store.time() - round(older_than * 1_000_000)
+        return age if before is None else min(age, before)
+
+
+def _ended_ones(statuses: Sequence[str]) -> tuple[Status, ...]:
+    found = tuple(map(status_of, statuses))
+    for status in found:
+        if status not in ENDED:
+            raise UserError(
+                f"an instance that is {status} is not purged", hint=f"one of: {', '.join(sorted(ENDED))}"
+            )
+    return found
+
+
+def _no_filter() -> UserError:
+    error = UserError(
+        "nothing says which instances are to be purged",
+        hint="give a status, a name, a tag or a time of their end",
+    )
+    error.code = "no_filter"
+    return error
+
+
+def _view(done: Purged) -> dict[str, Any]:
+    return {
+        "instances": done.rows.get("instances", 0),
+        "rows": {name: count for name, count in sorted(done.rows.items()) if count},
+        "left": list(done.left),
+        "next": None if done.after is None else encode_cursor(done.after),
+    }
