@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from perdure.engine import audit, resolve
+from perdure.engine.definitions import startable
 from perdure.engine.errors import Conflict, UserError
 from perdure.engine.events import ExecutionRestarted, Received, StepResolved
 from perdure.engine.ids import new_id
@@ -88,7 +89,7 @@ class Acts:
         row = self._row(instance_id)
         digest = row.digest
         if version is not None:
-            definition = self._definition(row.name, version)
+            definition = startable(self._definition(row.name, version))
             version, digest = definition.version, definition.program
         program = self._linked(digest)
         value = given["input"] if given else self._input(instance_id)

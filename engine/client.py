@@ -22,6 +22,7 @@ from perdure.engine.acts import Acts
 from perdure.engine.codec import is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor
 from perdure.engine.cursors import valid_limit as _valid_limit
+from perdure.engine.definitions import Definitions, refuse_breaking, startable, unknown
 from perdure.engine.errors import Conflict, NotFound, UserError
 from perdure.engine.events import (
     EventRaised,
@@ -72,7 +73,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class Client(Acts, Operations, Purging):
+class Client(Acts, Definitions, Operations, Purging):
     """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""
 
     def __init__(self, store: Store, worker: Worker | None = None) -> None:
@@ -89,22 +90,37 @@ class Client(Acts, Operations, Purging):
 
     # -- definitions ------------------------------------------------------------------------------
 
-    def deploy(self, entries: Sequence[Deployment], *, dry_run: bool = False) -> list[dict[str, Any]]:
+    def deploy(
+        self,
+        entries: Sequence[Deployment],
+        *,
+        dry_run: bool = False,
+        activate: bool = True,
+        allow_breaking: bool = False,
+    ) -> list[dict[str, Any]]:
         """Store definitions and make them the active versions; what is there already is left alone.
 
-        Raises ``Conflict`` when a version has other content; nothing is stored then.
+        Raises ``Conflict`` when a version has other content, ``BreakingChange`` when one breaks what the
+        active version promises and neither its number nor ``allow_breaking`` says so; nothing is stored then.
         """
         now = self.store.time()
         rows = [(_definition_row(each, now), encode.encode(each.program)) for each in entries]
-        if dry_run:
-            keys = [(each.name, each.version) for each in entries]
-            known = self.store.look_up([], keys, []).definitions
-            found = [known.get((each.name, each.version)) for each in entries]
-        else:
-            found = self.store.deploy(rows)
-        for each, present in zip(entries, found, strict=True):
-            if present is not None and present.digest != each.digest:
-                raise _changed(each)
+        keys = [key for each in entries for key in ((each.name, each.version), (each.name, None))]
+        known = self.store.look_up([], keys, []).definitions
+        found = [known.get((each.name, each.version)) for each in entries]
+        _check_unchanged(entries, found)
+        broken = self._breaks([(each.name, each.version, each.program) for each in entries], known)
+        if not allow_breaking:
+            refuse_breaking(broken)
+        if not dry_run:
+            said = [
+                audit.entry(
+                    self.actor, "definition.deploy", f"{each.name}@{each.version}", digest=each.digest
+                )
+                for each in entries
+            ]
+            found = self.store.deploy(rows, activate=activate, audit=said)
+            _check_unchanged(entries, found)
         return [
             {
                 "name": row.name,
@@ -112,7 +128,8 @@ class Client(Acts, Operations, Purging):
                 "digest": row.digest,
                 "program_digest": row.program if present is None else present.program,
                 "outcome": "created" if present is None else "unchanged",
-                "active": True,
+                "active": _is_active(present, activate),
+                "breaks": broken.get((row.name, row.version), ("", []))[1],
             }
             for (row, _), present in zip(rows, found, strict=True)
         ]
@@ -139,8 +156,7 @@ class Client(Acts, Operations, Purging):
     def _definition(self, name: str, version: str | None) -> Definition:
         found = self.store.look_up([], [(name, version)], []).definitions.get((name, version))
         if found is None:
-            shown = name if version is None else f"{name}@{version}"
-            raise NotFound(f"there is no definition {shown!r}", hint="deploy it first: perdure deploy FILE")
+            raise unknown(name, version, others=version is None and bool(self.store.definitions(name)))
         return found
 
     # -- starting ---------------------------------------------------------------------------------
@@ -160,7 +176,7 @@ class Client(Acts, Operations, Purging):
         ``NotFound``, ``Conflict`` for an id in use, ``UserError`` for an input that does not fit.
         """
         name, _, version = workflow.partition("@")
-        definition = self._definition(name, version or None)
+        definition = startable(self._definition(name, version or None))
         program = self._linked(definition.program)
         body = {"workflow": workflow, "input": input, "id": id, "tags": tags}
         request = _request("start", "", request_key, body)
@@ -527,13 +543,22 @@ def _unknown_event(workflow: str, name: str, known: frozenset[str]) -> UserError
     return error
 
 
-def _changed(entry: Deployment) -> Conflict:
-    error = Conflict(
-        f"{entry.name}@{entry.version} is deployed with other content",
-        hint="a deployed version never changes: give the new content a new version",
-    )
-    error.code = "definition_conflict"
-    return error
+def _check_unchanged(entries: Sequence[Deployment], found: Sequence[Definition | None]) -> None:
+    for each, present in zip(entries, found, strict=True):
+        if present is not None and present.digest != each.digest:
+            error = Conflict(
+                f"{each.name}@{each.version} is deployed with other content",
+                hint="a deployed version never changes: give the new content a new version",
+            )
+            error.code = "definition_conflict"
+            raise error
+
+
+def _is_active(present: Definition | None, activate: bool) -> bool:
+    """Whether a version is the active one once it is deployed."""
+    if present is None:
+        return activate
+    return present.active or (activate and not present.retired)
 
 
 def _valid_id(instance_id: str) -> str:

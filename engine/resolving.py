@@ -65,7 +65,7 @@ class _Definitions:
         if version is None:
             found = self._store.look_up([], [(name, None)], []).definitions.get((name, None))
             return f"no workflow {name!r} is deployed" if found is None else (found.version, found.program)
-        rows = {each.version: each.program for each in self._store.definitions(name)}
+        rows = {each.version: each.program for each in self._store.definitions(name) if not each.retired}
         best = newest(rows, version)
         if best is None:
             there = f"there is {', '.join(rows)}" if rows else "none is deployed"

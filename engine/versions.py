@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from perdure.dsl.versions import parse_range, parse_version
@@ -24,9 +25,9 @@ def newest(versions: Iterable[str], wanted: str) -> str | None:
 
 
 def latest(versions: Iterable[str], current: str) -> str | None:
-    """The newest version of the same major number as ``current``; None when none is newer."""
-    found = newest(versions, current.partition(".")[0])
-    present = parse_version(current)
-    if found is None or (present is not None and (parse_version(found) or present) <= present):
-        return None
-    return found
+    """The newest version that is newer than ``current`` and of its major number; None when none is.
+
+    Before 1.0.0 the first number that is not 0 counts as the major one, as in the range ``^``.
+    """
+    found = newest(versions, "^" + re.split("[-+]", current)[0])
+    return None if found is None or parse_version(found) == parse_version(current) else found

@@ -118,6 +118,7 @@ def definition_view(definition: Definition) -> dict[str, Any]:
         "digest": definition.digest,
         "program_digest": definition.program,
         "active": definition.active,
+        "retired": definition.retired,
         "created_at": time_text(definition.created_at),
     }
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from perdure.dsl import Source
+from perdure.engine.definitions import unknown
 from perdure.engine.errors import (
     Busy,
     Conflict,
@@ -84,9 +85,18 @@ class Client:
 
     # definitions
 
-    def deploy_source(self, text: str, filename: str, *, dry_run: bool = False) -> list[Document]:
+    def deploy_source(
+        self,
+        text: str,
+        filename: str,
+        *,
+        dry_run: bool = False,
+        activate: bool = True,
+        allow_breaking: bool = False,
+    ) -> list[Document]:
         """Deploy every workflow of a file, or none. Raises ``InvalidDocument`` with its diagnostics."""
-        query = {"filename": filename, "dry_run": "true" if dry_run else "false"}
+        flags = {"dry_run": dry_run, "activate": activate, "allow_breaking": allow_breaking}
+        query = {"filename": filename} | {name: "true" if flag else "false" for name, flag in flags.items()}
         headers = {"content-type": "application/yaml"}
         try:
             answer = self._send(
@@ -109,8 +119,22 @@ class Client:
         """One version with its source, the active one by default. Raises ``NotFound``."""
         if version is None:
             versions = _items(self._send("GET", f"/definitions/{_quoted(name)}"))
-            version = next(each["version"] for each in versions if each["active"])
+            version = next((each["version"] for each in versions if each["active"]), None)
+            if version is None:
+                raise unknown(name, None, others=True)
         return self._document("GET", f"/definitions/{_quoted(name)}@{_quoted(version)}")
+
+    def activate(self, name: str, version: str) -> Document:
+        """Make a version what a start without a version means. Raises ``NotFound``."""
+        return self._post(f"/definitions/{_quoted(name)}@{_quoted(version)}/activate", {}, None)
+
+    def retire(self, name: str, version: str) -> Document:
+        """Let a version start nothing any more. Raises ``NotFound``."""
+        return self._post(f"/definitions/{_quoted(name)}@{_quoted(version)}/retire", {}, None)
+
+    def compare(self, name: str, old: str, new: str) -> Document:
+        """What differs between two versions, and what the second one breaks of the first."""
+        return self._document("GET", f"/definitions/{_quoted(name)}/diff", {"from": old, "to": new})
 
     # instances
 

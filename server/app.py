@@ -38,6 +38,9 @@ _PROBES = [
 _ROUTES = [
     _route("/definitions", GET=definitions.list_definitions, POST=definitions.deploy),
     _route("/definitions/{reference}", GET=definitions.show),
+    _route("/definitions/{reference}/activate", POST=definitions.activate),
+    _route("/definitions/{reference}/retire", POST=definitions.retire),
+    _route("/definitions/{reference}/diff", GET=definitions.diff),
     _route("/instances", GET=instances.list_instances, POST=instances.start, DELETE=purging.purge_many),
     _route("/instances/{id}", GET=instances.show, DELETE=purging.purge),
     _route("/instances/{id}/history", GET=instances.history),

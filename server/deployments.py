@@ -5,15 +5,33 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from perdure.compiler.build import Built, BuiltEntity, build
+from perdure.compiler.difference import differences
 from perdure.dsl import Diagnostic, Severity, Source, format_diagnostics, load_bytes
 from perdure.dsl.diagnostics import Related, quote
 from perdure.dsl.source import Position, Span
 from perdure.engine.client import Client, Deployment
-from perdure.engine.errors import UserError
+from perdure.engine.compatibility import breaks
+from perdure.engine.errors import Conflict, PerdureError, UserError
 from perdure.engine.support import missing
+
+MAX_CHANGES = 20
+"""Differences that an error's text shows."""
+
+
+class OtherContent(Conflict):
+    """A version is deployed with other content; ``changes`` is what would be other."""
+
+    code = "definition_conflict"
+
+    def __init__(self, message: str, changes: Sequence[str], hint: str | None) -> None:
+        shown = [f"  {each}" for each in changes[:MAX_CHANGES]]
+        more = [f"  and {len(changes) - MAX_CHANGES} more"] if len(changes) > MAX_CHANGES else []
+        super().__init__("\n".join([message + (":" if changes else ""), *shown, *more]), hint=hint)
+        self.changes = list(changes)
 
 
 class InvalidDocument(UserError):
@@ -31,7 +49,15 @@ class InvalidDocument(UserError):
         self.source = source
 
 
-def deploy_source(client: Client, text: str, filename: str, *, dry_run: bool = False) -> list[dict[str, Any]]:
+def deploy_source(
+    client: Client,
+    text: str,
+    filename: str,
+    *,
+    dry_run: bool = False,
+    activate: bool = True,
+    allow_breaking: bool = False,
+) -> list[dict[str, Any]]:
     """Deploy every workflow of a file, or none; ``Client.deploy`` says what comes back.
 
     ``filename`` is what diagnostics call the file. Raises ``InvalidDocument`` for a file with errors, or
@@ -43,7 +69,35 @@ def deploy_source(client: Client, text: str, filename: str, *, dry_run: bool = F
     diagnostics = (*built.diagnostics, *unsupported(built.workflows, built.entities, source))
     if any(each.severity is Severity.ERROR for each in diagnostics):
         raise InvalidDocument(diagnostics, source)
-    return client.deploy([_deployment(each, text) for each in built.workflows], dry_run=dry_run)
+    entries = [_deployment(each, text) for each in built.workflows]
+    try:
+        return client.deploy(entries, dry_run=dry_run, activate=activate, allow_breaking=allow_breaking)
+    except Conflict as error:
+        if error.code == "definition_conflict":
+            raise OtherContent(str(error), _changes(client, entries), error.hint) from None
+        raise
+
+
+def compare(client: Client, name: str, old: str, new: str) -> dict[str, Any]:
+    """What differs between two deployed versions, and what the second one breaks of the first."""
+    programs = [client.program(client.definition(name, each)["program_digest"]) for each in (old, new)]
+    return {
+        "name": name,
+        "from": old,
+        "to": new,
+        "changes": differences(programs[0], programs[1]),
+        "breaks": breaks(programs[0], programs[1]),
+    }
+
+
+def _changes(client: Client, entries: Sequence[Deployment]) -> list[str]:
+    """What is other in the first of the entries that is there with other content."""
+    for each in entries:
+        with suppress(PerdureError):
+            present = client.definition(each.name, each.version)
+            if present["digest"] != each.digest:
+                return differences(client.program(present["program_digest"]), each.program)
+    return []
 
 
 def unsupported(

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
+from perdure.engine.compatibility import BreakingChange
 from perdure.engine.errors import (
     Busy,
     Conflict,
@@ -26,7 +27,7 @@ from perdure.engine.errors import (
     UserError,
 )
 from perdure.server.answers import HEADERS, encode_json
-from perdure.server.deployments import InvalidDocument, diagnostics_document
+from perdure.server.deployments import InvalidDocument, OtherContent, diagnostics_document
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
@@ -100,9 +101,13 @@ def _on_engine_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PerdureError)
     status = status_of(error)
     if status < 500:
-        members = {}
+        members: dict[str, Any] = {}
         if isinstance(error, InvalidDocument):
             members["diagnostics"] = diagnostics_document(error.diagnostics)
+        elif isinstance(error, OtherContent):
+            members["changes"] = error.changes
+        elif isinstance(error, BreakingChange):
+            members["breaks"] = error.breaks
         return problem_response(Problem(status, error.code, str(error), hint=error.hint), **members)
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     headers = {"retry-after": str(RETRY_SECONDS)} if status == 503 else {}

@@ -560,7 +560,13 @@ class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySubscript
 
     # -- clients ----------------------------------------------------------------------------------
 
-    def deploy(self, entries: Sequence[tuple[Definition, str]]) -> list[Definition | None]:
+    def deploy(
+        self,
+        entries: Sequence[tuple[Definition, str]],
+        *,
+        activate: bool = True,
+        audit: Sequence[AuditEntry] = (),
+    ) -> list[Definition | None]:
         with self._write():
             found = [self._definitions.get((each.name, each.version)) for each, _ in entries]
             if any(
@@ -568,13 +574,39 @@ class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySubscript
                 for row, (each, _) in zip(found, entries, strict=True)
             ):
                 return found
+            new = set[str]()
             for row, (each, program) in zip(found, entries, strict=True):
                 if row is None:
-                    self._insert(self._definitions, (each.name, each.version), each)
+                    self._insert(self._definitions, (each.name, each.version), _replace(each, active=False))
                     self._put(self._programs, each.program, self._programs.get(each.program, program))
-                for other in [one for one in self._definitions.values() if one.name == each.name]:
-                    active = other.version == each.version
-                    self._put(self._definitions, (other.name, other.version), _replace(other, active=active))
+                    new.add(f"{each.name}@{each.version}")
+                if activate and not (row is not None and row.retired):
+                    self._activate(each.name, each.version)
+            for entry in audit:
+                if entry.target in new:
+                    self._note(entry, self._clock.now())
+            return found
+
+    def _activate(self, name: str, version: str) -> None:
+        for other in [one for one in self._definitions.values() if one.name == name]:
+            active = other.version == version
+            self._put(self._definitions, (name, other.version), _replace(other, active=active))
+
+    def activate(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
+        with self._write():
+            found = self._definitions.get((name, version))
+            if found is not None and (found.retired or not found.active):
+                self._put(self._definitions, (name, version), _replace(found, retired=False))
+                self._activate(name, version)
+                self._note(audit, self._clock.now())
+            return found
+
+    def retire(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
+        with self._write():
+            found = self._definitions.get((name, version))
+            if found is not None and not found.retired:
+                self._put(self._definitions, (name, version), _replace(found, retired=True, active=False))
+                self._note(audit, self._clock.now())
             return found
 
     def pin(self, digest: str, program: str) -> None:

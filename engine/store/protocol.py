@@ -175,12 +175,29 @@ class Tasks(Protocol):
 class Clients(Protocol):
     """What a client beside the owner needs: it writes messages and reads committed rows."""
 
-    def deploy(self, entries: Sequence[tuple[Definition, str]]) -> list[Definition | None]:
-        """Store definitions with their Programs and make them the active versions: all of them, or none.
+    def deploy(
+        self,
+        entries: Sequence[tuple[Definition, str]],
+        *,
+        activate: bool = True,
+        audit: Sequence[AuditEntry] = (),
+    ) -> list[Definition | None]:
+        """Store definitions with their Programs, and make them the active versions: all of them, or none.
 
         For each one None if it is new, else the row that was there under its name and version. When one
-        of these has another digest, nothing is stored at all.
+        of these has another digest, nothing is stored at all. What is retired stays so. Without
+        ``activate`` the active versions stay what they are. The entries of the audit whose targets are
+        ``NAME@VERSION`` of new ones are written.
         """
+
+    def activate(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
+        """Make a version the active one, retired or not; returns its row as it was, None without one.
+
+        The audit is written if that changes something.
+        """
+
+    def retire(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
+        """Let a version start nothing any more, nor be the active one; ``activate`` says the rest."""
 
     def pin(self, digest: str, program: str) -> None:
         """Store a Program under its digest, without a definition. Twice is once."""

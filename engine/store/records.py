@@ -91,7 +91,7 @@ def from_tags(instances: Iterable[Instance]) -> list[dict[str, str]]:
 def to_definition(row: Tuple) -> Definition:
     """A definition from all columns of its table."""
     values = dict(zip(_raw_definition, row, strict=True))
-    return Definition(**{**values, "active": bool(values["active"])})
+    return Definition(**{**values, "active": bool(values["active"]), "retired": bool(values["retired"])})
 
 
 def to_worker(row: Tuple) -> Worker:

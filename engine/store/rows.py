@@ -241,7 +241,7 @@ class EntityQuery(Row, frozen=True, kw_only=True):
 class Definition(Row, frozen=True, kw_only=True):
     """A deployed workflow or entity. ``digest`` is the document's, ``program`` the Program's.
 
-    ``active`` marks the version that a start without a version means.
+    ``active`` marks the version that a start without a version means. A ``retired`` version starts nothing.
     """
 
     name: str
@@ -252,6 +252,7 @@ class Definition(Row, frozen=True, kw_only=True):
     created_at: int
     active: bool = True
     kind: str = "workflow"
+    retired: bool = False
 
 
 class Worker(Row, frozen=True, kw_only=True):

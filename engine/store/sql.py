@@ -314,7 +314,13 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSubscriptions, ABC):
 
     # -- clients ----------------------------------------------------------------------------------
 
-    def deploy(self, entries: Sequence[tuple[Definition, str]]) -> list[Definition | None]:
+    def deploy(
+        self,
+        entries: Sequence[tuple[Definition, str]],
+        *,
+        activate: bool = True,
+        audit: Sequence[AuditEntry] = (),
+    ) -> list[Definition | None]:
         with self._write() as tx:
             found = [_definition(tx, each.name, each.version) for each, _ in entries]
             if any(
@@ -324,9 +330,33 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSubscriptions, ABC):
                 return found
             for row, (each, program) in zip(found, entries, strict=True):
                 if row is None:
-                    tx.structs(s.DEFINITION_INSERT, [each])
+                    tx.structs(s.DEFINITION_INSERT, [msgspec.structs.replace(each, active=False)])
                     tx.run(s.PROGRAM_PUT, digest=each.program, program=program)
-                tx.run(s.DEFINITION_ACTIVATE, the_name=each.name, version=each.version)
+                if activate and not (row is not None and row.retired):
+                    tx.run(s.DEFINITION_ACTIVATE, the_name=each.name, version=each.version)
+            new = {
+                f"{each.name}@{each.version}"
+                for row, (each, _) in zip(found, entries, strict=True)
+                if not row
+            }
+            commit.write_audit(tx, [entry for entry in audit if entry.target in new])
+            return found
+
+    def activate(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
+        with self._write() as tx:
+            found = _definition(tx, name, version)
+            if found is not None and (found.retired or not found.active):
+                tx.run(s.DEFINITION_REVIVE, the_name=name, the_version=version)
+                tx.run(s.DEFINITION_ACTIVATE, the_name=name, version=version)
+                commit.write_audit(tx, [audit])
+            return found
+
+    def retire(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
+        with self._write() as tx:
+            found = _definition(tx, name, version)
+            if found is not None and not found.retired:
+                tx.run(s.DEFINITION_RETIRE, the_name=name, the_version=version)
+                commit.write_audit(tx, [audit])
             return found
 
     def pin(self, digest: str, program: str) -> None:

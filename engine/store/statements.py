@@ -315,6 +315,9 @@ DEFINITION_ACTIVATE = (
     .where(_is(t.definitions.c.name))
     .values(active=(t.definitions.c.version == bindparam("version")))
 )
+_THE_DEFINITION = (_is(t.definitions.c.name), _is(t.definitions.c.version))
+DEFINITION_REVIVE = update(t.definitions).where(*_THE_DEFINITION).values(retired=false())
+DEFINITION_RETIRE = update(t.definitions).where(*_THE_DEFINITION).values(retired=true(), active=false())
 DEFINITIONS = select(t.definitions).order_by(
     t.definitions.c.name, t.definitions.c.created_at.desc(), t.definitions.c.version.desc()
 )

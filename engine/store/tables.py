@@ -81,6 +81,7 @@ definitions = _long(
     _some("active", Flag),
     _some("source"),
     Column("kind", Text(), nullable=False, server_default=text("'workflow'")),
+    Column("retired", Flag, nullable=False, server_default=text("0")),
 )
 
 programs = _long("programs", _key("digest"), _some("program"))

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "Run a workflow file to its end in this process.",
     "serve": "Serve the HTTP API and run workflows and activities.",
     "deploy": "Store workflows, so that they can be started by name.",
+    "definitions": "Look at deployed versions; choose what is started.",
     "start": "Start an instance of a deployed workflow.",
     "list": "List instances, newest first.",
     "show": "Show an instance and what it waits for.",
@@ -42,7 +43,14 @@ COMMANDS = {
 }
 """Every command with the sentence that ``--help`` shows for it, in order."""
 
-ALIASES = {"ls": "list", "get": "show", "rm": "purge", "lint": "validate", "dead-letters": "dlq"}
+ALIASES = {
+    "ls": "list",
+    "get": "show",
+    "rm": "purge",
+    "lint": "validate",
+    "def": "definitions",
+    "dead-letters": "dlq",
+}
 
 _MODULES = {
     "list": "listing",

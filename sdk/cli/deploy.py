@@ -7,19 +7,25 @@ from typing import Any
 
 import click
 
-from perdure.cli.connection import open_store, told_where
+from perdure.cli.connection import open_hub
 from perdure.cli.console import console
 from perdure.cli.settings import Command, settings
 
 
 @click.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and write nothing.")
+@click.option("--no-activate", is_flag=True, help="Leave it to the active version to be started.")
+@click.option("--allow-breaking", is_flag=True, help="Also what breaks callers of the active version.")
 @click.pass_context
-def deploy(ctx: click.Context, paths: tuple[str, ...]) -> None:
+def deploy(
+    ctx: click.Context, paths: tuple[str, ...], dry_run: bool, no_activate: bool, allow_breaking: bool
+) -> None:
     """Store workflows, so that they can be started by name.
 
     A version that is there already with the same content is left alone; with other content it is a conflict.
-    All documents of a file are stored, or none.
+    All documents of a file are stored, or none. A new version that breaks what the active one promises needs
+    a new major number, or --allow-breaking.
     """
     from perdure.cli import sources
 
@@ -28,32 +34,26 @@ def deploy(ctx: click.Context, paths: tuple[str, ...]) -> None:
     for each in checked:
         if not each.workflows and not each.entities:
             raise sources.no_workflow(each.source.name, each.documents, "nothing to deploy")
-    db, server = settings(ctx).target()
-    with told_where(ctx):
-        results = _to_server(server, checked) if server is not None else _to_database(db, checked)
-    lines = [f"{each['name']}@{each['version']} {each['outcome']}" for each in results]
-    console(ctx).answer(results, "\n".join(lines))
+    flags = {"dry_run": dry_run, "activate": not no_activate, "allow_breaking": allow_breaking}
+    with open_hub(ctx) as hub:
+        server = settings(ctx).target()[1]
+        results = [row for each in checked for row in _deploy(hub, server is not None, each.source, flags)]
+    out = console(ctx)
+    for row in results:
+        for broken in row["breaks"]:
+            out.note(f"{row['name']}@{row['version']} breaks: {broken}")
+    out.answer(results, "\n".join(f"{row['name']}@{row['version']} {_outcome(row)}" for row in results))
 
 
-def _to_database(url: str, checked: list[Any]) -> list[dict[str, Any]]:
+def _deploy(hub: Any, remote: bool, source: Any, flags: dict[str, bool]) -> list[dict[str, Any]]:
     from perdure.cli.schema_files import standalone
-    from perdure.engine.client import Client
     from perdure.server.deployments import deploy_source
 
-    with open_store(url) as store:
-        client = Client(store)
-        return [
-            row
-            for each in checked
-            for row in deploy_source(client, standalone(each.source), each.source.name)
-        ]
+    text, name = standalone(source), source.name
+    rows: list[dict[str, Any]]
+    rows = hub.deploy_source(text, name, **flags) if remote else deploy_source(hub, text, name, **flags)
+    return rows
 
 
-def _to_server(url: str, checked: list[Any]) -> list[dict[str, Any]]:
-    from perdure.cli.schema_files import standalone
-    from perdure.client import Client
-
-    with Client(url) as client:
-        return [
-            row for each in checked for row in client.deploy_source(standalone(each.source), each.source.name)
-        ]
+def _outcome(row: dict[str, Any]) -> str:
+    return str(row["outcome"]) + ("" if row["active"] else ", not active")

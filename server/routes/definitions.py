@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from perdure.compiler.disassemble import disassemble
 from perdure.engine.errors import NotFound
 from perdure.server.answers import answer, text_answer
 from perdure.server.api import PREFIX, Api, api_of
-from perdure.server.deployments import decode_source, deploy_source
+from perdure.server.deployments import compare, decode_source, deploy_source
 from perdure.server.payloads import (
     JSON,
     YAML,
@@ -34,13 +35,27 @@ class _File(msgspec.Struct):
     source: str
 
 
+class _Nothing(msgspec.Struct):
+    """A body that says nothing more."""
+
+
 async def deploy(request: Request) -> Response:
     """Deploy every workflow of a file, or none: 201 when one is new, 200 when nothing has changed."""
-    query = Query(request, ("dry_run", "filename"), later=("activate", "check_replay"))
+    query = Query(request, ("dry_run", "filename", "activate", "allow_breaking"), later=("check_replay",))
     dry_run, filename = query.flag("dry_run"), _filename(query)
+    activate = query.choice("activate", ("true", "false"), "true") == "true"
+    allow_breaking = query.flag("allow_breaking")
     api = api_of(request)
     text = await _text(request, filename, api)
-    items = await api.call(deploy_source, api.client, text, filename, dry_run=dry_run)
+    items = await api.call(
+        deploy_source,
+        api.client,
+        text,
+        filename,
+        dry_run=dry_run,
+        activate=activate,
+        allow_breaking=allow_breaking,
+    )
     created = [each for each in items if each["outcome"] == "created"]
     if dry_run or not created:
         return answer({"items": items})
@@ -66,6 +81,36 @@ async def show(request: Request) -> Response:
     if not items:
         raise NotFound(f"There is no definition {name!r}.", hint="GET /definitions lists what is deployed")
     return answer({"items": items, "next": None})
+
+
+async def activate(request: Request) -> Response:
+    """Make a version what a start without a version means."""
+    return await _choose(request, api_of(request).client.activate)
+
+
+async def retire(request: Request) -> Response:
+    """Let a version start nothing any more."""
+    return await _choose(request, api_of(request).client.retire)
+
+
+async def _choose(request: Request, verb: Callable[[str, str], dict[str, Any]]) -> Response:
+    Query(request)
+    api = api_of(request)
+    await read_fields(request, _Nothing, api.settings.body_bytes, optional=True)
+    name, _, version = path_text(request, "reference").partition("@")
+    return answer(await api.call(verb, name, version))
+
+
+async def diff(request: Request) -> Response:
+    """What differs between two versions, and what the second one breaks of the first."""
+    query = Query(request, ("from", "to"))
+    api, versions = api_of(request), []
+    for name in ("from", "to"):
+        version = query.text(name)
+        if not version:
+            raise invalid_parameter(name, "is needed: a version")
+        versions.append(version)
+    return answer(await api.call(compare, api.client, path_text(request, "reference"), *versions))
 
 
 async def _show_version(request: Request, name: str, version: str) -> Response:

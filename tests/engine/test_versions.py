@@ -42,7 +42,16 @@ def test_what_is_no_range_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("current", "found"),
-    [("1.2.0", "1.10.0"), ("1.10.0", None), ("1.11.0", None), ("2.0.0-rc.1", "2.0.0"), ("4.0.0", None)],
+    [
+        ("1.2.0", "1.10.0"),
+        ("1.10.0", None),
+        ("1.11.0", None),
+        ("2.0.0-rc.1", "2.0.0"),
+        ("4.0.0", None),
+        ("0.3.0", "0.3.1"),
+        ("0.2.0", None),
+        ("1.10.0+b", None),
+    ],
 )
 def test_latest_is_newer_and_of_the_same_major(current: str, found: str | None) -> None:
     """Never an older one, though the current one may be gone."""

@@ -165,7 +165,7 @@ def test_a_dry_run_finds_conflicts(http: TestClient) -> None:
     assert refusal(deploy(http, OTHER, dry_run="")) == (409, "definition_conflict")
 
 
-@pytest.mark.parametrize("name", ["activate", "check_replay"])
+@pytest.mark.parametrize("name", ["check_replay"])
 def test_what_is_planned_says_so(http: TestClient, name: str) -> None:
     """A parameter of a later release is 422 and not silently ignored."""
     assert refusal(deploy(http, ECHO, **{name: "false"})) == (422, "unsupported")
@@ -219,3 +219,63 @@ def test_another_content_type_is_refused(http: TestClient) -> None:
 def test_the_filename_is_one_line(http: TestClient) -> None:
     """A file name that would break lines is 422."""
     assert refusal(deploy(http, ECHO, filename="a\nb")) == (422, "invalid_parameter")
+
+
+# versions ---------------------------------------------------------------------------------------
+
+GONE = ECHO.replace("do:", "queries: { a: '${ input }' }\ndo:")
+NEXT = ECHO.replace("version: 1.0.0", "version: %s")
+
+
+def test_what_a_version_breaks_is_refused(http: TestClient) -> None:
+    """It is 409 with the report, unless the number or a parameter allows it."""
+    old = GONE.replace("name: echo", "name: old")
+    new = NEXT.replace("name: echo", "name: old")
+    assert deploy(http, old).status_code == 201
+    answer = deploy(http, new % "1.1.0")
+    assert refusal(answer) == (409, "breaking_change")
+    assert answer.json()["breaks"] == ["query 'a' is removed"]
+    for version, query in (("2.0.0", {}), ("1.1.0", {"allow_breaking": "true"})):
+        items = deploy(http, new % version, activate="false", **query).json()["items"]
+        assert [(each["breaks"], each["active"]) for each in items] == [(["query 'a' is removed"], False)]
+
+
+def test_other_content_is_told(http: TestClient) -> None:
+    """A version that is there with other content is 409 with what is other."""
+    answer = deploy(http, ECHO.replace("${ input }", "${ [input] }"))
+    assert refusal(answer) == (409, "definition_conflict")
+    assert answer.json()["changes"] == [
+        "- do/0: Return value=${ input }",
+        "+ do/0: Return value=${ [input] }",
+    ]
+    assert "  - do/0: Return" in answer.json()["detail"]
+
+
+def test_two_versions_are_compared(http: TestClient) -> None:
+    """In what they mean, with what the second one breaks."""
+    deploy(http, GONE.replace("version: 1.0.0", "version: 0.9.0"))
+    answer = http.get(f"{API}/definitions/echo/diff", params={"from": "0.9.0", "to": "1.0.0"})
+    assert answer.json() == {
+        "name": "echo",
+        "from": "0.9.0",
+        "to": "1.0.0",
+        "changes": ["- query a = ${ input }"],
+        "breaks": ["query 'a' is removed"],
+    }
+    assert refusal(http.get(f"{API}/definitions/echo/diff", params={"from": "1.0.0"})) == (
+        422,
+        "invalid_parameter",
+    )
+    unknown = http.get(f"{API}/definitions/echo/diff", params={"from": "1.0.0", "to": "9"})
+    assert refusal(unknown) == (404, "not_found")
+
+
+def test_a_version_is_chosen_and_retired(http: TestClient) -> None:
+    """200 with whether something changed; a retired version is 409 to start, an unknown one 404."""
+    deploy(http, NEXT % "1.1.0")
+    for verb, changed in (("activate", True), ("activate", False), ("retire", True), ("retire", False)):
+        answer = http.post(f"{API}/definitions/echo@1.0.0/{verb}")
+        assert (answer.status_code, answer.json()["changed"]) == (200, changed)
+    assert refusal(http.post(f"{API}/instances", json={"workflow": "echo@1.0.0"})) == (409, "retired")
+    assert refusal(http.post(f"{API}/instances", json={"workflow": "echo"})) == (404, "not_found")
+    assert refusal(http.post(f"{API}/definitions/echo@9/retire")) == (404, "not_found")

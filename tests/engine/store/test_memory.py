@@ -7,6 +7,7 @@ import pytest
 from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_audit import AuditConformance
 from tests.engine.store.conformance_claims import ClaimConformance
+from tests.engine.store.conformance_definitions import DefinitionConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
@@ -24,6 +25,7 @@ class TestMemoryStore(
     PayloadConformance,
     SubscriptionConformance,
     ReopeningConformance,
+    DefinitionConformance,
 ):
     """The reference model keeps its own promises."""
 

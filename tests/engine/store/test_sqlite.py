@@ -8,6 +8,7 @@ import pytest
 from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_audit import AuditConformance
 from tests.engine.store.conformance_claims import ClaimConformance
+from tests.engine.store.conformance_definitions import DefinitionConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
@@ -25,6 +26,7 @@ class TestSqliteStore(
     PayloadConformance,
     SubscriptionConformance,
     ReopeningConformance,
+    DefinitionConformance,
 ):
     """A file keeps every promise of a store."""
 

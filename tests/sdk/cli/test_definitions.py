@@ -1,0 +1,82 @@
+"""``perdure definitions`` and what ``perdure deploy`` says of versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.sdk.cli.program import call, perdure, serving
+
+OLD = """\
+dsl: perdure/1
+name: order
+version: 1.0.0
+queries: { left: "${ input }" }
+do:
+  - return: ${ input }
+"""
+NEW = OLD.replace("1.0.0", "1.1.0").replace('queries: { left: "${ input }" }\n', "")
+
+
+@pytest.fixture(autouse=True)
+def deployed(here: Path) -> None:
+    """The first version is deployed in the working directory's database."""
+    (here / "old.perdure.yaml").write_text(OLD)
+    (here / "new.perdure.yaml").write_text(NEW)
+    assert perdure("deploy", "old.perdure.yaml").code == 0
+
+
+def test_a_break_is_refused_and_can_be_allowed() -> None:
+    """Exit code 4 with the report; then a remark, and the version is deployed."""
+    refused = perdure("deploy", "new.perdure.yaml")
+    assert (refused.code, refused.out) == (4, "")
+    assert "order@1.1.0 breaks what 1.0.0 promises" in refused.err
+    assert "query 'left' is removed" in refused.err
+    allowed = perdure("deploy", "new.perdure.yaml", "--allow-breaking", "--no-activate")
+    assert (allowed.code, allowed.out) == (0, "order@1.1.0 created, not active\n")
+    assert "order@1.1.0 breaks: query 'left' is removed" in allowed.err
+
+
+def test_a_dry_run_deploys_nothing() -> None:
+    """It says what would happen."""
+    answer = perdure("deploy", "new.perdure.yaml", "--allow-breaking", "--dry-run")
+    assert answer.out == "order@1.1.0 created\n"
+    assert [each["version"] for each in perdure("definitions", "list", "--json").data] == ["1.0.0"]
+
+
+def test_other_content_is_shown(here: Path) -> None:
+    """What the version would mean instead."""
+    (here / "old.perdure.yaml").write_text(OLD.replace("return: ${ input }", "return: 1"))
+    answer = perdure("deploy", "old.perdure.yaml")
+    assert answer.code == 4
+    assert "- do/0: Return value=${ input }" in answer.err
+    assert "+ do/0: Return value=1" in answer.err
+
+
+def test_versions_are_listed_shown_and_chosen() -> None:
+    """The active one, the retired one, and the source of either."""
+    perdure("deploy", "new.perdure.yaml", "--allow-breaking")
+    assert perdure("definitions", "retire", "order@1.0.0").code == 0
+    assert [line.split()[:3] for line in perdure("definitions", "list").out.splitlines()[1:]] == [
+        ["order", "1.1.0", "active"],
+        ["order", "1.0.0", "retired"],
+    ]
+    assert perdure("definitions", "show", "order@1.0.0").out == OLD
+    assert perdure("start", "order@1.0.0").code == 4
+    assert perdure("def", "activate", "order@1.0.0").code == 0
+    assert perdure("definitions", "show", "order").out == OLD
+    assert perdure("definitions", "activate", "order@3.0.0").code == 4
+    assert perdure("definitions", "retire", "order").code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("remote", [True, False])
+def test_versions_are_compared(here: Path, remote: bool) -> None:
+    """In what they mean; on a database and through a server alike."""
+    with serving(cwd=here) as url:
+        where = ["--server", url] if remote else []
+        assert call("deploy", "new.perdure.yaml", "--allow-breaking", *where, cwd=here).code == 0
+        answer = call("definitions", "diff", "order@1.0.0", "order@1.1.0", *where, cwd=here)
+        assert answer.out == "- query left = ${ input }\nbreaks: query 'left' is removed\n"
+        assert call("definitions", "activate", "order@1.0.0", *where, cwd=here).code == 0
