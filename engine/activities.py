@@ -20,6 +20,7 @@ import msgspec
 
 from perdure.engine.errors import UserError
 from perdure.engine.manifest import manifest_of
+from perdure.engine.payload import BadPayload, to_json
 
 if TYPE_CHECKING:
     from perdure.engine.entity_classes import EntityClass
@@ -62,18 +63,40 @@ class Context:
     """What an activity may know of its call: the parameter ``ctx``.
 
     ``idempotency_key`` is the same for every attempt and delivery of the step. ``attempt`` counts from 1.
+    ``heartbeat_details`` is what an attempt or delivery before this one has reported last, None for nothing.
     """
 
-    def __init__(self, instance_id: str, path: str, idempotency_key: str, attempt: int) -> None:
+    def __init__(
+        self,
+        instance_id: str,
+        path: str,
+        idempotency_key: str,
+        attempt: int,
+        heartbeat_details: Any = None,
+    ) -> None:
         self.instance_id = instance_id
         self.path = path
         self.idempotency_key = idempotency_key
         self.attempt = attempt
+        self.heartbeat_details = heartbeat_details
         self.canceled = False
-        """Whether the step was canceled, lost a race or timed out."""
+        """Whether the step was canceled, lost a race, timed out or was silent for too long."""
+        self.begun = False
+        self.reports = 0
+        self.reported: Any = None
 
-    def heartbeat(self) -> None:
-        """Say that the work goes on. Raises ``ActivityCanceled`` when nobody waits for it any more."""
+    def heartbeat(self, details: Any = None) -> None:
+        """Say that the work goes on, and how far it is: a JSON value for the attempt that may have to go on.
+
+        None leaves what was said before. ``details`` are kept for calls that have a ``heartbeat``. Raises
+        ``ActivityCanceled`` when nobody waits for it any more, and ``TypeError`` for what is no JSON.
+        """
+        if details is not None:
+            try:
+                self.reported = to_json(details)
+            except BadPayload as error:
+                raise TypeError(f"the details of a heartbeat: {error}") from None
+        self.reports += 1
         if self.canceled:
             raise ActivityCanceled("nobody waits for this activity any more")
 

@@ -45,6 +45,7 @@ class Attempt:
     def arguments(self) -> dict[str, Any] | TaskFailed:
         """Keyword arguments for the function, secrets and all, or why there are none."""
         task, value = self.task, self.task.input
+        self.context.begun = True
         try:
             wanted = self._programs(task.digest).secrets_of(task.path)
             if wanted:

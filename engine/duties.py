@@ -29,6 +29,7 @@ from perdure.engine.errors import (
     StoreError,
 )
 from perdure.engine.events import REOPENING, TaskFailed
+from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.hot import Sealed
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status, slot_of
@@ -92,6 +93,10 @@ class Activities(Protocol):
 
     def tend(self, now: float) -> None:
         """Look after what runs; ``now`` in seconds."""
+
+    @property
+    def heartbeats(self) -> Heartbeats:
+        """What those that run have reported."""
 
 
 class Duties:
@@ -173,6 +178,7 @@ class Duties:
             self._news = self._tasks_news = True
         if self.slots:
             self._poll(now, tick)
+        self._write_heartbeats(tick)
         busy = self._take_results()
         busy = self._take_asks(asks) or busy
         if self.slots:
@@ -185,6 +191,7 @@ class Duties:
 
     def last_round(self) -> bool:
         """Everything without which something would have to be done again; returns whether there was any."""
+        self._write_heartbeats(clock.monotonic())
         busy = self._take_results()
         while self.asking:
             # Whoever owns the slots next finds it in the inbox, behind what lies there.
@@ -252,9 +259,11 @@ class Duties:
         for victim in self.store.gone(self.id):
             self.store.take_over(self.id, victim, None)
         self._claims &= self._activities.running
-        if self._claims and not self.slots:
+        if self._claims:
             # Whoever owns the instances deletes the rows of tasks that nobody waits for any more.
             self._activities.cancel(self._claims - self.store.claimed(self.id))
+        if self.slots and self.store.fail_silent(self.id, self._page):
+            self._news = True
         others = [worker for worker in self.store.workers() if worker.id != self.id]
         for victim, lease in self._watch.suspects(others, now, tick):
             self.store.take_over(self.id, victim, lease)
@@ -299,6 +308,15 @@ class Duties:
             return count > 0
         self._admit([self.asking.popleft() for _ in range(count)])
         return True
+
+    def _write_heartbeats(self, tick: float) -> None:
+        """What activities report, before the results of those that have ended."""
+        heartbeats = self._activities.heartbeats
+        beats = heartbeats.due(tick)
+        if beats:
+            held = self.store.beat(self.id, beats)
+            heartbeats.written(beats, tick)
+            self._activities.cancel(key for each in beats if (key := (each.execution, each.seq)) not in held)
 
     def _record(self, finished: Sequence[Finished]) -> None:
         """Results for whoever owns their instances."""
@@ -545,6 +563,7 @@ class Duties:
                 task = work_in(row)
                 if isinstance(task, Task):
                     self.programs.get(task.digest)
+                    task = self._with_details(task)
             except (msgspec.MsgspecError, UnknownProgram) as error:
                 message = f"the task cannot be read here: {error}"
                 failed = TaskFailed(scheduled_seq=row.seq, error="perdure.Payload", message=message)
@@ -555,6 +574,15 @@ class Duties:
             else:
                 tasks.append(task)
         return tasks
+
+    def _with_details(self, task: Task) -> Task:
+        """The task with what an attempt before it has reported, if it reports at all."""
+        if not task.heartbeat:
+            return task
+        details = self.store.heartbeat_details(task.instance, task.execution, task.path)
+        if details is None:
+            return task
+        return msgspec.structs.replace(task, details=msgspec.json.decode(details))
 
     def _is_cleared(self, task: tuple[str, int], since: float, tick: float) -> bool:
         """Whether a suspect has ended and is recorded, or has run so long that it killed nobody."""

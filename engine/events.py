@@ -251,7 +251,8 @@ class TaskScheduled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     ``queue`` names the workers that may run it, empty for all. Of those that wait, a larger ``priority``
     goes first, and different ``fairness_key`` take turns. Of one ``concurrency_key`` at most
-    ``concurrency_limit`` run at once, in the whole hub.
+    ``concurrency_limit`` run at once, in the whole hub. Whoever runs it is heard of every ``heartbeat``
+    microseconds, if it has one.
     """
 
     name: str
@@ -265,6 +266,7 @@ class TaskScheduled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     fairness_key: str = ""
     concurrency_key: str = ""
     concurrency_limit: int = 0
+    heartbeat: int = 0
 
 
 class TaskCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="TaskCanceled"):

@@ -22,6 +22,7 @@ from perdure.engine.entity_classes import Abandoned, EntityClass
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.events import TaskCompleted, TaskFailed
 from perdure.engine.failure import PAYLOAD
+from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.lineup import Lineup
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.tasks import Task, Work
@@ -62,6 +63,7 @@ class Executor:
         self._programs = programs
         self._done = done
         self._concurrency = concurrency
+        self.heartbeats = Heartbeats()
         self._contexts: dict[tuple[str, int], Context] = {}
         self._jobs: Lineup[_Job | _EntityJob] = Lineup()
         self._condition = threading.Condition()
@@ -121,8 +123,9 @@ class Executor:
                 message = f"no activity {task.name!r} is registered here"
                 self._done(task, failed(task, PAYLOAD, message))
                 continue
-            context = Context(task.instance, task.path, task.key, task.attempt)
+            context = Context(task.instance, task.path, task.key, task.attempt, task.details)
             self._contexts[task.id] = context
+            self.heartbeats.begin(task, context)
             (coroutines if activity.is_async else sync).append(_Job(task, activity, context))
         if sync:
             for job in sync:
@@ -315,6 +318,7 @@ class Executor:
         self._finish(task, attempt.completed(result))
 
     def _finish(self, task: Work, answer: Answer) -> None:
+        self.heartbeats.end(task.id, well=isinstance(answer, TaskCompleted))
         self._done(task, answer)
         self._contexts.pop(task.id, None)
 

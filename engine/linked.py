@@ -19,7 +19,7 @@ from perdure.engine.support import missing
 
 _ITEM_KEYS = re.compile(r"\[[^\]]*\]")
 
-_DURATIONS = {"timeout", "deadline", "delay", "max_delay", "duration"}
+_DURATIONS = {"timeout", "deadline", "delay", "max_delay", "duration", "heartbeat"}
 _COUNTS = {"width", "limit", "count", "attempts"}
 _RESULTS = {
     "condition": "bool",

@@ -96,6 +96,9 @@ def _call(machine: Machine, fiber: Fiber, op: Any) -> bool:
         limit = _amount(machine, fiber, op.concurrency.limit)
         if limit < 1:
             return _fail(machine, fiber, EXPRESSION, f"concurrency: a limit of {limit} lets nothing run")
+    heartbeat = 0 if op.heartbeat is None else _amount(machine, fiber, op.heartbeat)
+    if op.heartbeat is not None and heartbeat < 1:
+        return _fail(machine, fiber, EXPRESSION, "heartbeat: nobody can be heard of that often")
     seq = machine.decide(
         TaskScheduled(
             name=op.activity,
@@ -109,6 +112,7 @@ def _call(machine: Machine, fiber: Fiber, op: Any) -> bool:
             fairness_key=_optional(machine, fiber, op.fairness_key) or "",
             concurrency_key=concurrency_key,
             concurrency_limit=limit,
+            heartbeat=heartbeat,
         )
     )
     machine.state.tasks[seq] = fiber.id

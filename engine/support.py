@@ -24,8 +24,6 @@ WITHIN = (ir.LeaveLock,)
 HEADER = ("concurrency", "retention")
 """Keys of a header that nothing acts on, beside those that ``_header`` looks into."""
 
-_CALL = ("heartbeat",)
-
 
 class Missing(NamedTuple):
     """What a Program asks for and this engine does not do: in which step (None: outside all), and where."""
@@ -67,9 +65,6 @@ def _code(program: ir.Program) -> Iterator[Missing]:
 
 def _features(op: ir.Op) -> Iterator[str]:
     match op:
-        case ir.Call():
-            names = (name for name in _CALL if getattr(op, name) not in (None, ()))
-            yield from names
         case ir.FanOut() if isinstance(op.chunk, int):
             yield "chunk with a size"
         case ir.ContinueAsNew() if op.version not in ("latest", "pinned"):

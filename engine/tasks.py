@@ -23,6 +23,7 @@ MAX_PRIORITY = 1_000_000_000
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One attempt of an activity call. ``digest`` is the Program's, for ``output`` of the step.
 
+    ``details`` are those of the last heartbeat of an attempt before, for one that is claimed.
     ``stored`` is the key of an ``input`` that is kept apart: only in a row, never where it is run.
     """
 
@@ -40,6 +41,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     stored: str | None = None
     priority: int = 0
     fairness_key: str = ""
+    heartbeat: int = 0
+    details: Any = None
 
     @property
     def id(self) -> tuple[str, int]:
@@ -68,6 +71,7 @@ def task_of(instance: Instance, execution: str, seq: int, event: TaskScheduled) 
         stored=None if event.stored is None else event.stored["input"],
         priority=event.priority,
         fairness_key=event.fairness_key,
+        heartbeat=event.heartbeat,
     )
 
 
@@ -99,6 +103,7 @@ def row_of(
         fairness_key=event.fairness_key,
         concurrency_key=event.concurrency_key,
         concurrency_limit=event.concurrency_limit,
+        heartbeat=event.heartbeat,
     )
 
 
@@ -114,7 +119,7 @@ def is_private(queue: str) -> bool:
 
 def is_shared(event: TaskScheduled) -> bool:
     """Whether a task needs a row in any case: others have a say in when it runs, or where."""
-    return bool(event.queue or event.concurrency_key)
+    return bool(event.queue or event.concurrency_key or event.heartbeat)
 
 
 def task_in(row: TaskRow) -> Task:

@@ -22,6 +22,7 @@ from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.memory_entities import MemoryEntities
 from perdure.engine.store.memory_grooming import MemoryGrooming
 from perdure.engine.store.memory_letters import MemoryLetters
+from perdure.engine.store.memory_signs import MemorySigns
 from perdure.engine.store.memory_subscriptions import MemorySubscriptions
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.rows import (
@@ -46,6 +47,7 @@ from perdure.engine.store.rows import (
     Worker,
     kept_values,
 )
+from perdure.engine.store.signs import begun
 
 Key = tuple[str, int]
 
@@ -53,7 +55,7 @@ _replace = msgspec.structs.replace
 _MISSING: Any = object()
 
 
-class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySubscriptions):
+class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySigns, MemorySubscriptions):
     """A hub that ends with the process. ``clock`` gives microseconds since 1970 UTC.
 
     Several workers may join one store, as several processes would one database.
@@ -485,7 +487,7 @@ class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySubscript
                 self._bury(task, now)
             chosen = choose(now, limit)
             for task in chosen:
-                taken = _replace(task, worker=worker, deliveries=task.deliveries + 1)
+                taken = _replace(begun(task, now), worker=worker, deliveries=task.deliveries + 1)
                 self._put(self._tasks, (task.execution, task.seq), taken)
                 claimed.append(_replace(taken, values=self._values(task.instance, task.body)))
             for each in [*self._queues.values()]:

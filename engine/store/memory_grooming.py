@@ -38,6 +38,7 @@ class MemoryGrooming(ABC):
     _timers: dict[tuple[str, int], TimerRow]
     _tasks: dict[tuple[str, int], TaskRow]
     _dead_letters: dict[int, DeadLetter]
+    _heartbeats: dict[tuple[str, str, str], str]
     _subscriptions: dict[tuple[str, int], SubscriptionRow]
     _requests: dict[tuple[str, str, str], Request]
     _requests_at: dict[tuple[str, str, str], int]
@@ -160,6 +161,7 @@ class MemoryGrooming(ABC):
             "inbox": self._delete_where(
                 self._inbox, lambda _, row: row[1].instance == id_ and (row[1].held or row[1].due > now)
             ),
+            "heartbeats": self._delete_where(self._heartbeats, lambda key, _: key[0] == id_),
             "dead_letters": self._delete_where(self._dead_letters, lambda _, row: row.instance == id_),
         }
         self._delete_all(self._history, generations)

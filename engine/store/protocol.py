@@ -20,6 +20,7 @@ from perdure.engine.store.rows import (
     AuditEntry,
     AuditQuery,
     Batch,
+    Beat,
     DeadLetter,
     Definition,
     EndedQuery,
@@ -28,6 +29,7 @@ from perdure.engine.store.rows import (
     HistoryRow,
     IfExists,
     InstanceQuery,
+    Key,
     Loaded,
     LookUp,
     Message,
@@ -145,6 +147,21 @@ class Tasks(Protocol):
         ``TaskFailed`` message (error ``perdure.Poison``, not retryable) in the same transaction. Of those
         that were handed out ``poison.SUSPECT`` times already, at most so many ``suspects`` come, behind the
         others.
+        """
+
+    def beat(self, worker: str, beats: Sequence[Beat]) -> frozenset[Key]:
+        """Write signs of life of tasks that this worker has claimed; returns those that it has still.
+
+        Of any other task nothing is written.
+        """
+
+    def heartbeat_details(self, instance: str, execution: str, path: str) -> str | None:
+        """What the attempts of a step have reported last, as JSON text."""
+
+    def fail_silent(self, worker: str, limit: int) -> int:
+        """Fenced, if there is one. Fail claimed tasks that are not heard of in time; returns how many.
+
+        They are deleted, with a ``TaskFailed`` message (error ``perdure.Timeout``) in the same transaction.
         """
 
     def claimed_count(self, concurrency_key: str) -> int:

@@ -36,7 +36,7 @@ def _delete_by(table: Table, column: Column[Any]) -> Any:
 
 BY_INSTANCE = {
     table.name: _delete_by(table, table.c.instance)
-    for table in (t.instance_tags, t.payloads, t.history, t.dead_letters)
+    for table in (t.instance_tags, t.payloads, t.history, t.heartbeats, t.dead_letters)
 }
 """What is deleted by an instance's id."""
 BY_EXECUTION = {

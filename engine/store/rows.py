@@ -21,6 +21,10 @@ first if it has ended."""
 NO_VALUES: Mapping[str, str] = {}
 
 
+Key = tuple[str, int]
+"""Names a task or a timer: its execution, and the ``seq`` of the decision."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The common shape: an immutable record."""
 
@@ -75,7 +79,8 @@ class TaskRow(Row, frozen=True, kw_only=True):
     ``queue`` is empty for the default queue; a private one begins with ``@``, and its worker takes every
     task in it. Of those that wait in a queue a lower ``rank`` (the priority, negated) goes first, and
     different ``fairness_key`` take turns. Of one ``concurrency_key`` (if it has one) at most
-    ``concurrency_limit`` are claimed at a time. ``deliveries`` counts hand-outs, the present one included.
+    ``concurrency_limit`` are claimed at a time. Whoever has claimed one with a ``heartbeat`` (microseconds)
+    is heard of before ``silent_at``. ``deliveries`` counts hand-outs, the present one included.
     """
 
     execution: str
@@ -93,6 +98,22 @@ class TaskRow(Row, frozen=True, kw_only=True):
     fairness_key: str = ""
     concurrency_key: str = ""
     concurrency_limit: int = 0
+    heartbeat: int = 0
+    silent_at: int | None = None
+
+
+class Beat(Row, frozen=True, kw_only=True):
+    """A sign of life of a task that is claimed. ``details`` are JSON text, None for what they were before.
+
+    ``forget``: the step has ended well, so nobody needs its details any more.
+    """
+
+    instance: str
+    execution: str
+    seq: int
+    path: str
+    details: str | None = None
+    forget: bool = False
 
 
 class QueueRow(Row, frozen=True, kw_only=True):

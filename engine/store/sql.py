@@ -57,6 +57,7 @@ from perdure.engine.store.rows import (
     TimerRow,
     Worker,
 )
+from perdure.engine.store.signs import SqlSigns, begun
 from perdure.engine.store.subscriptions import SqlSubscriptions
 from perdure.engine.store.transaction import Transaction
 
@@ -64,7 +65,7 @@ FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 """Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
 
 
-class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSubscriptions, ABC):
+class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSigns, SqlSubscriptions, ABC):
     """A hub in an SQL database."""
 
     # -- what a dialect adds ----------------------------------------------------------------------
@@ -272,7 +273,8 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSubscriptions, ABC):
             self._lock_keys(tx)
             _poison(tx, again(tx, lanes, limit, max_deliveries, NEVER))
             claimed = choose(tx, lanes, limit, after, below, max_deliveries, suspects or 0)
-            tx.tuples(s.TASK_CLAIM, [(worker, task.execution, task.seq) for task in claimed])
+            claimed = [begun(task, tx.now) for task in claimed]
+            tx.tuples(s.TASK_CLAIM, [(worker, task.silent_at, task.execution, task.seq) for task in claimed])
             claimed = values.of_tasks(tx, claimed)
         return [
             msgspec.structs.replace(task, worker=worker, deliveries=task.deliveries + 1) for task in claimed

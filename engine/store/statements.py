@@ -297,8 +297,34 @@ QUEUE_DELETE = delete(t.queues).where(_is(t.queues.c.name))
 TASK_CLAIM = (
     update(t.tasks)
     .where(_is(t.tasks.c.execution), _is(t.tasks.c.seq))
-    .values(worker=bindparam("worker"), deliveries=t.tasks.c.deliveries + literal_column("1"))
+    .values(
+        worker=bindparam("worker"),
+        deliveries=t.tasks.c.deliveries + literal_column("1"),
+        silent_at=bindparam("silent_at"),
+    )
 )
+TASK_BEAT = (
+    update(t.tasks)
+    .where(_is(t.tasks.c.execution), _is(t.tasks.c.seq), _is(t.tasks.c.worker))
+    .values(
+        silent_at=case(
+            (t.tasks.c.heartbeat > literal_column("0"), t.tasks.c.heartbeat + bindparam("now")), else_=null()
+        )
+    )
+)
+TASKS_SILENT = (
+    select(t.tasks)
+    .where(t.tasks.c.worker.is_not(None), t.tasks.c.silent_at <= bindparam("now"))
+    .order_by(t.tasks.c.silent_at, t.tasks.c.execution, t.tasks.c.seq)
+    .limit(bindparam("limit"))
+)
+_HEARTBEAT = upsert(t.heartbeats)
+HEARTBEAT_PUT = _HEARTBEAT.on_conflict_do_update(
+    index_elements=list(t.heartbeats.primary_key), set_={"details": _HEARTBEAT.excluded.details}
+)
+_PLACE = (_is(t.heartbeats.c.instance), _is(t.heartbeats.c.execution), _is(t.heartbeats.c.path))
+HEARTBEAT_DELETE = delete(t.heartbeats).where(*_PLACE)
+HEARTBEAT = select(t.heartbeats.c.details).where(*_PLACE)
 TASK_GIVE_BACK = (
     update(t.tasks)
     .where(_is(t.tasks.c.execution), _is(t.tasks.c.seq), _is(t.tasks.c.worker))

@@ -213,6 +213,8 @@ tasks = _long(
     _added("fairness_key", "''"),
     _added("concurrency_key", "''"),
     _added("concurrency_limit", "0", Long),
+    _added("heartbeat", "0", Long),
+    _maybe("silent_at", Long),
 )
 _WAITING: dict[str, Any] = {
     "sqlite_where": text("worker IS NULL"),
@@ -225,6 +227,9 @@ _TAKEN: dict[str, Any] = {
 _AGAIN: dict[str, Any] = dict.fromkeys(
     ("sqlite_where", "postgresql_where"), text("worker IS NULL AND deliveries >= 2")
 )
+_HEARD: dict[str, Any] = dict.fromkeys(
+    ("sqlite_where", "postgresql_where"), text("worker IS NOT NULL AND silent_at IS NOT NULL")
+)
 _COUNTED: dict[str, Any] = dict.fromkeys(
     ("sqlite_where", "postgresql_where"), text("worker IS NOT NULL AND concurrency_key <> ''")
 )
@@ -235,6 +240,10 @@ Index("tasks_again", *_LANE, tasks.c.rank, *_ORDER, **_AGAIN)
 Index("tasks_by_concurrency", tasks.c.concurrency_key, **_COUNTED)
 Index("tasks_by_instance", tasks.c.instance, **_WAITING)
 Index("tasks_by_worker", tasks.c.worker, **_TAKEN)
+
+Index("tasks_by_silence", tasks.c.silent_at, tasks.c.execution, tasks.c.seq, **_HEARD)
+
+heartbeats = _short("heartbeats", _key("instance"), _key("execution"), _key("path"), _some("details"))
 
 queues = _short("queues", _key("name"), _some("interval", Long), _some("burst", Long), _some("next_at", Long))
 

@@ -37,6 +37,7 @@ from perdure.engine.events import (
     ExecutionTerminated,
     Received,
     StepResolved,
+    TaskCompleted,
     TaskFailed,
     TaskScheduled,
     kind,
@@ -194,6 +195,7 @@ class Hub:
         """One round of the worker; returns whether it did anything."""
         owner, store = self.owner, self.store
         now = store.time()
+        self._write_heartbeats()
         owner.accept(store.inbox(self.slots, 1000 + owner.accepted))
         if owner.timers.horizon < now + 60 * SECOND:
             owner.timers.read(store.timers(self.slots, now + 120 * SECOND, 100_000), now + 120 * SECOND)
@@ -227,8 +229,23 @@ class Hub:
             self.canceled += sealed.canceled
             self._start(sealed.activities)
         rows = [] if self.manual else self.claim()
-        self._start([work_in(row) for row in rows])
+        self._start([self._work(row) for row in rows])
         return sealed is not None or bool(wanted) or bool(rows) or not owner.idle
+
+    def _work(self, row: TaskRow) -> Work:
+        task = work_in(row)
+        if isinstance(task, Task):
+            details = self.store.heartbeat_details(task.instance, task.execution, task.path)
+            if details is not None:
+                task = msgspec.structs.replace(task, details=msgspec.json.decode(details))
+        return task
+
+    def _write_heartbeats(self) -> None:
+        tick = self.clock.now / SECOND
+        beats = self.executor.heartbeats.due(tick)
+        self.store.beat(self.worker, beats)
+        self.executor.heartbeats.written(beats, tick)
+        self.store.fail_silent(self.worker, 100)
 
     def claim(self) -> list[TaskRow]:
         """Take tasks from the table."""
@@ -263,8 +280,11 @@ class Hub:
             self.open.remove(task)
         activity = self.registry.get(task.name)
         assert activity is not None, f"no activity {task.name}"
-        context = Context(task.instance, task.path, task.key, task.attempt)
-        self._done(task, self.executor.perform(task, activity, context))
+        context = Context(task.instance, task.path, task.key, task.attempt, task.details)
+        self.executor.heartbeats.begin(task, context)
+        answer = self.executor.perform(task, activity, context)
+        self.executor.heartbeats.end(task.id, well=isinstance(answer, TaskCompleted))
+        self._done(task, answer)
 
     def _done(self, task: Work, event: Any) -> None:
         self.owner.result(task.instance, task.execution, event)
@@ -405,12 +425,19 @@ class Hub:
             due = [
                 row.due for row in self.store.timers(self.slots, until, 100_000) if row.due > self.clock.now
             ]
+            due += self._silences(until)
             if not due:
                 break
             self.clock.now = min(due)
             self.run()
         self.clock.now = until
         self.run()
+
+    def _silences(self, until: int) -> list[int]:
+        """When tasks that run are called silent; ``MemoryStore`` only."""
+        tasks = self.store._tasks.values() if isinstance(self.store, MemoryStore) else ()
+        times = [task.silent_at for task in tasks if task.worker is not None and task.silent_at is not None]
+        return [time for time in times if self.clock.now < time <= until]
 
     # -- what came of it --------------------------------------------------------------------------
 

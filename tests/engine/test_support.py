@@ -38,7 +38,6 @@ def test_every_instruction_is_run_or_refused() -> None:
         ("concurrency: { key: '${ input }', limit: 1 }\ndo: [ return: 1 ]", ["concurrency"]),
         ("retention: { generations: 1 }\ndo: [ return: 1 ]", ["retention"]),
         ("schedule: [ cron: '0 2 * * *' ]\ndo: [ return: 1 ]", ["schedule"]),
-        (CALL % "heartbeat: 1s", ["heartbeat"]),
         (STEP % "call_entity: A@b, op: c", ["call_entity"]),
         (STEP % "lock_entities: [ A@b ], do: [ x: { value: 1 } ]", ["lock_entities"]),
         ("do: [ signal_entity: { entity: A@b, op: c } ]", ["signal_entity"]),
@@ -71,6 +70,7 @@ def test_each_feature_is_named(text: str, features: list[str]) -> None:
         STEP % "until: '${ x }', limit: 9, checkpoint_every: 3, do: [x: {call: X}]",
         "do: [ continue_as_new: { input: 1 } ]",
         CALL % "with: '${ secret(\"x\") }'",
+        CALL % "heartbeat: 1s",
         CALL % "queue: q, priority: 0, fairness_key: x, concurrency: { key: x, limit: 1 }",
         "do: [ continue_as_new: { input: 1, version: pinned } ]",
     ],
@@ -82,8 +82,9 @@ def test_what_runs_is_not_refused(text: str) -> None:
 
 def test_a_feature_has_the_name_and_the_place_of_its_step() -> None:
     """What is missing is told once a step, with its name, line and column."""
-    needing = program("do:\n  - one: { call: A }\n  - two: { call: A, heartbeat: 1s }\n")
-    assert [tuple(each) for each in missing(needing)] == [("heartbeat", "two", 6, 5)]
+    step = "do: [ x: { value: 1 } ]"
+    needing = program(f"do:\n  - one: {{ call: A }}\n  - two: {{ fan_out: [1], chunk: 500, {step} }}\n")
+    assert [tuple(each) for each in missing(needing)] == [("chunk with a size", "two", 6, 5)]
 
 
 def test_a_key_of_the_header_has_its_place() -> None:

@@ -9,6 +9,7 @@ from perdure.engine.activities import Context, Registry
 from perdure.engine.duties import Duties
 from perdure.engine.errors import FenceLost, OutcomeUnknown, StoreError
 from perdure.engine.executor import Executor
+from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.store.protocol import Store
@@ -73,6 +74,11 @@ class InlineActivities:
         for key in keys:
             if key in self._contexts:
                 self._contexts[key].canceled = True
+
+    @property
+    def heartbeats(self) -> Heartbeats:
+        """Nothing reports here."""
+        return self._executor.heartbeats
 
     def tend(self, now: float) -> None:
         """There are no threads to be tended."""

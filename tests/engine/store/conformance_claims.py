@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from perdure.engine.codec import decode_received
+from perdure.engine.errors import FenceLost
+from perdure.engine.events import TaskFailed
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import QueueRow, TaskRow
+from perdure.engine.store.rows import Beat, QueueRow, TaskRow
 from tests.engine.store.conformance import Fixtures
-from tests.engine.store.factory import SECOND, Hub, batch, first_turn, row, task, turn, worker
+from tests.engine.store.factory import ALL, BEGIN, SECOND, Hub, batch, first_turn, row, task, turn, worker
 
 MANY = 40
 
@@ -27,6 +30,11 @@ def fair(key: str, *seqs: int, **more: Any) -> list[TaskRow]:
 def write(store: Store, *tasks: TaskRow) -> None:
     """Give tasks to the table."""
     store.commit(batch(first_turn(tasks=tasks)))
+
+
+def sign(seq: int, **more: Any) -> Beat:
+    """A sign of life of a task."""
+    return Beat(instance="i1", execution="i1-e1", seq=seq, path="step", **more)
 
 
 def claim(store: Store, limit: int = 9, **more: Any) -> list[int]:
@@ -167,6 +175,63 @@ class ClaimConformance(Fixtures):
         assert hub.connect().queues() == [QueueRow(name="a", interval=8, burst=3), settings]
         store.set_queue("q", None)
         assert [each.name for each in store.queues()] == ["a"]
+
+    # -- heartbeats -------------------------------------------------------------------------------
+
+    def test_a_claim_begins_the_time_of_a_heartbeat(self, store: Store) -> None:
+        """Of tasks that have one."""
+        write(store, task(1, heartbeat=SECOND), task(2))
+        claimed = store.claim("w1", ["mail"], [], 9, 5)
+        assert [one.silent_at for one in claimed] == [BEGIN + SECOND, None]
+
+    def test_who_is_silent_fails(self, hub: Hub, store: Store) -> None:
+        """With a message in the place of the task; whoever reports has time again."""
+        write(store, task(1, heartbeat=SECOND), task(2, heartbeat=SECOND), task(3, heartbeat=SECOND), task(4))
+        assert claim(store, 2) == [1, 2]
+        hub.clock.now += SECOND // 2
+        assert store.beat("w1", [sign(1)]) == {("i1-e1", 1)}
+        hub.clock.now += SECOND // 2
+        assert [store.fail_silent("w1", 9) for _ in range(2)] == [1, 0]
+        assert store.claimed("w1") == {("i1-e1", 1)}
+        assert [one.seq for one in store.waiting_tasks("i1")] == [3, 4]
+        (message,) = store.inbox(ALL, 9)
+        assert (message.id, message.execution) == ("i1-e1/2/result", "i1-e1")
+        failed = decode_received(message.event)
+        assert isinstance(failed, TaskFailed)
+        assert (failed.scheduled_seq, failed.error, failed.retryable) == (2, "perdure.Timeout", True)
+
+    def test_failing_the_silent_is_fenced(self, hub: Hub, store: Store) -> None:
+        """A stalled owner does not do it."""
+        write(store, task(1, heartbeat=SECOND))
+        claim(store)
+        hub.clock.now += SECOND
+        store.rejoin(["w1"], worker("w2"), 10 * SECOND)
+        with pytest.raises(FenceLost):
+            store.fail_silent("w1", 9)
+        assert store.fail_silent("w2", 9) == 1
+
+    def test_only_who_holds_a_task_reports(self, store: Store) -> None:
+        """Neither its time nor its details are written for anybody else."""
+        write(store, task(1, heartbeat=SECOND), task(2, heartbeat=SECOND))
+        assert claim(store, 1) == [1]
+        signs = [sign(1, details="1"), sign(2, details="2"), sign(3, details="3")]
+        assert store.beat("w2", signs) == frozenset()
+        assert store.heartbeat_details("i1", "i1-e1", "step") is None
+        assert store.beat("w1", signs) == {("i1-e1", 1)}
+        assert store.heartbeat_details("i1", "i1-e1", "step") == "1"
+
+    def test_details_stay_until_they_are_replaced_or_forgotten(self, store: Store) -> None:
+        """For whoever gets the step next; those of other steps and executions are others."""
+        write(store, task(1, heartbeat=SECOND))
+        claim(store)
+        store.beat("w1", [sign(1, details="1")])
+        store.beat("w1", [sign(1)])
+        assert store.heartbeat_details("i1", "i1-e1", "step") == "1"
+        assert store.heartbeat_details("i1", "i1-e2", "step") is None
+        store.beat("w1", [sign(1, details="2")])
+        assert store.heartbeat_details("i1", "i1-e1", "step") == "2"
+        store.beat("w1", [sign(1, forget=True)])
+        assert store.heartbeat_details("i1", "i1-e1", "step") is None
 
     @pytest.mark.parametrize("limit", [1, 3, 100])
     def test_all_work_is_done_in_the_end(self, store: Store, limit: int) -> None:

@@ -215,6 +215,7 @@ class Purging(_Fixtures):
                 "tasks": 1,
                 "subscriptions": 1,
                 "inbox": 2,
+                "heartbeats": 0,
                 "dead_letters": 1,
             }
         )

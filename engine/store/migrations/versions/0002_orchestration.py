@@ -114,7 +114,10 @@ def _flow() -> None:
     _added("tasks", "fairness_key", "''", sa.Text())
     _added("tasks", "concurrency_key", "''", sa.Text())
     _added("tasks", "concurrency_limit", "0", Long)
+    _added("tasks", "heartbeat", "0", Long)
+    op.add_column("tasks", sa.Column("silent_at", Long, nullable=True))
     waiting: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NULL"))
+    heard: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NOT NULL AND silent_at IS NOT NULL"))
     again: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NULL AND deliveries >= 2"))
     counted: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NOT NULL AND concurrency_key <> ''"))
     keys, age = ["rank", "fairness_key", "concurrency_key"], ["due", "execution", "seq"]
@@ -122,6 +125,17 @@ def _flow() -> None:
     op.create_index("tasks_ready", "tasks", ["queue", "name", *keys, *age], **waiting)
     op.create_index("tasks_again", "tasks", ["queue", "name", "rank", *age], **again)
     op.create_index("tasks_by_concurrency", "tasks", ["concurrency_key"], **counted)
+    op.create_index("tasks_by_silence", "tasks", ["silent_at", "execution", "seq"], **heard)
+    op.create_table(
+        "heartbeats",
+        _text("instance"),
+        _text("execution"),
+        _text("path"),
+        _text("details"),
+        sa.PrimaryKeyConstraint("instance", "execution", "path"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "queues",
         _text("name"),

@@ -1,0 +1,77 @@
+"""Signs of life in memory: the model of ``store.signs``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from perdure.engine.store.clock import StoreClock
+from perdure.engine.store.rows import Beat, Key, Message, TaskRow
+from perdure.engine.store.signs import begun, silence
+
+
+class MemorySigns(ABC):
+    """The methods of a store."""
+
+    _tasks: dict[Key, TaskRow]
+    _clock: StoreClock
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heartbeats: dict[tuple[str, str, str], str] = {}
+
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[None]: ...
+    @abstractmethod
+    def _write(self) -> AbstractContextManager[None]: ...
+    @abstractmethod
+    def _fenced(self, worker: str) -> AbstractContextManager[int]: ...
+    @abstractmethod
+    def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None: ...
+    @abstractmethod
+    def _delete(self, table: dict[Any, Any], key: Any) -> bool: ...
+    @abstractmethod
+    def _answer(self, message: Message) -> None: ...
+
+    def beat(self, worker: str, beats: Sequence[Beat]) -> frozenset[Key]:
+        held = set()
+        with self._write():
+            now = self._clock.now()
+            for each in beats:
+                key = (each.execution, each.seq)
+                task = self._tasks.get(key)
+                if task is None or task.worker != worker:
+                    continue
+                held.add(key)
+                self._put(self._tasks, key, begun(task, now))
+                place = (each.instance, each.execution, each.path)
+                if each.forget:
+                    self._delete(self._heartbeats, place)
+                elif each.details is not None:
+                    self._put(self._heartbeats, place, each.details)
+        return frozenset(held)
+
+    def heartbeat_details(self, instance: str, execution: str, path: str) -> str | None:
+        with self._read():
+            return self._heartbeats.get((instance, execution, path))
+
+    def fail_silent(self, worker: str, limit: int) -> int:
+        with self._read():
+            if not self._silent(self._clock.now()):
+                return 0
+        with self._fenced(worker) as now:
+            tasks = self._silent(now)[:limit]
+            for task in tasks:
+                self._delete(self._tasks, (task.execution, task.seq))
+                self._answer(silence(task))
+        return len(tasks)
+
+    def _silent(self, now: int) -> list[TaskRow]:
+        found = [
+            task
+            for task in self._tasks.values()
+            if task.worker is not None and task.silent_at is not None and task.silent_at <= now
+        ]
+        return sorted(found, key=lambda task: (task.silent_at, task.execution, task.seq))
