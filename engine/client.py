@@ -17,7 +17,7 @@ import msgspec
 from perdure.compiler import encode
 from perdure.compiler.ir import Program
 from perdure.compiler.runtime import EvalError
-from perdure.engine import audit, clock, publishing, queries
+from perdure.engine import audit, clock, publishing, queries, scheduled
 from perdure.engine.acts import Acts
 from perdure.engine.codec import is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor
@@ -411,6 +411,42 @@ class Client(Acts, Definitions, Operations, Purging):
     def workers(self) -> list[dict[str, Any]]:
         """The live workers of the hub."""
         return [worker_view(each) for each in self.store.workers()]
+
+    # -- schedules --------------------------------------------------------------------------------
+
+    def schedules(self) -> dict[str, Any]:
+        """All schedules, by id: ``items``."""
+        return {"items": [scheduled.schedule_view(row) for row in self.store.schedules()], "next": None}
+
+    def schedule(self, schedule_id: str) -> dict[str, Any]:
+        """A schedule with its last outcomes. Raises ``NotFound``."""
+        return scheduled.shown(self.store, schedule_id)
+
+    def pause_schedule(self, schedule_id: str) -> dict[str, Any]:
+        """Start nothing by it until it is resumed. Raises ``NotFound``."""
+        return scheduled.pause(self.store, schedule_id, self.actor)
+
+    def resume_schedule(self, schedule_id: str) -> dict[str, Any]:
+        """Let it go on from now: what was due meanwhile is passed over. Raises ``NotFound``."""
+        return scheduled.resume(self.store, schedule_id, self.actor)
+
+    def backfill_schedule(self, schedule_id: str, begin: str, end: str) -> dict[str, Any]:
+        """Start what was due from one time (RFC 3339) to another, each once.
+
+        Raises ``NotFound``, and ``UserError`` for a range that is none.
+        """
+        return scheduled.backfill(self.store, schedule_id, begin, end, self.actor)
+
+    def trigger_schedule(self, schedule_id: str, *, request_key: str | None = None) -> dict[str, Any]:
+        """Start an occurrence of this moment; returns the instance. Raises ``NotFound``, ``Conflict``."""
+        row = scheduled.row_of(self.store, schedule_id)
+        program = self._linked(row.program)
+        at = self.store.time() // 1_000_000 * 1_000_000
+        value = scheduled.input_of(program, row, at)
+        request = _request("trigger", schedule_id, request_key, {})
+        instance = self._new_instance(program, row.version, scheduled.instance_id(row.id, at), None)
+        earlier = self._carry_out(self._start_ask(instance, program, value, None, request))
+        return self.instance(instance.id if earlier is None else earlier.answer)
 
     # -- telling ----------------------------------------------------------------------------------
 

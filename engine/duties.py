@@ -38,10 +38,11 @@ from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
 from perdure.engine.resolving import look_up
+from perdure.engine.scheduling import Scheduling
 from perdure.engine.sealing import result_message
 from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Batch, TaskRow
+from perdure.engine.store.rows import Batch, Message, TaskRow
 from perdure.engine.store.rows import Worker as Member
 from perdure.engine.tasks import DEFAULT_QUEUE, Task, Work, private_queue, work_in
 from perdure.engine.views import row_views
@@ -126,6 +127,8 @@ class Duties:
         self.changed: Callable[[str], None] = lambda _instance: None
         self.recorded: Callable[[str, list[dict[str, Any]]], None] | None = None
         self.slots: frozenset[int] = frozenset()
+        self._scheduling = Scheduling(store, programs)
+        self._scheduled = float("-inf")
         self.owner = Owner(self._offers, memory=memory)
         self._activities = activities
         self._queues = tuple(dict.fromkeys(each for each in queues if each != DEFAULT_QUEUE))
@@ -182,6 +185,7 @@ class Duties:
         busy = self._take_results()
         busy = self._take_asks(asks) or busy
         if self.slots:
+            busy = self._start_scheduled(now, tick) or busy
             busy = self._take_turns(now) or busy
         if tick - self._renewed >= self._lease / 3_000_000:
             self._commit_lease(tick)
@@ -425,6 +429,23 @@ class Duties:
             rows = self.store.timers(self.slots, horizon, limit)
         timers.read(rows, rows[-1].due if len(rows) == limit else horizon)
 
+    def _start_scheduled(self, now: int, tick: float) -> bool:
+        """Look after the schedules; returns whether there was anything to do."""
+        if tick - self._scheduled < POLL_EVERY:
+            return False
+        self._scheduled = tick
+        busy, messages = self._scheduling.round(self.id, self.slots, now, tick)
+        self._hear(messages, now)
+        return busy
+
+    def _hear(self, messages: Iterable[Message], now: int) -> None:
+        """Let the owner have messages that are committed.
+
+        With more in the inbox than was read, they are found there, behind what was sent before.
+        """
+        if not self._news:
+            self.owner.accept(each for each in messages if not each.held and each.due <= now)
+
     # -- turns ------------------------------------------------------------------------------------
 
     def _take_turns(self, now: int) -> bool:
@@ -471,9 +492,7 @@ class Duties:
         if renew:
             self._renewed = tick
         self.owner.applied(sealed)
-        if not self._news:
-            # With more in the inbox than was read, they are found there, behind what was sent before.
-            self.owner.accept(each for each in batch.messages if not each.held and each.due <= now)
+        self._hear(batch.messages, now)
         self._release(sealed, batch)
 
     def _unless_hopeless(self, asked: Sequence[str], error: StoreError) -> list[str]:

@@ -62,3 +62,8 @@ def child_id(instance: str, generation: int, path: str, attempt: int) -> str:
         return whole
     digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return f"{whole[: MAX_CHILD_ID - 33]}~{digest}"
+
+
+def scheduled_execution(message: str, now: int) -> str:
+    """The execution id of what a schedule's message starts; ``now`` is when that was decided."""
+    return hashlib.sha256(f"{message}\n{now}\nscheduled".encode()).hexdigest()[:32]

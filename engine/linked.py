@@ -57,6 +57,9 @@ class LinkedProgram:
             for op in program.code
             if isinstance(op, ir.Call) and op.secrets
         }
+        self.schedule_inputs = [
+            None if each.input is None else _function(each.input, "json") for each in program.schedules
+        ]
         self.steps = {step.static_path: step for step in program.steps}
         self.tags = {name: _function(code, "text") for name, code in program.tags.items()}
         self.queries = {name: _function(code, "json") for name, code in program.queries.items()}

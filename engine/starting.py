@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from perdure.compiler.runtime import EvalError
-from perdure.engine import outgoing
+from perdure.engine import outgoing, sealing
 from perdure.engine.events import (
     Asker,
     ExecutionStarted,
@@ -64,12 +64,12 @@ def admit(rest: Writes, asked: Asked, found: Found, now: int) -> Input | None:
     replaces = present is not None and _may_replace(event, present)
     if present is not None and not replaces:
         message = f"instance {present.id!r} exists already ({present.status})"
-        _refuse(rest, asked, EXISTS, message, {"instance_id": present.id, "status": str(present.status)})
+        _refuse(rest, asked, EXISTS, message, {"instance_id": present.id, "status": str(present.status)}, now)
     elif found.program is None:
-        _refuse(rest, asked, CHILD, found.problem, _nothing(asked))
+        _refuse(rest, asked, CHILD, found.problem, _nothing(asked), now)
     elif (problem := found.program.input_problem(event.input)) is not None:
         message = f"the input of {event.name!r} does not fit its schema: {problem}"
-        _refuse(rest, asked, SCHEMA, message, None)
+        _refuse(rest, asked, SCHEMA, message, None, now)
     else:
         _create(rest, asked, found.program, found.version, now, replaces=replaces)
     return None
@@ -142,7 +142,7 @@ def _create(
     try:
         tags = instance_tags(program, row.id, started, now)
     except EvalError as error:
-        _refuse(rest, asked, EXPRESSION, error.message, _nothing(asked))
+        _refuse(rest, asked, EXPRESSION, error.message, _nothing(asked), now)
         return
     instance = msgspec.structs.replace(row, tags=tags)
     started = msgspec.structs.replace(started, tags=tags)
@@ -177,8 +177,12 @@ def _nothing(asked: Asked) -> dict[str, Any]:
     return {"instance_id": asked.message.instance, "status": None}
 
 
-def _refuse(rest: Writes, asked: Asked, error: str, message: str, data: Any) -> None:
+def _refuse(rest: Writes, asked: Asked, error: str, message: str, data: Any, now: int) -> None:
+    """Tell whoever asked. What nobody hears of is a dead letter, but for a start that has happened."""
     asker = asked.event.asker
+    if asker is None and error != EXISTS:
+        sealing.bury(rest, asked.message, f"{error}: {message}", now)
+        return
     seq = 0 if asker is None else asker.seq
     _answer(
         rest,

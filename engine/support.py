@@ -48,8 +48,6 @@ def _header(program: ir.Program) -> Iterator[Missing]:
     for key in HEADER:
         if getattr(program, key) not in (None, (), {}):
             yield at(key, key)
-    for schedule in program.schedules:
-        yield Missing("schedule", None, schedule.line, schedule.column)
 
 
 def _code(program: ir.Program) -> Iterator[Missing]:

@@ -361,6 +361,34 @@ class Client:
         wanted = _page(limit, cursor, target=target, action=action, actor=actor)
         return self._document("GET", "/audit", wanted)
 
+    def schedules(self) -> Document:
+        """All schedules, by id: ``items``."""
+        return self._document("GET", "/schedules")
+
+    def schedule(self, schedule_id: str) -> Document:
+        """A schedule with its last outcomes. Raises ``NotFound``."""
+        return self._document("GET", f"/schedules/{_quoted(schedule_id)}")
+
+    def pause_schedule(self, schedule_id: str) -> Document:
+        """Start nothing by it until it is resumed. Raises ``NotFound``."""
+        return self._post(f"/schedules/{_quoted(schedule_id)}/pause", {}, None)
+
+    def resume_schedule(self, schedule_id: str) -> Document:
+        """Let it go on from now: what was due meanwhile is passed over. Raises ``NotFound``."""
+        return self._post(f"/schedules/{_quoted(schedule_id)}/resume", {}, None)
+
+    def backfill_schedule(self, schedule_id: str, begin: str, end: str) -> Document:
+        """Start what was due from one time (RFC 3339) to another, each once.
+
+        Raises ``NotFound``, and ``UserError`` for a range that is none.
+        """
+        body = {"begin": begin, "end": end}
+        return self._post(f"/schedules/{_quoted(schedule_id)}/backfill", body, None)
+
+    def trigger_schedule(self, schedule_id: str, *, request_key: str | None = None) -> Document:
+        """Start an occurrence of this moment; returns the instance. Raises ``NotFound``, ``Conflict``."""
+        return self._post(f"/schedules/{_quoted(schedule_id)}/trigger", {}, request_key)
+
     # the wire
 
     def _document(

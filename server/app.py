@@ -16,7 +16,7 @@ from perdure.engine.worker import Worker
 from perdure.server.api import PREFIX, Api
 from perdure.server.guards import Guard
 from perdure.server.problems import HANDLERS
-from perdure.server.routes import acts, definitions, health, instances, operations, purging
+from perdure.server.routes import acts, definitions, health, instances, operations, purging, schedules
 from perdure.server.settings import Settings
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -59,6 +59,12 @@ _ROUTES = [
     _route("/dead-letters/{number}", GET=operations.show_dead_letter),
     _route("/dead-letters/{number}/retry", POST=operations.retry_dead_letter),
     _route("/dead-letters/{number}/discard", POST=operations.discard_dead_letter),
+    _route("/schedules", GET=schedules.list_schedules),
+    _route("/schedules/{id}", GET=schedules.show),
+    _route("/schedules/{id}/pause", POST=schedules.pause),
+    _route("/schedules/{id}/resume", POST=schedules.resume),
+    _route("/schedules/{id}/backfill", POST=schedules.backfill),
+    _route("/schedules/{id}/trigger", POST=schedules.trigger),
     _route("/audit", GET=operations.list_audit),
     _route("/workers", GET=health.list_workers),
     _route("/version", GET=health.get_version),

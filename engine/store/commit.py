@@ -6,20 +6,17 @@ Rows of many checkpoints are gathered by table, so a batch of a thousand turns i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
-import msgspec
-
 from perdure.engine.errors import Refused
 from perdure.engine.instance import Instance, Status
-from perdure.engine.store import entities, purge, subscriptions
+from perdure.engine.store import entities, purge, schedules, subscriptions
 from perdure.engine.store import statements as s
+from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.records import from_instance, from_tags
 from perdure.engine.store.repeats import write_requests
 from perdure.engine.store.rows import (
-    AuditEntry,
     Batch,
     Checkpoint,
     HistoryRow,
@@ -130,14 +127,9 @@ def write(tx: Transaction, batch: Batch) -> None:
     tx.tuples(s.INBOX_HOLD, [(id_,) for id_ in batch.hold])
     tx.tuples(s.INBOX_UNHOLD, batch.unhold)
     tx.structs(s.DEAD_LETTER_INSERT, batch.dead_letters)
+    schedules.write_schedules(tx, batch.schedules)
     write_audit(tx, batch.audit)
     tx.tuples(s.REQUEST_ANSWER, [(each.answer, *_by_request(each)) for each in batch.replies])
-
-
-def write_audit(tx: Transaction, entries: Iterable[AuditEntry | None]) -> None:
-    """Entries of the audit, dated by this transaction."""
-    dated = [msgspec.structs.replace(entry, at=tx.now) for entry in entries if entry is not None]
-    tx.structs(s.AUDIT_INSERT, dated)
 
 
 def _insert(tx: Transaction, new: list[Instance]) -> None:

@@ -14,7 +14,7 @@ from perdure.engine.instance import ENDED, Instance
 from perdure.engine.store import purge
 from perdure.engine.store import statements as s
 from perdure.engine.store import tables as t
-from perdure.engine.store.commit import write_audit
+from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.purgeable import check_ended, check_family
 from perdure.engine.store.records import to_instance
 from perdure.engine.store.rows import AuditEntry, EndedQuery, Purged

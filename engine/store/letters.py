@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from perdure.engine.errors import Conflict, Ended, NotFound
 from perdure.engine.instance import Instance, slot_of
 from perdure.engine.store import statements as s
-from perdure.engine.store.commit import write_audit
+from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.records import to_dead_letter, to_instance
 from perdure.engine.store.repeats import carried_out
 from perdure.engine.store.rows import AuditEntry, DeadLetter, Message, Request

@@ -22,6 +22,7 @@ from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.memory_entities import MemoryEntities
 from perdure.engine.store.memory_grooming import MemoryGrooming
 from perdure.engine.store.memory_letters import MemoryLetters
+from perdure.engine.store.memory_schedules import MemorySchedules
 from perdure.engine.store.memory_signs import MemorySigns
 from perdure.engine.store.memory_subscriptions import MemorySubscriptions
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
@@ -55,7 +56,9 @@ _replace = msgspec.structs.replace
 _MISSING: Any = object()
 
 
-class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySigns, MemorySubscriptions):
+class MemoryStore(
+    MemoryEntities, MemoryGrooming, MemoryLetters, MemorySchedules, MemorySigns, MemorySubscriptions
+):
     """A hub that ends with the process. ``clock`` gives microseconds since 1970 UTC.
 
     Several workers may join one store, as several processes would one database.
@@ -250,6 +253,8 @@ class MemoryStore(MemoryEntities, MemoryGrooming, MemoryLetters, MemorySigns, Me
                 self._unhold(instance, count)
             for letter in batch.dead_letters:
                 self._add_letter(letter)
+            for schedule in batch.schedules:
+                self._write_schedule(schedule)
             for entry in batch.audit:
                 self._note(entry, now)
             for reply in batch.replies:

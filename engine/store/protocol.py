@@ -38,6 +38,8 @@ from perdure.engine.store.rows import (
     Purged,
     QueueRow,
     Request,
+    ScheduleRow,
+    ScheduleWrite,
     Takeover,
     TaskRow,
     TimerRow,
@@ -358,7 +360,26 @@ class Grooming(Protocol):
         """Delete up to ``limit`` requests that were written before this time, oldest first; how many."""
 
 
-class Store(Membership, Turns, Tasks, Clients, Grooming, Protocol):
+class Schedules(Protocol):
+    """What starts workflows by the calendar. Rows are written with ``commit``, and by ``change_schedule``."""
+
+    def schedules(self) -> list[ScheduleRow]:
+        """All schedules, by id."""
+
+    def schedule(self, schedule_id: str) -> ScheduleRow | None:
+        """One of them."""
+
+    def due_schedules(self, slots: Iterable[int], limit: int) -> list[ScheduleRow]:
+        """Those of these slots among the first ``limit`` that are due, the earliest first."""
+
+    def active_workflows(self) -> list[tuple[str, str, str, int]]:
+        """Name, version, Program and time of deployment of each active definition of a workflow."""
+
+    def change_schedule(self, write: ScheduleWrite, audit: AuditEntry) -> None:
+        """Change a schedule as an operator wants it. Raises ``Refused`` when the row is not as it was."""
+
+
+class Store(Membership, Turns, Tasks, Clients, Grooming, Schedules, Protocol):
     """A hub's database. Safe to use from several threads."""
 
     def changed(self) -> bool:

@@ -375,6 +375,37 @@ class Parking(Row, frozen=True, kw_only=True):
     before: Status
 
 
+class ScheduleRow(Row, frozen=True, kw_only=True):
+    """When a workflow is started by itself: entry ``number`` of the ``schedule`` of its active version.
+
+    It is looked at when it is ``due`` (None: never). ``progress`` is JSON text of ``schedules``. ``revision``
+    counts the changes of the row.
+    """
+
+    id: str
+    slot: int
+    workflow: str
+    number: int
+    version: str
+    program: str
+    cron: str
+    timezone: str
+    overlap: str
+    catch_up: int | None = None
+    paused: bool = False
+    due: int | None = None
+    revision: int = 0
+    progress: str = "{}"
+
+
+class ScheduleWrite(Row, frozen=True, kw_only=True):
+    """A schedule's new row (None: it is deleted), and the revision of the present one (None: it is new)."""
+
+    id: str
+    row: ScheduleRow | None
+    before: int | None
+
+
 class Batch(Row, frozen=True, kw_only=True):
     """What one transaction commits, in this order: requests, parkings, entities, checkpoints, the rest.
 
@@ -399,6 +430,7 @@ class Batch(Row, frozen=True, kw_only=True):
     dead_letters: tuple[DeadLetter, ...] = ()
     adopt: tuple[TaskRow, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
+    schedules: tuple[ScheduleWrite, ...] = ()
     lease: int | None = None
 
 

@@ -18,6 +18,7 @@ from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
 from perdure.engine.store import commit, purge, values
 from perdure.engine.store import statements as s
+from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.entities import SqlEntities
 from perdure.engine.store.grooming import SqlGrooming
 from perdure.engine.store.lanes import NEVER, again, choose, claimed_count, lanes_of, waiting
@@ -57,6 +58,7 @@ from perdure.engine.store.rows import (
     TimerRow,
     Worker,
 )
+from perdure.engine.store.schedules import SqlSchedules
 from perdure.engine.store.signs import SqlSigns, begun
 from perdure.engine.store.subscriptions import SqlSubscriptions
 from perdure.engine.store.transaction import Transaction
@@ -65,7 +67,9 @@ FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 """Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
 
 
-class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSigns, SqlSubscriptions, ABC):
+class SqlStore(
+    SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, SqlSubscriptions, ABC
+):
     """A hub in an SQL database."""
 
     # -- what a dialect adds ----------------------------------------------------------------------
@@ -341,7 +345,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSigns, SqlSubscriptions,
                 for row, (each, _) in zip(found, entries, strict=True)
                 if not row
             }
-            commit.write_audit(tx, [entry for entry in audit if entry.target in new])
+            write_audit(tx, [entry for entry in audit if entry.target in new])
             return found
 
     def activate(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
@@ -350,7 +354,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSigns, SqlSubscriptions,
             if found is not None and (found.retired or not found.active):
                 tx.run(s.DEFINITION_REVIVE, the_name=name, the_version=version)
                 tx.run(s.DEFINITION_ACTIVATE, the_name=name, version=version)
-                commit.write_audit(tx, [audit])
+                write_audit(tx, [audit])
             return found
 
     def retire(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
@@ -358,7 +362,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSigns, SqlSubscriptions,
             found = _definition(tx, name, version)
             if found is not None and not found.retired:
                 tx.run(s.DEFINITION_RETIRE, the_name=name, the_version=version)
-                commit.write_audit(tx, [audit])
+                write_audit(tx, [audit])
             return found
 
     def pin(self, digest: str, program: str) -> None:
@@ -400,7 +404,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSigns, SqlSubscriptions,
             tx.mappings(s.TAGS_INSERT, from_tags([instance]))
             tx.structs(s.PAYLOAD_PUT, [payload, *values.of_start(message)])
             tx.structs(s.INBOX_INSERT, [message])
-            commit.write_audit(tx, [audit])
+            write_audit(tx, [audit])
             return None
 
     def send(
@@ -415,7 +419,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSigns, SqlSubscriptions,
             if (status := to_instance(row).status).ended:
                 raise Ended(f"The instance {message.instance!r} has ended ({status}).")
             tx.structs(s.INBOX_INSERT, [message])
-            commit.write_audit(tx, [audit])
+            write_audit(tx, [audit])
             return None
 
     def reopen(
@@ -427,7 +431,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSigns, SqlSubscriptions,
             row = tx.row(s.INSTANCE, the_id=message.instance)
             reopening.check(message, None if row is None else to_instance(row))
             tx.structs(s.INBOX_INSERT, [message])
-            commit.write_audit(tx, [audit])
+            write_audit(tx, [audit])
             return None
 
     def post(self, message: Message, request: Request | None) -> Request | None:

@@ -287,3 +287,26 @@ audit = _ordered(
     _some("details"),
 )
 Index("audit_by_target", audit.c.target, audit.c.ord)
+
+schedules = _short(
+    "schedules",
+    _key("id"),
+    _some("slot", Integer()),
+    _some("workflow"),
+    _some("number", Integer()),
+    _some("version"),
+    _some("program"),
+    _some("cron"),
+    _some("timezone"),
+    _some("overlap"),
+    _maybe("catch_up", Long),
+    _some("paused", Flag),
+    _maybe("due", Long),
+    _some("revision", Integer()),
+    _some("progress"),
+)
+_DUE: dict[str, Any] = {
+    "sqlite_where": text("due IS NOT NULL"),
+    "postgresql_where": text("due IS NOT NULL"),
+}
+Index("schedules_by_time", schedules.c.due, **_DUE)

@@ -12,6 +12,7 @@ from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
 from tests.engine.store.conformance_reopening import ReopeningConformance
+from tests.engine.store.conformance_schedules import ScheduleConformance
 from tests.engine.store.conformance_subscriptions import SubscriptionConformance
 from tests.engine.store.factory import Hub, memory_hub
 
@@ -23,6 +24,7 @@ class TestMemoryStore(
     LifeConformance,
     LettersConformance,
     PayloadConformance,
+    ScheduleConformance,
     SubscriptionConformance,
     ReopeningConformance,
     DefinitionConformance,

@@ -13,6 +13,7 @@ from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
 from tests.engine.store.conformance_reopening import ReopeningConformance
+from tests.engine.store.conformance_schedules import ScheduleConformance
 from tests.engine.store.conformance_subscriptions import SubscriptionConformance
 from tests.engine.store.factory import Hub, sqlite_hub
 
@@ -24,6 +25,7 @@ class TestSqliteStore(
     LifeConformance,
     LettersConformance,
     PayloadConformance,
+    ScheduleConformance,
     SubscriptionConformance,
     ReopeningConformance,
     DefinitionConformance,

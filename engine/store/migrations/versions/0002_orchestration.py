@@ -14,6 +14,7 @@ depends_on = None
 
 WHERE = ("sqlite_where", "postgresql_where")
 ORDERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
+Flag = sa.Boolean().with_variant(sa.Integer(), "sqlite")
 Long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -33,6 +34,7 @@ def upgrade() -> None:
     op.add_column("instances", suspect)
     _retention()
     _flow()
+    _schedules()
 
 
 def _text(name: str) -> sa.Column[str]:
@@ -164,3 +166,24 @@ def _subscriptions() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("subscriptions_by_key", "subscriptions", ["name", "digest", "op", "key"])
+
+
+def _schedules() -> None:
+    op.create_table(
+        "schedules",
+        _text("id"),
+        sa.Column("slot", sa.Integer(), nullable=False),
+        _text("workflow"),
+        sa.Column("number", sa.Integer(), nullable=False),
+        *(_text(name) for name in ("version", "program", "cron", "timezone", "overlap")),
+        sa.Column("catch_up", Long, nullable=True),
+        sa.Column("paused", Flag, nullable=False),
+        sa.Column("due", Long, nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        _text("progress"),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    where: dict[str, Any] = dict.fromkeys(WHERE, sa.text("due IS NOT NULL"))
+    op.create_index("schedules_by_time", "schedules", ["due"], **where)

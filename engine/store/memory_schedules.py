@@ -1,0 +1,71 @@
+"""Schedules in memory: the model of ``store.schedules``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from perdure.engine.errors import Refused
+from perdure.engine.store.rows import AuditEntry, Definition, ScheduleRow, ScheduleWrite
+
+
+class MemorySchedules(ABC):
+    """The methods of a store."""
+
+    _definitions: dict[tuple[str, str], Definition]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._schedules: dict[str, ScheduleRow] = {}
+
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[None]: ...
+    @abstractmethod
+    def _write(self) -> AbstractContextManager[None]: ...
+    @abstractmethod
+    def _note(self, entry: AuditEntry | None, now: int) -> None: ...
+    @abstractmethod
+    def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None: ...
+    @abstractmethod
+    def _delete(self, table: dict[Any, Any], key: Any) -> bool: ...
+    @abstractmethod
+    def time(self) -> int: ...
+
+    def _write_schedule(self, write: ScheduleWrite) -> None:
+        present = self._schedules.get(write.id)
+        if (None if present is None else present.revision) != write.before:
+            raise Refused(f"The schedule {write.id!r} is not as it was.")
+        if write.row is None:
+            self._delete(self._schedules, write.id)
+        else:
+            self._put(self._schedules, write.id, write.row)
+
+    def schedules(self) -> list[ScheduleRow]:
+        with self._read():
+            return sorted(self._schedules.values(), key=lambda row: row.id)
+
+    def schedule(self, schedule_id: str) -> ScheduleRow | None:
+        with self._read():
+            return self._schedules.get(schedule_id)
+
+    def due_schedules(self, slots: Iterable[int], limit: int) -> list[ScheduleRow]:
+        mine, now = frozenset(slots), self.time()
+        with self._read():
+            rows = [row for row in self._schedules.values() if row.due is not None and row.due <= now]
+        first = sorted(rows, key=lambda row: (row.due, row.id))[:limit]
+        return [row for row in first if row.slot in mine]
+
+    def active_workflows(self) -> list[tuple[str, str, str, int]]:
+        with self._read():
+            return [
+                (each.name, each.version, each.program, each.created_at)
+                for each in self._definitions.values()
+                if each.active and each.kind == "workflow"
+            ]
+
+    def change_schedule(self, write: ScheduleWrite, audit: AuditEntry) -> None:
+        with self._write():
+            self._write_schedule(write)
+            self._note(audit, self.time())
