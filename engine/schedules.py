@@ -226,7 +226,7 @@ class _Look:
     def pass_through(self) -> None:
         """Go through the slot times up to now."""
         times = slot_times(self.row.cron, self.row.timezone, self.after)
-        due = []
+        due: list[int] = []
         for at in times:
             if at > self.now or len(due) == MOST_AT_ONCE:
                 break
