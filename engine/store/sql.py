@@ -67,9 +67,7 @@ FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 """Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
 
 
-class SqlStore(
-    SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, SqlSubscriptions, ABC
-):
+class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, SqlSubscriptions, ABC):
     """A hub in an SQL database."""
 
     # -- what a dialect adds ----------------------------------------------------------------------
