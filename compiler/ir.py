@@ -271,7 +271,8 @@ class FanOut(Instruction, frozen=True, kw_only=True, tag_field="op", tag=True):
     """Run the body (at ``body``) once an item, ``width`` at a time.
 
     ``chunk``: ``off`` in this instance; a number of items for each child instance; ``auto`` as the
-    engine sees fit; never ``auto`` under locks, with ``until``, or where compensations are registered.
+    engine sees fit. Always ``off`` under locks, with ``until``, and where items wait for events, set the
+    custom status or register compensations with a saga around.
     ``captures`` are the slots that the body, ``key`` and ``until`` read of this frame.
     ``policy`` is ``fail_fast``, ``collect`` or ``tolerate``; ``tolerate`` is a count, or a share.
     """

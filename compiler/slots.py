@@ -90,7 +90,7 @@ def copied(op: ir.Op, at: int, needed: Needed) -> tuple[str, ...]:
 
 
 def with_copies(code: tuple[ir.Op, ...], steps: tuple[ir.Step, ...]) -> tuple[ir.Op, ...]:
-    """The code with ``captures`` and ``carries`` filled in; chunks are ``off`` where ``auto`` cannot be."""
+    """The code with ``captures`` and ``carries`` filled in; chunks are ``off`` where they cannot be."""
     if not any(isinstance(op, ir.Register | ir.Checkpoint | ir.FanOut) for op in code):
         return code
     flow = Flow(code)
@@ -104,18 +104,24 @@ def _unchunked(op: ir.Op) -> ir.Op:
 
 
 def _ties(op: ir.Op, at: int, flow: Flow) -> bool:
-    """Whether something ties the items of a ``fan_out`` to this instance: locks, sagas, ``until``."""
-    if not isinstance(op, ir.FanOut) or op.chunk != "auto" or at not in flow.stacks:
+    """Whether something ties the items of a ``fan_out`` to this instance, so that no child could do them.
+
+    That is: locks, ``until``, a saga around that keeps what they register, events sent to this instance,
+    its custom status.
+    """
+    if not isinstance(op, ir.FanOut) or op.chunk == "off" or at not in flow.stacks:
         return False
     stack = flow.stacks[at]
     if op.until is not None or _holds(flow, stack, ir.EnterLock):
         return True
-    return any(
-        isinstance(flow.code[each], ir.Register)
-        and not _holds(flow, flow.stacks[each][len(stack) + 1 :], ir.EnterSaga)
-        for each in range(op.body, op.end)
-        if each in flow.stacks
-    )
+    return any(_tied(each, flow, len(stack)) for each in range(op.body, op.end) if each in flow.stacks)
+
+
+def _tied(at: int, flow: Flow, depth: int) -> bool:
+    op = flow.code[at]
+    if isinstance(op, ir.Register):
+        return not _holds(flow, flow.stacks[at][depth + 1 :], ir.EnterSaga)
+    return isinstance(op, ir.WaitEvent | ir.SetCustomStatus)
 
 
 def _holds(flow: Flow, stack: Stack, kind: type[ir.Op]) -> bool:

@@ -14,14 +14,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from perdure.engine.events import Event, ExecutionStarted, Message
+from perdure.engine.events import Chunk, Event, ExecutionStarted, FanOutSplit, Message
 
 LARGE = 16 << 10
 """Bytes of JSON from which a value is kept apart."""
-FIELDS = ("input", "result", "output", "data", "error")
+FIELDS = ("input", "result", "output", "data", "cause", "error", "items", "around")
 """Fields of events that hold values of users."""
 
-_REFERENCE = '"stored":'
+_APART = (FanOutSplit, ExecutionStarted)
+"""What is looked at however short the text: it has values that are kept apart in any case."""
+
 _KEY = re.compile(r"sha256:[0-9a-f]{64}")
 _PREFIX = "sha256:"
 
@@ -61,7 +63,7 @@ class Values:
 
 def keys_in(text: str) -> list[str]:
     """Keys that a text refers to, and maybe some that only look so."""
-    return _KEY.findall(text) if _REFERENCE in text else []
+    return _KEY.findall(text) if _PREFIX in text else []
 
 
 def is_key(text: str) -> bool:
@@ -69,16 +71,21 @@ def is_key(text: str) -> bool:
     return text.startswith(_PREFIX)
 
 
-def stored_value(value: Any, values: dict[str, str]) -> str | None:
+def stored_value(value: Any, values: dict[str, str], least: int = LARGE) -> str | None:
     """The key of a value that is to be kept apart, which is added to ``values``; None for a small one."""
     if value is None or type(value) in (bool, int, float):
         return None
     raw = _encoder.encode(value)
-    if len(raw) < LARGE:
+    if len(raw) < least:
         return None
     key = _PREFIX + hashlib.sha256(raw).hexdigest()
     values[key] = raw.decode()
     return key
+
+
+def key_of(value: Any) -> str:
+    """The key of a value, whatever its size."""
+    return _PREFIX + hashlib.sha256(_encoder.encode(value)).hexdigest()
 
 
 # -- histories -------------------------------------------------------------------------------------
@@ -93,9 +100,9 @@ def split_events(events: list[Event]) -> Split:
     """A turn's events as one JSON array, the large values apart."""
     raw = _encoder.encode(events)
     values: dict[str, str] = {}
-    if len(raw) >= LARGE:
+    if len(raw) >= LARGE or any(isinstance(event, _APART) for event in events):
         split = [_split(event, values) for event in events]
-        if values:
+        if values or any(isinstance(event, _APART) for event in events):
             raw = _encoder.encode(split)
     return Split(raw.decode(), values)
 
@@ -107,11 +114,14 @@ def _split(event: Any, values: dict[str, str]) -> Any:
         carried = tuple(_split(each, values) for each in event.carried)
         if carried != event.carried:
             changes["carried"] = carried
+    if isinstance(event, ExecutionStarted) and event.chunk is not None:
+        changes["chunk"] = _in_text(event.chunk)
+    least = 0 if isinstance(event, FanOutSplit) else LARGE
     for name in FIELDS:
         value = getattr(event, name, None)
         if name == "error" and not isinstance(value, dict):
             continue
-        key = stored_value(value, values)
+        key = stored_value(value, values, least)
         if key is not None:
             stored[name] = key
             changes[name] = None
@@ -136,7 +146,7 @@ def whole_events(
     Raises ``msgspec.MsgspecError``.
     """
     events = _events.decode(text)
-    if _REFERENCE not in text:
+    if _PREFIX not in text:
         return events
     known = Values() if known is None else known
     return [_whole(event, texts, known, lenient=lenient) for event in events]
@@ -151,7 +161,22 @@ def _whole(event: Any, texts: Mapping[str, str], known: Values, *, lenient: bool
         there = {name: key for name, key in event.stored.items() if name not in missing}
         changes |= {name: known.get(key, texts) for name, key in there.items()}
         changes["stored"] = missing or None
+    if isinstance(event, ExecutionStarted) and event.chunk is not None and not lenient:
+        changes["chunk"] = _at_hand(event.chunk, texts, known)
     return msgspec.structs.replace(event, **changes) if changes else event
+
+
+def _in_text(chunk: Chunk) -> Chunk:
+    """A chunk as it is written."""
+    return msgspec.structs.replace(chunk, share=None, scene=None)
+
+
+def _at_hand(chunk: Chunk, texts: Mapping[str, str], known: Values) -> Chunk:
+    """A chunk with its own items, and what they see beside themselves."""
+    if chunk.share is not None:
+        return chunk
+    share = known.get(chunk.items, texts)[chunk.offset : chunk.offset + chunk.length]
+    return msgspec.structs.replace(chunk, share=share, scene=known.get(chunk.around, texts))
 
 
 # -- messages --------------------------------------------------------------------------------------
@@ -159,6 +184,8 @@ def _whole(event: Any, texts: Mapping[str, str], known: Values, *, lenient: bool
 
 def encode_received(event: Message) -> str:
     """One message's event, as it lies in the inbox."""
+    if isinstance(event, ExecutionStarted) and event.chunk is not None:
+        event = msgspec.structs.replace(event, chunk=_in_text(event.chunk))
     return _encoder.encode(event).decode()
 
 
@@ -171,7 +198,7 @@ def split_received(event: Message) -> Split:
 def decode_received(text: str, texts: Mapping[str, str] | None = None) -> Message:
     """The event of a message, with all its values. Raises ``msgspec.MsgspecError``."""
     event = _message.decode(text)
-    if _REFERENCE not in text:
+    if _PREFIX not in text:
         return event
     found: Message = _whole(event, texts or {}, Values())
     return found

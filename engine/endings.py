@@ -39,7 +39,8 @@ def cancel_root(machine: Machine) -> None:
 def watch_time(machine: Machine) -> None:
     """Start the clock of the whole workflow; what earlier generations have used of it counts."""
     state, timeout = machine.state, machine.program.program.timeout
-    if timeout is not None:
+    # A chunk is canceled by its parent, whose clock runs.
+    if timeout is not None and machine.started.chunk is None:
         left = state.first_started_at + timeout - machine.env.now_us
         state.deadline = machine.start_timer(left, TimerUse(ROOT, "workflow"), "do")
 

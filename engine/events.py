@@ -64,6 +64,26 @@ class Asker(msgspec.Struct, frozen=True, gc=False):
     seq: int
 
 
+class Chunk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A part of a ``fan_out`` that a child does for its parent: ``length`` items from ``offset`` on.
+
+    ``step`` is the number of the ``FanOut``. ``width`` items run at once; after more failures than ``spare``
+    no further one is started. ``items`` and ``around`` are keys of the parent's values: of the whole list,
+    and of what its items see beside themselves. An event that the machine hears of has them at hand, as
+    ``share`` (its items alone) and ``scene``; they are in no text.
+    """
+
+    step: int
+    offset: int
+    length: int
+    width: int
+    items: str
+    around: str
+    spare: int | None = None
+    share: list[Json] | None = None
+    scene: dict[str, Json] | None = None
+
+
 class EventRaised(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="EventRaised"):
     """An event reached the instance; it is consumed whether something waits for it or not.
 
@@ -86,6 +106,7 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     the private queue that this instance's tasks go to, if it has one, and ``local`` the digests of
     workflows that are found there before any that is deployed, by name. ``parent`` waits for the
     instance's end, and so do ``others``.
+    With a ``chunk`` it does a part of its parent's work: ``rule`` says how long lists are split.
     """
 
     execution: str
@@ -104,6 +125,8 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     canceled: ExecutionCanceled | None = None
     first_started_at: int | None = None
     resume: Resume | None = None
+    chunk: Chunk | None = None
+    rule: int = 1
 
     @property
     def parent_id(self) -> str | None:
@@ -167,12 +190,19 @@ class ExecutionCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, t
     parent: Asker | None = None
 
 
+class FanOutStopped(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="FanOutStopped"):
+    """A chunk is to start no further item: too many have failed in all chunks together."""
+
+    parent: Asker | None = None
+
+
 class StartRequested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="StartRequested"):
     """A message that asks for an instance under the id it is sent to; it is in no history.
 
     The instance's first execution will be ``execution``. ``version`` is exact or a range, None for the active
     one. ``asker`` is told when the instance has ended if it is a ``child``, else when it is there, and in
     both cases when it cannot be started. It begins at ``due``, in microseconds since 1970 UTC.
+    A ``chunk`` runs the Program of this ``digest``, with the ``key_seed`` of whoever asks.
     """
 
     name: str
@@ -187,6 +217,9 @@ class StartRequested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     attempt: int = 1
     queue: str | None = None
     local: dict[str, str] = {}
+    chunk: Chunk | None = None
+    digest: str | None = None
+    key_seed: str | None = None
 
 
 class ParentAttached(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ParentAttached"):
@@ -289,10 +322,29 @@ class TimerCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="
     scheduled_seq: int
 
 
+class FanOutSplit(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="FanOutSplit"):
+    """A ``fan_out`` over ``total`` items is done by children: ``size`` items each, ``at_once`` of them.
+
+    Each runs ``width`` items at once. The children read ``items`` and ``around`` from here: however small,
+    both are kept apart.
+    """
+
+    path: str
+    total: int
+    size: int
+    at_once: int
+    width: int
+    items: Json = None
+    around: Json = None
+
+
 class SubOrchestrationInstanceCreated(
     _Event, frozen=True, kw_only=True, omit_defaults=True, tag="SubOrchestrationInstanceCreated"
 ):
-    """A child is asked for, and waited for. ``on_close``: terminate, cancel or abandon it."""
+    """A child is asked for, and waited for. ``on_close``: terminate, cancel or abandon it.
+
+    With a ``chunk`` it does a part of a ``fan_out`` of this instance.
+    """
 
     instance: str
     name: str
@@ -303,6 +355,7 @@ class SubOrchestrationInstanceCreated(
     if_exists: str = "reject"
     on_close: str = "terminate"
     attempt: int = 1
+    chunk: Chunk | None = None
 
 
 class SubOrchestrationCanceled(
@@ -313,6 +366,20 @@ class SubOrchestrationCanceled(
     scheduled_seq: int
     instance: str
     action: str
+
+
+class ChunkStopped(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ChunkStopped"):
+    """A chunk is told to start no further item; it is waited for."""
+
+    scheduled_seq: int
+    instance: str
+
+
+class ChunkCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ChunkCanceled"):
+    """A chunk is told to cancel its items; it is waited for."""
+
+    scheduled_seq: int
+    instance: str
 
 
 class InstanceStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="InstanceStarted"):
@@ -383,6 +450,7 @@ Received: TypeAlias = (
     | ExecutionResumed
     | ExecutionTerminated
     | ExecutionCanceled
+    | FanOutStopped
     | ParentAttached
     | StepResolved
     | ExecutionRestarted
@@ -394,8 +462,11 @@ Decided: TypeAlias = (
     | TaskCanceled
     | TimerCreated
     | TimerCanceled
+    | FanOutSplit
     | SubOrchestrationInstanceCreated
     | SubOrchestrationCanceled
+    | ChunkStopped
+    | ChunkCanceled
     | InstanceStarted
     | EventSent
     | CancelSent
@@ -407,15 +478,18 @@ Event: TypeAlias = Received | Decided
 RESULTS = (TaskCompleted, TaskFailed)
 """Answers of activities."""
 ANSWERS = get_args(Answer)
-PARENTAL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionCanceled)
+PARENTAL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionCanceled, FanOutStopped)
 """What a parent may tell its child."""
 DECIDED = (
     TaskScheduled,
     TaskCanceled,
     TimerCreated,
     TimerCanceled,
+    FanOutSplit,
     SubOrchestrationInstanceCreated,
     SubOrchestrationCanceled,
+    ChunkStopped,
+    ChunkCanceled,
     InstanceStarted,
     EventSent,
     CancelSent,

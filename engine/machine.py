@@ -14,7 +14,19 @@ from typing import Any
 import msgspec
 
 from perdure.compiler.runtime import EvalError, Timestamp
-from perdure.engine import checkpoints, endings, forks, keys, limits, ops, resolve, sagas, scopes, waits
+from perdure.engine import (
+    checkpoints,
+    chunks,
+    endings,
+    forks,
+    keys,
+    limits,
+    ops,
+    resolve,
+    sagas,
+    scopes,
+    waits,
+)
 from perdure.engine.events import (
     ANSWERS,
     RESULTS,
@@ -27,6 +39,7 @@ from perdure.engine.events import (
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
+    FanOutStopped,
     ParentAttached,
     Received,
     StepResolved,
@@ -117,6 +130,8 @@ class Machine:
         self.given_back = False
         """Whether a canceled wait has put events back into the buffer, for which others may wait."""
         self.started: ExecutionStarted
+        self.began_at = 0
+        """When this generation began."""
         self._decided: list[Decided] = []
         self._seq = 0
         self._budget = 0
@@ -185,6 +200,10 @@ class Machine:
             if not self.answered(seq):
                 self.decide(TimerCanceled(scheduled_seq=seq))
 
+    def is_held(self, seq: int) -> bool:
+        """Whether the answer to a decision came while suspended, and is not acted on yet."""
+        return any(isinstance(each, ANSWERS) and each.scheduled_seq == seq for each in self.state.held)
+
     def answered(self, seq: int) -> bool:
         """Whether the answer to a decision that nobody waits for any more came while suspended.
 
@@ -204,10 +223,15 @@ class Machine:
 
     def start_fiber(self, pc: int, frame: dict[str, Any], group: int | None, branch: int) -> Fiber:
         """A new fiber, last in the queue."""
+        fiber = self.waiting_fiber(pc, frame, group, branch)
+        self.state.ready.append(fiber.id)
+        return fiber
+
+    def waiting_fiber(self, pc: int, frame: dict[str, Any], group: int | None, branch: int) -> Fiber:
+        """A new fiber that does not run by itself."""
         fiber = Fiber(id=self.state.next_fiber, pc=pc, frame=frame, group=group, branch=branch)
         self.state.next_fiber += 1
         self.state.fibers[fiber.id] = fiber
-        self.state.ready.append(fiber.id)
         return fiber
 
     def resume(self, fiber: Fiber, failure: Failure | None = None) -> None:
@@ -328,7 +352,8 @@ class Machine:
                 carried, checkpoint = len(self.state.buffer), resume is not None
                 self.decide(ContinueAsNew(input=value, carried=carried, checkpoint=checkpoint))
             case Returned(value=value):
-                self._complete(value, self.program.output_problem(value))
+                whole = self.started.chunk is None
+                self._complete(value, self.program.output_problem(value) if whole else None)
             case Failed(failure=failure):
                 self.decide(endings.failed(self, failure))
             case _:
@@ -375,6 +400,8 @@ class Machine:
                 waits.event_raised(self, event)
             case ExecutionCanceled(reason=reason):
                 endings.end_early(self, Ending(why="canceled", text=reason))
+            case FanOutStopped():
+                chunks.stop(self)
             case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
                 waits.answered(self, event)
             case StepResolved():
@@ -386,6 +413,10 @@ class Machine:
         """Know what the generation starts with, before anything of it runs."""
         env = self.env
         self.started, env.now_us = event, at
+        self.began_at = at
+        if event.chunk is not None:
+            chunks.scene(self, event.chunk)
+            return
         env.input = self.program.input_value(event.input)
         env.workflow = workflow_value(self.instance_id, event, at)
         variables = self.program.program.variables if event.resume is None else event.resume.variables
@@ -399,7 +430,9 @@ class Machine:
         state.ages = list(range(state.heard))
         state.others = list(event.others)
         state.first_started_at = event.first_started_at or self.env.now_us
-        if event.resume is None:
+        if event.chunk is not None:
+            chunks.begin(self, event)
+        elif event.resume is None:
             self.start_fiber(0, {}, None, 0)
         else:
             checkpoints.go_on(self, event.resume)

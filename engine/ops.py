@@ -197,9 +197,9 @@ def _new_instance(machine: Machine, fiber: Fiber, op: Any) -> dict[str, Any] | N
     """What two decisions have in common; None if the id that is given cannot be one."""
     path = machine.path(fiber, op.step)
     if op.instance_id is None:
-        generation = machine.started.generation
-        what = sagas.identity(machine, path)
-        instance = keys.child_id(machine.instance_id, generation, what, waits.attempt(fiber))
+        # In a chunk these are the parent's: whose part of the work it is makes no difference.
+        workflow, what = machine.env.workflow, sagas.identity(machine, path)
+        instance = keys.child_id(workflow["instance_id"], workflow["generation"], what, waits.attempt(fiber))
     else:
         instance = op.instance_id(fiber.frame, machine.env)
         if id_problem(instance) is not None:

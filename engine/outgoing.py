@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from perdure.engine import keys
 from perdure.engine.codec import encode_received
 from perdure.engine.events import (
     Asker,
     CancelSent,
+    ChunkCanceled,
+    ChunkStopped,
     Decided,
     EventRaised,
     EventSent,
@@ -22,6 +26,7 @@ from perdure.engine.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    FanOutStopped,
     InstanceStarted,
     StartRequested,
     SubOrchestrationCanceled,
@@ -36,6 +41,7 @@ from perdure.engine.instance import Instance, Status, slot_of
 from perdure.engine.state import Question
 from perdure.engine.store.rows import Message
 
+NOT_NEEDED = "the fan-out that it is a chunk of needs it no more"
 CLOSED = "the instance that had asked for it has ended"
 
 
@@ -59,10 +65,19 @@ def sent(instance: Instance, started: ExecutionStarted, seq: int, decision: Deci
     match decision:
         case SubOrchestrationInstanceCreated():
             start = _start(started, asker, decision, child=True, attempt=decision.attempt)
+            if decision.chunk is not None:
+                digest, seed = started.digest, started.key_seed
+                start = msgspec.structs.replace(start, chunk=decision.chunk, digest=digest, key_seed=seed)
             return message(decision.instance, start, f"{name}/start")
         case InstanceStarted():
             start = _start(started, asker, decision, due=decision.start_at)
             return message(decision.instance, start, f"{name}/start")
+        case ChunkStopped(scheduled_seq=asked, instance=child):
+            stop = FanOutStopped(parent=Asker(instance.id, execution, asked))
+            return message(child, stop, f"{name}/stop")
+        case ChunkCanceled(scheduled_seq=asked, instance=child):
+            told = ExecutionCanceled(reason=NOT_NEEDED, parent=Asker(instance.id, execution, asked))
+            return message(child, told, f"{name}/cancel")
         case SubOrchestrationCanceled(scheduled_seq=asked, instance=child, action=action):
             return close(Asker(instance.id, execution, asked), child, action)
         case EventSent(instance=receiver, name=event, input=value):

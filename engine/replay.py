@@ -15,12 +15,15 @@ from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
     DECIDED,
     CancelSent,
+    ChunkCanceled,
+    ChunkStopped,
     ContinueAsNew,
     Decided,
     Event,
     EventSent,
     ExecutionCompleted,
     ExecutionTerminated,
+    FanOutSplit,
     InstanceStarted,
     SubOrchestrationCanceled,
     SubOrchestrationInstanceCreated,
@@ -118,6 +121,10 @@ def _described(decision: Decided | None) -> str:
             return f"timer for {purpose} at {fire_at}"
         case TaskCanceled(scheduled_seq=seq) | TimerCanceled(scheduled_seq=seq):
             return f"{kind(decision)} of {seq}"
+        case FanOutSplit(total=total, size=size):
+            return f"fan_out over {total} items in chunks of {size}"
+        case ChunkStopped(instance=instance) | ChunkCanceled(instance=instance):
+            return f"{kind(decision)} {instance}"
         case SubOrchestrationInstanceCreated(name=name, instance=instance):
             return f"call_workflow {name} ({instance})"
         case SubOrchestrationCanceled(instance=instance, action=action):

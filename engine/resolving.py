@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from perdure.engine.events import StartRequested
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.programs import Programs
 from perdure.engine.starting import Asked, Found
@@ -17,12 +18,12 @@ Wanted = tuple[str, str | None]
 def look_up(store: Store, programs: Programs, asked: Sequence[Asked]) -> list[Found]:
     """What the database has for each start, as of now."""
     present = store.look_up([each.message.instance for each in asked], [], []).instances
-    definitions = _Definitions(store, programs)
+    definitions, lent = _Definitions(store, programs), _Lent(store)
     found = []
     for each in asked:
         there = present.get(each.message.instance)
         asked_for_end = there is not None and there.status.ended and each.event.if_exists == "reuse"
-        version, program, problem = definitions.find((each.event.name, each.event.version), each.event.local)
+        version, program, problem = definitions.of(each.event)
         found.append(
             Found(
                 present=there,
@@ -30,9 +31,31 @@ def look_up(store: Store, programs: Programs, asked: Sequence[Asked]) -> list[Fo
                 version=version,
                 program=program,
                 problem=problem,
+                values=lent.of(each.event),
             )
         )
     return found
+
+
+class _Lent:
+    """What chunks read of their parents' values: each is read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[tuple[str, str], str | None] = {}
+
+    def of(self, event: StartRequested) -> dict[str, str]:
+        """The values that a chunk begins with."""
+        if event.chunk is None or event.asker is None:
+            return {}
+        parent = event.asker.instance
+        texts = {key: self._read(parent, key) for key in (event.chunk.items, event.chunk.around)}
+        return {key: text for key, text in texts.items() if text is not None}
+
+    def _read(self, parent: str, key: str) -> str | None:
+        if (parent, key) not in self._known:
+            self._known[parent, key] = self._store.payload(parent, key)
+        return self._known[parent, key]
 
 
 class _Definitions:
@@ -42,6 +65,14 @@ class _Definitions:
         self._store = store
         self._programs = programs
         self._known: dict[Wanted, tuple[str, str] | str] = {}
+
+    def of(self, event: StartRequested) -> tuple[str, LinkedProgram | None, str]:
+        """Version and Program of a start, or why there is none."""
+        if event.digest is None:
+            return self.find((event.name, event.version), event.local)
+        program = self._programs.all([event.digest])[event.digest]
+        version = event.version or ""
+        return ("", None, program) if isinstance(program, str) else (version, program, "")
 
     def find(self, wanted: Wanted, local: Mapping[str, str]) -> tuple[str, LinkedProgram | None, str]:
         """Version and Program, or why there is none."""

@@ -6,6 +6,7 @@ message which asks. So an instance is there once, however often a worker dies on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from perdure.engine.header import instance_tags
 from perdure.engine.hot import Writes
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram
-from perdure.engine.store.rows import Checkpoint, Message
+from perdure.engine.store.rows import NO_VALUES, Checkpoint, Message
 from perdure.engine.turn import Input, payload_rows
 
 
@@ -39,7 +40,8 @@ class Asked(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """What the database has for a start: the instance of that id with its payloads, and the definition.
 
-    Without a ``program`` that can be run, ``problem`` says why.
+    Without a ``program`` that can be run, ``problem`` says why. ``values`` are what a chunk reads of its
+    parent's.
     """
 
     present: Instance | None
@@ -47,6 +49,7 @@ class Found(msgspec.Struct, frozen=True):
     version: str
     program: LinkedProgram | None
     problem: str = ""
+    values: Mapping[str, str] = NO_VALUES
 
 
 def admit(rest: Writes, asked: Asked, found: Found, now: int) -> Input | None:
@@ -67,11 +70,11 @@ def admit(rest: Writes, asked: Asked, found: Found, now: int) -> Input | None:
         _refuse(rest, asked, EXISTS, message, {"instance_id": present.id, "status": str(present.status)}, now)
     elif found.program is None:
         _refuse(rest, asked, CHILD, found.problem, _nothing(asked), now)
-    elif (problem := found.program.input_problem(event.input)) is not None:
+    elif event.chunk is None and (problem := found.program.input_problem(event.input)) is not None:
         message = f"the input of {event.name!r} does not fit its schema: {problem}"
         _refuse(rest, asked, SCHEMA, message, None, now)
     else:
-        _create(rest, asked, found.program, found.version, now, replaces=replaces)
+        _create(rest, asked, found, found.program, now, replaces=replaces)
     return None
 
 
@@ -109,9 +112,9 @@ def _value(payloads: dict[str, str], key: str) -> Any:
 
 
 def _create(
-    rest: Writes, asked: Asked, program: LinkedProgram, version: str, now: int, *, replaces: bool
+    rest: Writes, asked: Asked, found: Found, program: LinkedProgram, now: int, *, replaces: bool
 ) -> None:
-    event, message = asked.event, asked.message
+    event, message, version = asked.event, asked.message, found.version
     parent = event.asker if event.child else None
     row = Instance(
         id=message.instance,
@@ -132,15 +135,16 @@ def _create(
         version=version,
         digest=row.digest,
         generation=row.generation,
-        key_seed=event.execution,
+        key_seed=event.key_seed or event.execution,
         input=event.input,
         tags=event.tags,
         parent=parent,
         queue=event.queue,
         local=event.local,
+        chunk=event.chunk,
     )
     try:
-        tags = instance_tags(program, row.id, started, now)
+        tags = {} if event.chunk is not None else instance_tags(program, row.id, started, now)
     except EvalError as error:
         _refuse(rest, asked, EXPRESSION, error.message, _nothing(asked), now)
         return
@@ -159,7 +163,7 @@ def _create(
         )
     )
     first = outgoing.message(instance.id, started, f"{event.execution}/start", execution=event.execution)
-    rest.messages.append(msgspec.structs.replace(first, due=event.due))
+    rest.messages.append(msgspec.structs.replace(first, due=event.due, values=found.values))
     rest.settled.append(message.id)
     rest.changed.append(instance)
     if event.asker is not None and not event.child:

@@ -187,12 +187,29 @@ class Fiber(msgspec.Struct, kw_only=True):
     canceled: bool = False
 
 
+class Split(msgspec.Struct, kw_only=True):
+    """How the items of a group are divided: in ``count`` chunks of ``size``, ``width`` at once in each.
+
+    ``items`` and ``around`` are the keys of what the chunks read. ``canceled`` are those that were told.
+    """
+
+    size: int
+    count: int
+    width: int
+    items: str
+    around: str
+    canceled: list[int] = []
+
+
 class Group(msgspec.Struct, kw_only=True):
     """The branches that a ``FanOut``, ``Parallel`` or ``Race`` at ``pc`` has started.
 
     ``active`` maps branch numbers to fibers, in order of start. ``decided`` says why no more are
     started: the outcome stands and the group ends when ``active`` is empty. ``undone`` tells what
     branches that nobody needs any more have undone.
+
+    ``first`` is the index of the first item, in a chunk, and ``spare`` how many of its items may fail. In a
+    group that is ``split``, branches are chunks, and so are the keys of ``values`` and ``errors``.
     """
 
     id: int
@@ -200,6 +217,9 @@ class Group(msgspec.Struct, kw_only=True):
     pc: int
     items: list[Any] = []
     keys: list[str] = []
+    first: int = 0
+    spare: int | None = None
+    split: Split | None = None
     width: int = 0
     next: int = 0
     active: dict[int, int] = {}

@@ -63,8 +63,6 @@ def _code(program: ir.Program) -> Iterator[Missing]:
 
 def _features(op: ir.Op) -> Iterator[str]:
     match op:
-        case ir.FanOut() if isinstance(op.chunk, int):
-            yield "chunk with a size"
         case ir.ContinueAsNew() if op.version not in ("latest", "pinned"):
             yield "a version range of continue_as_new"
         case _ if type(op) in INSTRUCTIONS:

@@ -124,8 +124,10 @@ class Running:
             running.next_seq, running.at = last.next_seq, last.at
             running.size = sum(len(row.events) for row in loaded.history)
             texts = {key: text for row in loaded.history for key, text in row.values.items()}
-            running.stored = set(texts)
-            running.size += sum(map(len, texts.values()))
+            chunk = running.machine.started.chunk if running.machine.state.begun else None
+            lent = set() if chunk is None else {chunk.items, chunk.around}
+            running.stored = set(texts) - lent
+            running.size += sum(len(texts[key]) for key in running.stored)
         return running
 
     @classmethod

@@ -13,7 +13,7 @@ import msgspec
 
 from perdure.engine.codec import whole_events
 from perdure.engine.errors import UserError
-from perdure.engine.events import Asker, Event, ExecutionCanceled, Resume, TimerCreated, kind
+from perdure.engine.events import Asker, Chunk, Event, ExecutionCanceled, Resume, TimerCreated, kind
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import Definition, HistoryRow, Worker
 
@@ -98,7 +98,7 @@ def _fields(event: Event) -> dict[str, Any]:
     if isinstance(event, TimerCreated):
         fields["fire_at"] = time_text(event.fire_at)
     for name, value in fields.items():
-        if isinstance(value, Asker | ExecutionCanceled | Resume):
+        if isinstance(value, Asker | Chunk | ExecutionCanceled | Resume):
             fields[name] = msgspec.to_builtins(value)
     if "others" in fields:
         fields["others"] = [msgspec.to_builtins(each) for each in fields["others"]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect
 from typing import TYPE_CHECKING
 
+from perdure.compiler import ir
 from perdure.compiler.runtime import EvalError
-from perdure.engine import correlation, endings, scopes
+from perdure.engine import chunks, correlation, endings, scopes
 from perdure.engine.events import (
     EventRaised,
     SubOrchestrationCanceled,
@@ -50,6 +51,9 @@ def answered(
     if question is None:
         return
     fiber = machine.state.fibers[question.fiber]
+    if machine.op(fiber).kind is ir.FanOut:
+        chunks.answered(machine, fiber, event)
+        return
     if isinstance(event, SubOrchestrationInstanceCompleted):
         fiber.frame[machine.op(fiber).slot] = event.result
         machine.resume(fiber)

@@ -323,8 +323,13 @@ class MemoryStore(
         self._put(self._payloads, key, payload)
 
     def _values(self, instance: str, text: str) -> dict[str, str]:
-        """The values that a text refers to."""
-        found = {key: self._payloads.get((instance, key)) for key in keys_in(text)}
+        """The values that a text refers to. A chunk has those of its parent too."""
+        row = self._instances.get(instance)
+        lender = instance if row is None or row.parent_id is None else row.parent_id
+        found = {
+            key: self._payloads.get((instance, key)) or self._payloads.get((lender, key))
+            for key in keys_in(text)
+        }
         return {key: row.value for key, row in found.items() if row is not None}
 
     def _whole(self, row: HistoryRow) -> HistoryRow:

@@ -348,6 +348,9 @@ DEFINITIONS = select(t.definitions).order_by(
     t.definitions.c.name, t.definitions.c.created_at.desc(), t.definitions.c.version.desc()
 )
 DEFINITIONS_NAMED = DEFINITIONS.where(_is(t.definitions.c.name))
+PARENTS = select(t.instances.c.id, t.instances.c.parent_id).where(
+    t.instances.c.id.in_(bindparam("instances", expanding=True)), t.instances.c.parent_id.is_not(None)
+)
 PROGRAM_PUT = upsert(t.programs).on_conflict_do_nothing(index_elements=["digest"])
 PROGRAM = select(t.programs.c.program).where(_is(t.programs.c.digest))
 _WHOLE: list[ColumnElement[str]] = [literal_column(f"'{key}'") for key in ("input", "output", "error")]

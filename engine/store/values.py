@@ -15,12 +15,21 @@ _replace = msgspec.structs.replace
 
 
 def read(tx: Transaction, instances: Iterable[str], keys: Iterable[str]) -> dict[tuple[str, str], str]:
-    """The texts behind keys of instances, by both."""
-    wanted = sorted(set(keys))
+    """The texts behind keys of instances, by both. A chunk has those of its parent too."""
+    owners, wanted = sorted(set(instances)), sorted(set(keys))
     if not wanted:
         return {}
-    rows = tx.rows(s.VALUES, instances=sorted(set(instances)), keys=wanted)
-    return {(instance, key): value for instance, key, value in rows}
+    rows = tx.rows(s.VALUES, instances=owners, keys=wanted)
+    found = {(instance, key): value for instance, key, value in rows}
+    lenders = [] if len(found) == len(owners) * len(wanted) else tx.rows(s.PARENTS, instances=owners)
+    if lenders:
+        rows = tx.rows(s.VALUES, instances=sorted({parent for _, parent in lenders}), keys=wanted)
+        lent = {(parent, key): value for parent, key, value in rows}
+        for instance, parent in lenders:
+            for key in wanted:
+                if (parent, key) in lent:
+                    found.setdefault((instance, key), lent[parent, key])
+    return found
 
 
 def of_history(tx: Transaction, rows: list[HistoryRow]) -> list[HistoryRow]:

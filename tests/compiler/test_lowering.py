@@ -154,6 +154,16 @@ def test_chunks_are_off_under_locks_and_where_a_saga_is_kept(around: str) -> Non
     assert fan_out.chunk == "off"
 
 
+@pytest.mark.parametrize("chunk", ["auto", "2"])
+@pytest.mark.parametrize(
+    "item", ["got: { wait_for_event: Go, timeout: 1m }", 'set_custom_status: "${ item }"']
+)
+def test_chunks_are_off_where_items_are_seen_or_spoken_to(item: str, chunk: str) -> None:
+    """Events go to this instance and the status is its own, so the items stay in it."""
+    [fan_out] = ops(ir.FanOut, f"  - a: {{ fan_out: [1], chunk: {chunk}, do: [ {item} ] }}\n")
+    assert fan_out.chunk == "off"
+
+
 def test_a_saga_inside_an_item_is_in_its_chunk() -> None:
     """What is registered and undone within an item ties it to nothing."""
     body = "fan_out: [1], do: [ b: { saga: [ c: { call: C, compensate: { call: D } } ] } ]"

@@ -41,7 +41,6 @@ def test_every_instruction_is_run_or_refused() -> None:
         (STEP % "call_entity: A@b, op: c", ["call_entity"]),
         (STEP % "lock_entities: [ A@b ], do: [ x: { value: 1 } ]", ["lock_entities"]),
         ("do: [ signal_entity: { entity: A@b, op: c } ]", ["signal_entity"]),
-        (STEP % "fan_out: [1], chunk: 500, do: [ x: { value: 1 } ]", ["chunk with a size"]),
         ("do: [ continue_as_new: { input: 1, version: ^1.2 } ]", ["a version range of continue_as_new"]),
     ],
 )  # fmt: skip
@@ -60,6 +59,7 @@ def test_each_feature_is_named(text: str, features: list[str]) -> None:
         "errors: { A: { status: 409, schema: true } }\ndo: [ raise: { error: A, data: {} } ]",
         "tags: { a: b }\nerrors: { A: { retryable: false } }\ndo: [ return: 1 ]",
         STEP % "fan_out: [1], do: [ x: { value: 1 } ]",
+        STEP % "fan_out: [1], chunk: 500, do: [ x: { value: 1 } ]",
         STEP % "fan_out: [1], chunk: auto, do: [ x: { value: 1 } ]",
         STEP % "fan_out: [1], chunk: off, do: [ x: { value: 1 } ]",
         "functions: { f: { call: A, with: '${ args }' } }\n" + STEP % "call: f, with: 1",
@@ -82,9 +82,8 @@ def test_what_runs_is_not_refused(text: str) -> None:
 
 def test_a_feature_has_the_name_and_the_place_of_its_step() -> None:
     """What is missing is told once a step, with its name, line and column."""
-    step = "do: [ x: { value: 1 } ]"
-    needing = program(f"do:\n  - one: {{ call: A }}\n  - two: {{ fan_out: [1], chunk: 500, {step} }}\n")
-    assert [tuple(each) for each in missing(needing)] == [("chunk with a size", "two", 6, 5)]
+    needing = program("do:\n  - one: { call: A }\n  - two: { call_entity: A@b, op: c }\n")
+    assert [tuple(each) for each in missing(needing)] == [("call_entity", "two", 6, 5)]
 
 
 def test_a_key_of_the_header_has_its_place() -> None:
