@@ -19,6 +19,7 @@ from perdure.compiler.encode import UnknownProgram
 from perdure.compiler.ir import IR_VERSION
 from perdure.engine import clock, reopening
 from perdure.engine.errors import (
+    Busy,
     Conflict,
     Ended,
     FenceLost,
@@ -44,6 +45,7 @@ from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Batch, Message, TaskRow
 from perdure.engine.store.rows import Worker as Member
+from perdure.engine.suspects import MAX_DEATHS, Suspects, why_parked
 from perdure.engine.tasks import DEFAULT_QUEUE, Task, Work, private_queue, work_in
 from perdure.engine.views import row_views
 
@@ -148,6 +150,7 @@ class Duties:
         """A task that ran when workers died, and since when it runs here."""
         self._renewed = self._looked = self._polled = self._claimed = float("-inf")
         self._free_since: float | None = None
+        self._suspects = Suspects()
         self._news = self._tasks_news = True
 
     @property
@@ -189,6 +192,9 @@ class Duties:
             busy = self._take_turns(now) or busy
         if tick - self._renewed >= self._lease / 3_000_000:
             self._commit_lease(tick)
+        if self.slots and self._suspects.calm(tick):
+            self.store.calm(self.id)
+            self._suspects.trust()
         busy = self._claim(tick) or busy
         self._activities.tend(tick)
         return busy
@@ -289,7 +295,8 @@ class Duties:
         digests = {each.instance.digest for each in takeover.loaded}
         programs = self.programs.all(digests)
         now = self.store.time()
-        self.owner.take_over(takeover, programs, self._here, now)
+        self._suspects.took(self.store.crashes(self.id), self.store.suspected(), clock.monotonic())
+        self.owner.take_over(takeover, programs, self._here, now, self._suspects.others)
         self.slots = slots
         self._news = self._tasks_news = True
 
@@ -453,23 +460,51 @@ class Duties:
         asked = owner.asked(self._page)
         if asked:
             owner.admit(asked, look_up(self.store, self.programs, asked), now)
-        wanted = owner.wanted()[: self._page]
+        suspects = self._suspects
+        wanted = suspects.others(owner.wanted())[: self._page]
         if wanted:
-            found = self.store.load(wanted)
-            # Somebody may have put right the Program of one that could not go on.
-            suspended = {each.instance.digest for each in found if each.instance.status is Status.SUSPENDED}
-            programs = self.programs.all(owner.digests(found), anew=suspended)
-            owner.loaded(wanted, found, programs, now)
-        sealed = owner.run_ready(now)
-        if sealed is None:
-            return bool(wanted)
-        self._commit(sealed, now)
+            self._load(wanted, now)
+        sealed = owner.run_ready(now, suspects.others)
+        if sealed is not None:
+            self._commit(sealed, now)
+        alone = bool(suspects) and self._take_suspect(now)
+        return alone or sealed is not None or bool(wanted)
+
+    def _load(self, wanted: Sequence[str], now: int, poison: str | None = None) -> None:
+        """Bring instances into memory; with ``poison`` they are parked for that reason instead."""
+        found = self.store.load(wanted)
+        digests = self.owner.digests(found)
+        # Somebody may have put right the Program of one that could not go on.
+        suspended = {each.instance.digest for each in found if each.instance.status is Status.SUSPENDED}
+        programs = self.programs.all(digests, anew=suspended)
+        self.owner.loaded(wanted, found, programs if poison is None else dict.fromkeys(digests, poison), now)
+
+    def _take_suspect(self, now: int) -> bool:
+        """The turn of one suspect, counted before it is even loaded; returns whether there was any."""
+        owner, suspects = self.owner, self._suspects
+        wanted = owner.wanted()
+        instance_id = suspects.first([*owner.ready(), *wanted])
+        if instance_id is None:
+            return False
+        deaths = 0
+        if suspects.count(instance_id):
+            try:
+                deaths = self.store.begin_turn(self.id, instance_id) - 1
+            except (Busy, FenceLost):
+                suspects.ended(instance_id)
+                raise
+        if instance_id in wanted:
+            self._load([instance_id], now, why_parked(deaths) if deaths >= MAX_DEATHS else None)
+        sealed = owner.run_ready(now, lambda ready: [instance_id] if instance_id in ready else []) or Sealed()
+        if self._commit(sealed, now, trusted=(instance_id,)):
+            suspects.ended(instance_id)
         return True
 
-    def _commit(self, sealed: Sealed, now: int) -> None:
+    def _commit(self, sealed: Sealed, now: int, trusted: tuple[str, ...] = ()) -> bool:
+        """Write a batch and release its effects; False when it is to be tried in smaller parts."""
         tick = clock.monotonic()
         renew = tick - self._renewed >= self._lease / 3_000_000
-        batch = sealed.batch(self.id, self._lease if renew else None)
+        batch = sealed.batch(self.id, self._lease if renew else None, trusted)
         try:
             self.store.commit(batch)
         except (FenceLost, OutcomeUnknown) as error:
@@ -488,12 +523,13 @@ class Duties:
                 # Memory and database disagree on something that no turn makes: read everything anew.
                 raise OutcomeUnknown(str(error)) from error
             _log.warning("a batch was refused (%s); it is tried in smaller parts", error)
-            return
+            return False
         if renew:
             self._renewed = tick
         self.owner.applied(sealed)
         self._hear(batch.messages, now)
         self._release(sealed, batch)
+        return True
 
     def _unless_hopeless(self, asked: Sequence[str], error: StoreError) -> list[str]:
         """Those of the asks that were not refused alone too often: something else may be the reason."""
@@ -550,6 +586,8 @@ class Duties:
             return False
         self._tasks_news, self._claimed = False, tick
         places = self._activities.places
+        # Turns come first: a task that runs beside a poison turn would be taken for what kills.
+        turns = bool(self._suspects) and not self.owner.idle
         if places and (self._activities.names or self._private):
             rows = self.store.claim(
                 self.id,
@@ -558,7 +596,7 @@ class Duties:
                 places,
                 MAX_DELIVERIES,
                 queues=self._queues,
-                suspects=0 if self._suspect else 1,
+                suspects=0 if self._suspect or turns else 1,
                 after=self._after,
             )
             here = self._here

@@ -148,7 +148,7 @@ class Sealed(msgspec.Struct, kw_only=True):
     timers: list[tuple[int, str, int, str]] = []
     timers_closed: list[tuple[str, int]] = []
 
-    def batch(self, worker: str, lease: int | None = None) -> Batch:
+    def batch(self, worker: str, lease: int | None = None, trusted: tuple[str, ...] = ()) -> Batch:
         """The rows, for the store."""
         own, rest = self.own, self.rest
         checkpoints = tuple(own.checkpoints + rest.checkpoints)
@@ -166,6 +166,7 @@ class Sealed(msgspec.Struct, kw_only=True):
             dead_letters=tuple(own.dead_letters + rest.dead_letters),
             adopt=tuple(row for row in own.adopt + rest.adopt if (row.execution, row.seq) not in closed),
             audit=tuple(own.audit + rest.audit),
+            trusted=trusted,
             lease=lease,
         )
 

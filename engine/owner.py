@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from perdure.engine import parking, sealing
+from perdure.engine import parking, sealing, suspects
 from perdure.engine.codec import decode_received
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
@@ -44,6 +44,14 @@ MAX_PENDING = 1024
 """Inputs that wait in memory for one instance; events beyond are set aside in the inbox."""
 MAX_TURNS = 1000
 """Turns of one batch."""
+
+Choose = Callable[[list[str]], list[str]]
+"""Some of the instances, in their order."""
+
+
+def _all(ids: list[str]) -> list[str]:
+    return ids
+
 
 _CONTROL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionCanceled)
 
@@ -241,17 +249,23 @@ class Owner:
         programs: Mapping[str, LinkedProgram | str],
         here: Collection[tuple[str, int]],
         now: int,
+        choose: Choose = _all,
     ) -> None:
         """The slots are ours now: give a row to each task that only their last owner kept going.
 
-        ``here`` are keys of activities that run in this process still: they stay as they are.
+        ``here`` are keys of activities that run in this process still: they stay as they are. Who is not
+        chosen is not loaded yet.
         """
+        chosen = set(choose([each.instance.id for each in takeover.loaded]))
         for each in takeover.loaded:
             hot = self._of(each.instance.id)
             if hot.running is not None or hot.parked:
                 continue
-            self._load(hot, each, programs[each.instance.digest], now)
+            if hot.id in chosen:
+                self._load(hot, each, programs[each.instance.digest], now)
             self._adopt(hot, each, takeover, here)
+            if hot.id not in chosen:
+                self._forget(hot)
 
     def _adopt(self, hot: Hot, loaded: Loaded, takeover: Takeover, here: Collection[tuple[str, int]]) -> None:
         """Needs no Program: what an instance asked for before it was parked is done all the same."""
@@ -274,14 +288,18 @@ class Owner:
 
     # -- what the shell takes ---------------------------------------------------------------------
 
-    def run_ready(self, now: int) -> Sealed | None:
-        """Take the turns of all instances that are ready, up to the limit; None without anything."""
+    def ready(self) -> list[str]:
+        """Instances that have something to do and are in memory."""
+        return list(self._ready)
+
+    def run_ready(self, now: int, choose: Choose = _all) -> Sealed | None:
+        """Take the turns of the chosen of those that are ready, up to the limit; None without anything."""
         for message in self._unreadable:
             sealing.bury(self._rest, message, "unreadable", now)
         self._unreadable.clear()
         sealed, self._rest = Sealed(rest=self._rest), Writes()
         limit, self._rest_first = 0 if self._rest_first else self._limit, False
-        for instance_id in list(self._ready)[:limit]:
+        for instance_id in choose(list(self._ready))[:limit]:
             del self._ready[instance_id]
             hot = self._hot[instance_id]
             if hot.parked:
@@ -392,6 +410,11 @@ class Owner:
             # Events that arrived before we knew belong behind those that are set aside.
             hot.excess = [each for each in hot.pending if isinstance(each.event, EventRaised)] + hot.excess
             hot.pending = [each for each in hot.pending if not isinstance(each.event, EventRaised)]
+        poison = instance.status is Status.SUSPENDED and (instance.reason or "").startswith(suspects.PARKED)
+        if poison and not hot.resuming:
+            # Reading it may be what kills.
+            self._park(hot, instance, instance.reason or "", now)
+            return None
         try:
             if isinstance(program, str):
                 raise NonDeterminismError(program)

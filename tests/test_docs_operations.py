@@ -16,6 +16,7 @@ from perdure.engine import (
     payload,
     retry,
     sealing,
+    suspects,
     worker,
 )
 from perdure.server.settings import Settings
@@ -36,6 +37,8 @@ LIMITS = [
     ("wait between two attempts", f"{retry.MAX_DELAY // 86_400_000_000} days"),
     ("histories of earlier generations", str(sealing.KEPT_GENERATIONS)),
     ("hand-outs", str(duties.MAX_DELIVERIES)),
+    ("deaths of processes", str(suspects.SHAKY)),
+    ("turns of an instance in which", str(suspects.MAX_DEATHS)),
     ("lease", f"{worker.LEASE // 1_000_000} seconds"),
     ("items of a list", f"{cursors.MAX_LIMIT:,}"),
     ("body of a request", f"{Settings().body_bytes >> 20} MiB"),

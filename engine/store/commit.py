@@ -107,6 +107,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     purge.replace(tx, rows.replaced)
     _insert(tx, rows.new)
     _update(tx, rows.changed)
+    tx.tuples(s.SUSPECT_TRUST, [(id_,) for id_ in sorted(batch.trusted)])
     entities.write(tx, batch.entities)
     tx.tuples(s.PAYLOAD_DELETE, sorted(rows.payloads_dropped))
     tx.structs(s.PAYLOAD_PUT, sorted(rows.payloads, key=_by_payload))

@@ -75,6 +75,7 @@ class MemoryStore(
         self._killed: set[str] = set()
         self._workers: dict[str, Worker] = {}
         self._slots: dict[int, str | None] = dict.fromkeys(range(SLOTS))
+        self._crashes: dict[int, int] = dict.fromkeys(range(SLOTS), 0)
         self._instances: dict[str, Instance] = {}
         self._payloads: dict[tuple[str, str], PayloadRow] = {}
         self._history: dict[tuple[str, int], dict[int, HistoryRow]] = {}
@@ -208,6 +209,8 @@ class MemoryStore(
             if not (victim in self._killed if seen_lease is None else expired):
                 return False
             self._end(victim, "dead")
+            for slot in self._slots_of(victim):
+                self._put(self._crashes, slot, self._crashes[slot] + 1)
             self._pass(victim, None)
             return True
 
@@ -217,6 +220,27 @@ class MemoryStore(
                 for slot in self._slots:
                     self._put(self._slots, slot, worker)
             return self._slots_of(worker)
+
+    def crashes(self, worker: str) -> dict[int, int]:
+        with self._read():
+            return {slot: self._crashes[slot] for slot in self._slots_of(worker) if self._crashes[slot]}
+
+    def calm(self, worker: str) -> None:
+        with self._fenced(worker):
+            for slot in self.crashes(worker):
+                self._put(self._crashes, slot, 0)
+
+    def begin_turn(self, worker: str, instance_id: str) -> int:
+        with self._fenced(worker):
+            row = self._instances.get(instance_id)
+            if row is None:
+                return 0
+            self._put(self._instances, instance_id, _replace(row, suspect=row.suspect + 1))
+            return row.suspect + 1
+
+    def suspected(self) -> dict[str, int]:
+        with self._read():
+            return {row.id: row.suspect for row in self._instances.values() if row.suspect}
 
     def owned_slots(self) -> dict[str, int]:
         with self._read():
@@ -257,6 +281,9 @@ class MemoryStore(
                 self._write_schedule(schedule)
             for entry in batch.audit:
                 self._note(entry, now)
+            for id_ in batch.trusted:
+                if id_ in self._instances:
+                    self._put(self._instances, id_, _replace(self._instances[id_], suspect=0))
             for reply in batch.replies:
                 key = (reply.route, reply.target, reply.key)
                 if key in self._requests:
@@ -336,12 +363,12 @@ class MemoryStore(
         return _replace(row, values=self._values(row.instance, row.events))
 
     def _update(self, instance: Instance, execution: str, before: str) -> None:
-        """Replace the row but for what never changes: slot, name, creation, parent."""
+        """Replace the row but for what never changes (slot, name, creation, parent) or not here (suspect)."""
         row = self._instances.get(instance.id)
         if row is None or row.execution != execution or row.status != before:
             raise Refused(f"The instance {instance.id!r} is not as it was.")
         kept = {"slot": row.slot, "name": row.name, "created_at": row.created_at, "parent_id": row.parent_id}
-        self._put(self._instances, instance.id, _replace(instance, **kept))
+        self._put(self._instances, instance.id, _replace(instance, suspect=row.suspect, **kept))
 
     def _generation(self, instance: str, generation: int) -> dict[int, HistoryRow]:
         if (instance, generation) not in self._history:

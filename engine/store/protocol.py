@@ -81,6 +81,24 @@ class Membership(Protocol):
         On SQLite and in memory one worker owns all slots, or none.
         """
 
+    def crashes(self, worker: str) -> dict[int, int]:
+        """How many owners of its slots were taken over from, each of them, since it was last calm.
+
+        Slots without any are left out.
+        """
+
+    def calm(self, worker: str) -> None:
+        """Fenced. Forget the deaths of the owners of its slots."""
+
+    def begin_turn(self, worker: str, instance_id: str) -> int:
+        """Fenced. Count a turn of a suspect before it is taken, until it is ``trusted`` in a batch.
+
+        Returns how many were counted, this one included; 0 when there is no such instance.
+        """
+
+    def suspected(self) -> dict[str, int]:
+        """How many turns of each instance were counted so; those without any are left out."""
+
     def owned_slots(self) -> dict[str, int]:
         """How many slots each worker owns."""
 

@@ -413,8 +413,9 @@ class Batch(Row, frozen=True, kw_only=True):
     ``messages`` are those that no checkpoint of this batch consumes. ``hold`` are ids of inbox rows to
     set aside, ``unhold`` instances with how many of their held rows, oldest first, to hand out again.
     ``discard`` deletes inbox rows that have become dead letters. What ``hold`` and ``discard`` name need
-    not be there. ``adopt`` are rows for eager tasks that a worker before left open. ``lease``
-    (microseconds) renews the worker's membership.
+    not be there. ``adopt`` are rows for eager tasks that a worker before left open.
+    ``trusted`` are suspects whose turn has ended (see ``Turns.begin_turn``). ``lease`` (microseconds) renews
+    the worker's membership.
     """
 
     worker: str
@@ -431,6 +432,7 @@ class Batch(Row, frozen=True, kw_only=True):
     adopt: tuple[TaskRow, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     schedules: tuple[ScheduleWrite, ...] = ()
+    trusted: tuple[str, ...] = ()
     lease: int | None = None
 
 

@@ -187,6 +187,24 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             tx.run(s.SLOTS_TAKE_ALL, owner=worker)
             return _slots_of(tx, worker)
 
+    def crashes(self, worker: str) -> dict[int, int]:
+        with self._read() as tx:
+            return dict(tx.rows(s.SLOTS_CRASHES, the_owner=worker))
+
+    def calm(self, worker: str) -> None:
+        with self._fenced(worker) as tx:
+            tx.run(s.SLOTS_CALM, the_owner=worker)
+
+    def begin_turn(self, worker: str, instance_id: str) -> int:
+        with self._fenced(worker) as tx:
+            tx.run(s.SUSPECT_BEGIN, the_id=instance_id)
+            row = tx.row(s.SUSPECT, the_id=instance_id)
+            return 0 if row is None else int(row[0])
+
+    def suspected(self) -> dict[str, int]:
+        with self._read() as tx:
+            return dict(tx.rows(s.SUSPECTED))
+
     def owned_slots(self) -> dict[str, int]:
         with self._read() as tx:
             return dict(tx.rows(s.SLOTS_OWNED))

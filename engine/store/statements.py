@@ -86,6 +86,20 @@ SLOTS_TAKE_ALL = (
     .values(owner=bindparam("owner"))
 )
 SLOTS_OF = select(t.slots.c.id).where(_is(t.slots.c.owner))
+SLOTS_CRASHES = select(t.slots.c.id, t.slots.c.crashes).where(_is(t.slots.c.owner), t.slots.c.crashes > 0)
+SLOTS_CALM = (
+    update(t.slots)
+    .where(_is(t.slots.c.owner), t.slots.c.crashes > literal_column("0"))
+    .values(crashes=literal_column("0"))
+)
+SUSPECT_BEGIN = (
+    update(t.instances)
+    .where(_is(t.instances.c.id))
+    .values(suspect=t.instances.c.suspect + literal_column("1"))
+)
+SUSPECT = select(t.instances.c.suspect).where(_is(t.instances.c.id))
+SUSPECTED = select(t.instances.c.id, t.instances.c.suspect).where(t.instances.c.suspect > literal_column("0"))
+SUSPECT_TRUST = update(t.instances).where(_is(t.instances.c.id)).values(suspect=literal_column("0"))
 SLOTS_OWNED = (
     select(t.slots.c.owner, func.count()).where(t.slots.c.owner.is_not(None)).group_by(t.slots.c.owner)
 )
@@ -106,7 +120,7 @@ INSTANCE_UPDATE = (
     .values(
         {
             column.name: bindparam(column.name)
-            for column in _columns(t.instances, "id", "slot", "name", "created_at", "parent_id")
+            for column in _columns(t.instances, "id", "slot", "name", "created_at", "parent_id", "suspect")
         }
     )
 )

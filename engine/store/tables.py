@@ -86,6 +86,10 @@ definitions = _long(
 
 programs = _long("programs", _key("digest"), _some("program"))
 
+_SUSPECTED: dict[str, Any] = {
+    "sqlite_where": text("suspect > 0"),
+    "postgresql_where": text("suspect > 0"),
+}
 instances = _long(
     "instances",
     _key("id"),
@@ -107,6 +111,7 @@ instances = _long(
     Column("suspect", Integer(), nullable=False, server_default=text("0")),
     _maybe("purge_at", Long),
 )
+Index("instances_suspected", instances.c.id, **_SUSPECTED)
 Index("instances_by_time", instances.c.created_at, instances.c.id)
 Index("instances_by_name", instances.c.name, instances.c.created_at, instances.c.id)
 Index("instances_by_status", instances.c.status, instances.c.created_at, instances.c.id)

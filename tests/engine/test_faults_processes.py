@@ -34,6 +34,8 @@ BOMB = compiled(
     """
 ).program
 
+GREET = compiled('do: [{ e: { wait_for_event: Go, timeout: never } }, { return: "${ e }" }]').program
+
 Spawn = Callable[..., Process]
 
 
@@ -80,6 +82,12 @@ def stop_between_writes(path: Path, client: Client, process: Process) -> None:
 def dies_before(process: Process, client: Client, id: str) -> bool:
     """Whether the process ends before the instance does."""
     eventually(lambda: process.popen.poll() is not None or client.instance(id)["ended_at"])
+    return process.popen.poll() is not None
+
+
+def dies_before_parking(process: Process, client: Client, id: str) -> bool:
+    """Whether the process ends before it has parked the instance."""
+    eventually(lambda: process.popen.poll() is not None or client.instance(id)["status"] == "Suspended")
     return process.popen.poll() is not None
 
 
@@ -196,3 +204,23 @@ def test_a_stopped_owner_whose_lease_has_ended_comes_back_as_another(
     eventually(lambda: len(client.workers()) == 2)
     assert server.id not in {worker["id"] for worker in client.workers()}
     assert server.end() == 0
+
+
+def test_a_turn_that_kills_its_process_is_parked(path: Path, client: Client, spawn: Spawn) -> None:
+    """After five deaths; its neighbours are done by then, and it goes on when it is resumed."""
+    names = ["bad", *(f"n{number}" for number in range(5))]
+    for name in names:
+        client.run(GREET, id=name)
+        client.raise_event(name, "Go", name)
+    deaths = 0
+    process = spawn("deadly")
+    while dies_before_parking(process, client, "bad") and deaths < 10:
+        deaths += 1
+        process = spawn("deadly")
+    reason = client.instance("bad")["reason"]
+    assert (deaths, reason) == (5, "poison: a worker died in each of its last 3 turns")
+    assert [client.wait(name, WAIT)["output"] for name in names[1:]] == names[1:]
+    process.kill()
+    spawn()
+    client.resume("bad")
+    assert client.wait("bad", WAIT)["output"] == "bad"

@@ -1,22 +1,34 @@
 """A worker in a process that a test can kill: ``python -m tests.engine.worker_process PATH LEASE [KIND]``.
 
-``KIND`` is ``server`` or ``reserve``. It says its worker's id when it has joined, and leaves at the end of
+``KIND`` is ``server`` or ``reserve``, or ``deadly`` for a server that is killed when it writes a turn of an
+instance whose id begins with ``bad``. It says its worker's id when it has joined, and leaves at the end of
 its input. Its activities write a line each into the file ``PATH.log``.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from perdure.engine.activities import Registry
+from perdure.engine.store.rows import Batch
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.worker import Worker
 from tests.engine.facts import eventually
 
 ROOT = Path(__file__).parents[2]
+
+
+class DeadlyStore(SqliteStore):
+    """A file that kills whoever writes certain turns."""
+
+    def commit(self, batch: Batch) -> int:
+        if any(each.id.startswith("bad") for each in batch.checkpoints):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().commit(batch)
 
 
 class Process:
@@ -95,7 +107,7 @@ def main(path: str, lease: str, kind: str) -> None:
     registry.add("Mark", mark)
     registry.add("Hold", hold)
     registry.add("Bomb", bomb)
-    store = SqliteStore(path)
+    store = (DeadlyStore if kind == "deadly" else SqliteStore)(path)
     microseconds = round(float(lease) * 1_000_000)
     with Worker(store, registry, reserve=kind == "reserve", lease=microseconds) as worker:
         sys.stdout.write(f"{worker.id}\n")

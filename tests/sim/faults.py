@@ -17,7 +17,8 @@ from perdure.engine.store.protocol import Store
 from tests.sim.world import SECOND, World
 
 WRITES = frozenset(
-    "join rejoin leave take_over take_slots commit claim record give_back deploy pin start send".split()
+    "join rejoin leave take_over take_slots calm begin_turn commit claim record give_back deploy pin"
+    " start send".split()
 )
 """Methods that write, so that the outcome may be unknown."""
 FREE = frozenset(["time", "changed", "close", "kill"])

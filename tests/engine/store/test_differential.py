@@ -115,6 +115,10 @@ class Script:
         id_ = self._member()
         return lambda store: store.take_slots(id_)
 
+    def _calm(self) -> Operation:
+        id_ = self._member()
+        return lambda store: store.calm(id_)
+
     # -- turns ------------------------------------------------------------------------------------
 
     def _commit(self) -> Operation:
@@ -136,8 +140,13 @@ class Script:
             dead_letters=(dead_letter(of=self._id()),) if self._some(10) else (),
             audit=(audited(self._id()),) if self._some(10) else (),
             adopt=(task(self._random.randint(1, 9), self._id()),) if self._some(5) else (),
+            trusted=(self._id(),) if self._some(30) else (),
             lease=self._random.randint(1, 9) * SECOND if self._some(20) else None,
         )
+
+    def _begin_turn(self) -> Operation:
+        id_, suspect = self._member(), self._id()
+        return lambda store: store.begin_turn(id_, suspect)
 
     def _turn(self, id_: str) -> Checkpoint:
         present = self._model.instance(id_)
@@ -319,6 +328,8 @@ NAMES = (
     "rejoin",
     "take_over",
     "take_slots",
+    "calm",
+    "begin_turn",
     *["commit"] * 9,
     "claim",
     "record",
@@ -359,6 +370,7 @@ def snapshot(store: Store, member: str) -> dict[str, object]:
     some = [slot for slot in ALL if slot % 3]
     return {
         "members": (store.workers(), store.owned_slots(), store.gone(member)),
+        "deaths": ([store.crashes(one.id) for one in store.workers()], store.suspected()),
         "instances": instances,
         "tagged": store.instances(
             InstanceQuery(tags=(("team", "x"),), statuses=(Status.RUNNING, Status.PENDING))

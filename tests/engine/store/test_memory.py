@@ -14,6 +14,7 @@ from tests.engine.store.conformance_payloads import PayloadConformance
 from tests.engine.store.conformance_reopening import ReopeningConformance
 from tests.engine.store.conformance_schedules import ScheduleConformance
 from tests.engine.store.conformance_subscriptions import SubscriptionConformance
+from tests.engine.store.conformance_suspects import SuspectsConformance
 from tests.engine.store.factory import Hub, memory_hub
 
 
@@ -28,6 +29,7 @@ class TestMemoryStore(
     SubscriptionConformance,
     ReopeningConformance,
     DefinitionConformance,
+    SuspectsConformance,
 ):
     """The reference model keeps its own promises."""
 

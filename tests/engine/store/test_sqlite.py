@@ -15,6 +15,7 @@ from tests.engine.store.conformance_payloads import PayloadConformance
 from tests.engine.store.conformance_reopening import ReopeningConformance
 from tests.engine.store.conformance_schedules import ScheduleConformance
 from tests.engine.store.conformance_subscriptions import SubscriptionConformance
+from tests.engine.store.conformance_suspects import SuspectsConformance
 from tests.engine.store.factory import Hub, sqlite_hub
 
 
@@ -29,6 +30,7 @@ class TestSqliteStore(
     SubscriptionConformance,
     ReopeningConformance,
     DefinitionConformance,
+    SuspectsConformance,
 ):
     """A file keeps every promise of a store."""
 

@@ -32,6 +32,8 @@ def upgrade() -> None:
     # Turns of the instance that were begun since its workers die.
     suspect = sa.Column("suspect", sa.Integer(), nullable=False, server_default=sa.text("0"))
     op.add_column("instances", suspect)
+    suspected: dict[str, Any] = dict.fromkeys(WHERE, sa.text("suspect > 0"))
+    op.create_index("instances_suspected", "instances", ["id"], **suspected)
     _retention()
     _flow()
     _schedules()
