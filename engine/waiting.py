@@ -13,7 +13,7 @@ from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import Machine
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
-from perdure.engine.state import EventWait, Fiber, TaskWait, TimerWait
+from perdure.engine.state import EventWait, Fiber, Group, JoinWait, TaskWait, TimerWait
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Loaded, TaskRow, Worker
 from perdure.engine.tasks import is_private
@@ -90,6 +90,8 @@ def _entry(machine: Machine, fiber: Fiber, times: dict[int, tuple[int, Event]]) 
         case EventWait(event=event, timer=timer):
             kind, name, since = "event", event, times[timer][0] if timer is not None else None
             until = _due(times[timer][1]) if timer is not None else None
+        case JoinWait(group=group) if machine.state.groups[group].split is not None:
+            return _chunks(machine, fiber, machine.state.groups[group])
         case _:
             return None
     return {
@@ -100,6 +102,16 @@ def _entry(machine: Machine, fiber: Fiber, times: dict[int, tuple[int, Event]]) 
         "until": time_text(until),
         "note": None,
     }
+
+
+def _chunks(machine: Machine, fiber: Fiber, group: Group) -> dict[str, Any]:
+    """How far a fan-out in chunks has come, as far as the chunks that are over tell."""
+    assert group.split is not None, "the group is split"
+    over = group.next - len(group.active)
+    done, total = group.succeeded + group.failed, len(group.items)
+    note = f"{over} of {group.split.count} chunks are over: {done} of {total} items, {group.failed} failed"
+    place = _place(machine.program, machine, fiber)
+    return {"kind": "chunks", "name": None, **place, "since": None, "until": None, "note": note}
 
 
 def _due(event: Event) -> int | None:
