@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from perdure.compiler import encode
-from perdure.compiler.ir import Program
+from perdure.compiler.ir import EntityProgram, Program
 from perdure.compiler.runtime import EvalError
 from perdure.engine import audit, clock, publishing, queries, scheduled
 from perdure.engine.acts import Acts
@@ -64,12 +64,12 @@ OWNED_POLL = 1.0
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """A checked and compiled workflow. ``digest`` is the document's."""
+    """A checked and compiled workflow or entity. ``digest`` is the document's."""
 
     name: str
     version: str
     digest: str
-    program: Program
+    program: Program | EntityProgram
     source: str
 
 
@@ -551,6 +551,7 @@ def _definition_row(entry: Deployment, now: int) -> Definition:
         program=encode.digest(entry.program),
         source=entry.source,
         created_at=now,
+        kind="entity" if isinstance(entry.program, EntityProgram) else "workflow",
     )
 
 

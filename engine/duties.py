@@ -29,7 +29,7 @@ from perdure.engine.errors import (
     Refused,
     StoreError,
 )
-from perdure.engine.events import REOPENING, TaskFailed
+from perdure.engine.events import REOPENING, TO_ENTITY, TaskFailed
 from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.hot import Sealed
 from perdure.engine.ids import new_id
@@ -38,7 +38,7 @@ from perdure.engine.membership import Watch
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
-from perdure.engine.resolving import look_up
+from perdure.engine.resolving import entity_kinds, look_up
 from perdure.engine.scheduling import Scheduling
 from perdure.engine.sealing import result_message
 from perdure.engine.store.poison import SUSPECT
@@ -151,7 +151,9 @@ class Duties:
         self._renewed = self._looked = self._polled = self._claimed = float("-inf")
         self._free_since: float | None = None
         self._suspects = Suspects()
-        self._news = self._tasks_news = True
+        self._news = self._tasks_news = self._types_news = True
+        self._types_seen: set[str] = set()
+        """Types of entities that were looked up since there was any news of them."""
 
     @property
     def id(self) -> str:
@@ -181,7 +183,7 @@ class Duties:
         # Whoever asks here may have heard before that a message elsewhere is safe: that one comes first.
         asks = len(self.asking)
         if self.store.changed():
-            self._news = self._tasks_news = True
+            self._news = self._tasks_news = self._types_news = True
         if self.slots:
             self._poll(now, tick)
         self._write_heartbeats(tick)
@@ -298,7 +300,8 @@ class Duties:
         self._suspects.took(self.store.crashes(self.id), self.store.suspected(), clock.monotonic())
         self.owner.take_over(takeover, programs, self._here, now, self._suspects.others)
         self.slots = slots
-        self._news = self._tasks_news = True
+        self._news = self._tasks_news = self._types_news = True
+        self._types_seen.clear()
 
     # -- intake -----------------------------------------------------------------------------------
 
@@ -380,6 +383,12 @@ class Duties:
         if ask.key in self._keys:
             self.asking.append(ask)
             return
+        if isinstance(ask.event, TO_ENTITY):
+            self.owner.post(ask.message, ask.event, ask.request, ask.audit)
+            self._asks[ask.message.id] = ask
+            if ask.key is not None:
+                self._keys.add(ask.key)
+            return
         if ask.instance is not None:
             assert ask.program is not None, "a start knows its Program"
             if present is not None:
@@ -460,6 +469,10 @@ class Duties:
         asked = owner.asked(self._page)
         if asked:
             owner.admit(asked, look_up(self.store, self.programs, asked), now)
+        self._look_at_types()
+        entities = owner.entities.wanted()[: self._page]
+        if entities:
+            owner.entities.loaded(entities, self.store.load_entities(entities))
         suspects = self._suspects
         wanted = suspects.others(owner.wanted())[: self._page]
         if wanted:
@@ -468,7 +481,17 @@ class Duties:
         if sealed is not None:
             self._commit(sealed, now)
         alone = bool(suspects) and self._take_suspect(now)
-        return alone or sealed is not None or bool(wanted)
+        return alone or sealed is not None or bool(wanted or entities)
+
+    def _look_at_types(self) -> None:
+        """Who carries out the operations of entities: what was deployed meanwhile, or workers that came."""
+        entities = self.owner.entities
+        unseen = [each for each in entities.unknown if each not in self._types_seen]
+        if not (unseen or (self._types_news and entities.types)):
+            return
+        types, self._types_news = entities.types, False
+        entities.define(entity_kinds(self.store, self.programs, types, self._activities.names))
+        self._types_seen = set(types)
 
     def _load(self, wanted: Sequence[str], now: int, poison: str | None = None) -> None:
         """Bring instances into memory; with ``poison`` they are parked for that reason instead."""
@@ -495,7 +518,8 @@ class Duties:
                 raise
         if instance_id in wanted:
             self._load([instance_id], now, why_parked(deaths) if deaths >= MAX_DEATHS else None)
-        sealed = owner.run_ready(now, lambda ready: [instance_id] if instance_id in ready else []) or Sealed()
+        chosen = [instance_id] if instance_id in owner.ready() else []
+        sealed = owner.run_ready(now, lambda _ready: chosen, entities=False) or Sealed()
         if self._commit(sealed, now, trusted=(instance_id,)):
             suspects.ended(instance_id)
         return True
@@ -558,7 +582,7 @@ class Duties:
         for message_id in sealed.answers:
             ask = self._forget(message_id)
             if ask is not None:
-                ask.answer()
+                ask.answer(sealed.outcomes.get(message_id))
         for message_id, reason in sealed.refusals:
             ask = self._forget(message_id)
             if ask is not None:
@@ -569,8 +593,12 @@ class Duties:
             level = logging.getLevelNamesMapping()[line.level.upper()]
             extra = {"instance_id": instance.id, "workflow": instance.name, "path": line.path}
             _workflow_log.log(level, "%s", line.message, extra={**extra, "fields": line.fields})
+        for note in sealed.own.notes:
+            _workflow_log.warning("%s", note)
         for instance in sealed.changed:
             self.changed(instance.id)
+        for entity in sealed.entities:
+            self.changed(entity.id)
         if self.recorded is not None:
             for checkpoint in batch.checkpoints:
                 for row in checkpoint.history:

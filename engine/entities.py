@@ -18,6 +18,7 @@ from perdure.compiler.encode import decode_entity, digest
 from perdure.compiler.runtime import EvalError
 from perdure.dsl.numbers import declaring
 from perdure.engine import keys
+from perdure.engine.addresses import MAX_KEY, entity_of
 from perdure.engine.failure import ENTITY, EXPRESSION, PAYLOAD, SCHEMA
 from perdure.engine.linked import encode_json, schema_check
 from perdure.engine.payload import MAX_BYTES
@@ -208,9 +209,7 @@ class LinkedEntity:
             state=self._next(operation, state, frame, env),
             result=None if operation.returns is None else operation.returns(frame, env),
             signals=tuple(
-                Signal(type=each.name, key=each.key(frame, env), operation=each.operation, input=value)
-                for each, value in _wanted(operation.signals, frame, env)
-                if each.key is not None
+                _signal(each, value, frame, env) for each, value in _wanted(operation.signals, frame, env)
             ),
             launches=tuple(
                 Launch(workflow=each.name, input=value)
@@ -267,6 +266,15 @@ def _input_problem(operation: _Operation, name: str, value: Any) -> str | None:
         return None if value is None else f"operation {name!r} takes no input"
     problem = operation.input_problem(value)
     return None if problem is None else f"the input of operation {name!r} does not fit its schema: {problem}"
+
+
+def _signal(sending: _Sending, value: Any, frame: dict[str, Any], env: _Environment) -> Signal:
+    assert sending.key is not None, "signals go to entities"
+    key = sending.key(frame, env)
+    if entity_of(f"{sending.name}@{key}") is None:
+        message = f"{key!r} is no key of an entity, which has 1 to {MAX_KEY} characters"
+        raise _Failed(Undone(error=EXPRESSION, message=message))
+    return Signal(type=sending.name, key=key, operation=sending.operation, input=value)
 
 
 def _wanted(sendings: list[_Sending], frame: dict[str, Any], env: _Environment) -> list[tuple[_Sending, Any]]:

@@ -23,6 +23,7 @@ from perdure.engine.addresses import entity_of
 from perdure.engine.entities import Done, Launch, Signal, Undone
 from perdure.engine.entity_tasks import Asked, EntityTask, Performed
 from perdure.engine.failure import ENTITY, PAYLOAD, SCHEMA
+from perdure.engine.instance import id_problem
 from perdure.engine.payload import BadPayload, to_json
 
 Class = TypeVar("Class", bound=type)
@@ -68,6 +69,9 @@ class EntityContext:
 
     def start_workflow(self, workflow: str, input: Any = None, *, id: str | None = None) -> None:
         """Start an instance of a workflow, which nobody waits for."""
+        problem = None if id is None else id_problem(id)
+        if problem is not None:
+            raise ValueError(f"{id!r}: {problem}")
         self.launches.append(Launch(workflow=workflow, input=to_json(input), id=id))
 
     def delete(self) -> None:

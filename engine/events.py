@@ -276,6 +276,63 @@ class ExecutionRestarted(_Event, frozen=True, kw_only=True, omit_defaults=True, 
     reason: str | None = None
 
 
+class EntityOperationCompleted(
+    _Event, frozen=True, kw_only=True, omit_defaults=True, tag="EntityOperationCompleted"
+):
+    """An entity has carried out what it was called for."""
+
+    scheduled_seq: int
+    result: Json = None
+
+
+class EntityOperationFailed(
+    _Event, frozen=True, kw_only=True, omit_defaults=True, tag="EntityOperationFailed"
+):
+    """An operation failed, and nothing of it was done."""
+
+    scheduled_seq: int
+    error: str
+    message: str
+    data: Json = None
+
+
+class EntityLockGranted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="EntityLockGranted"):
+    """An entity is held, until it is unlocked."""
+
+    scheduled_seq: int
+
+
+class OperationRequested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="OperationRequested"):
+    """A message to an entity: carry out an operation. It is in no history.
+
+    ``asker`` is an instance that waits for the answer, ``request`` (route, target and key) what a client
+    finds it under; for a signal there is neither. ``holder`` is the request for the lock under which the
+    operation is asked for.
+    """
+
+    operation: str
+    input: Json = None
+    asker: Asker | None = None
+    holder: Asker | None = None
+    request: tuple[str, str, str] | None = None
+
+
+class LockRequested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="LockRequested"):
+    """A message to an entity: let ``holder`` alone speak to you, once its turn has come."""
+
+    holder: Asker
+
+
+class LockReleased(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="LockReleased"):
+    """A message to an entity: ``holder`` does not need you, whether it holds you or still waits for that."""
+
+    holder: Asker
+
+
+class DeleteRequested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="DeleteRequested"):
+    """A message to an entity: be no more, once those who spoke before have been heard."""
+
+
 # -- decided --------------------------------------------------------------------------------------
 
 
@@ -415,6 +472,45 @@ class CancelSent(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="Can
     reason: str | None = None
 
 
+class EntityOperationCalled(
+    _Event, frozen=True, kw_only=True, omit_defaults=True, tag="EntityOperationCalled"
+):
+    """An operation is asked for, and its answer waited for. ``lock`` is the ``seq`` of the lock's request."""
+
+    entity: str
+    operation: str
+    path: str
+    input: Json = None
+    lock: int | None = None
+
+
+class EntityOperationSignaled(
+    _Event, frozen=True, kw_only=True, omit_defaults=True, tag="EntityOperationSignaled"
+):
+    """An operation is asked for, and nobody waits; not before ``at``, in microseconds since 1970 UTC."""
+
+    entity: str
+    operation: str
+    path: str
+    input: Json = None
+    at: int = 0
+    lock: int | None = None
+
+
+class EntityLockRequested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="EntityLockRequested"):
+    """A lock is asked for, and waited for."""
+
+    entity: str
+    path: str
+
+
+class EntityUnlockSent(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="EntityUnlockSent"):
+    """The lock that ``scheduled_seq`` asked for is needed no more, held or not."""
+
+    scheduled_seq: int
+    entity: str
+
+
 class ContinueAsNew(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ContinueAsNew"):
     """The generation ends here; the next one starts with this input and ``carried`` events.
 
@@ -440,6 +536,9 @@ Answer: TypeAlias = (
     | TimerFired
     | SubOrchestrationInstanceCompleted
     | SubOrchestrationInstanceFailed
+    | EntityOperationCompleted
+    | EntityOperationFailed
+    | EntityLockGranted
 )
 """What answers a decision, with its ``seq``."""
 Received: TypeAlias = (
@@ -455,7 +554,9 @@ Received: TypeAlias = (
     | StepResolved
     | ExecutionRestarted
 )
-Message: TypeAlias = Received | StartRequested
+ToEntity: TypeAlias = OperationRequested | LockRequested | LockReleased | DeleteRequested
+"""What entities hear."""
+Message: TypeAlias = Received | StartRequested | ToEntity
 """What may lie in an inbox."""
 Decided: TypeAlias = (
     TaskScheduled
@@ -470,6 +571,10 @@ Decided: TypeAlias = (
     | InstanceStarted
     | EventSent
     | CancelSent
+    | EntityOperationCalled
+    | EntityOperationSignaled
+    | EntityLockRequested
+    | EntityUnlockSent
     | ContinueAsNew
     | ExecutionCompleted
 )
@@ -478,6 +583,7 @@ Event: TypeAlias = Received | Decided
 RESULTS = (TaskCompleted, TaskFailed)
 """Answers of activities."""
 ANSWERS = get_args(Answer)
+TO_ENTITY = (OperationRequested, LockRequested, LockReleased, DeleteRequested)
 PARENTAL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionCanceled, FanOutStopped)
 """What a parent may tell its child."""
 DECIDED = (
@@ -493,6 +599,10 @@ DECIDED = (
     InstanceStarted,
     EventSent,
     CancelSent,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EntityLockRequested,
+    EntityUnlockSent,
     ContinueAsNew,
     ExecutionCompleted,
 )

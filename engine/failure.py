@@ -14,6 +14,7 @@ EXISTS = "perdure.Exists"
 EXPRESSION = "perdure.Expression"
 LIMIT = "perdure.LimitExceeded"
 PAYLOAD = "perdure.Payload"
+POISON = "perdure.Poison"
 SCHEMA = "perdure.Schema"
 SECRET = "perdure.Secret"  # noqa: S105
 TIMEOUT = "perdure.Timeout"

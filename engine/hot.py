@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from perdure.engine.entity_turn import Heard
 from perdure.engine.events import ExecutionResumed
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
@@ -13,6 +14,7 @@ from perdure.engine.store.rows import (
     Batch,
     Checkpoint,
     DeadLetter,
+    EntityWrite,
     HistoryRow,
     Message,
     Parking,
@@ -83,12 +85,14 @@ class Writes(msgspec.Struct, kw_only=True):
 
     ``answers`` are ids of clients' messages that are durable then, ``refusals`` those that went
     nowhere, with the reason. ``settled`` are ids of inbox rows that the owner need not know any more.
-    ``changed`` are instances whose narrow row is a new one.
+    ``changed`` are instances whose narrow row is a new one; ``notes`` are lines for the log.
     """
 
     checkpoints: list[Checkpoint] = []
     parkings: list[Parking] = []
     requests: list[Request] = []
+    replies: list[Request] = []
+    entities: list[EntityWrite] = []
     messages: list[Message] = []
     hold: list[str] = []
     unhold: list[tuple[str, int]] = []
@@ -99,6 +103,7 @@ class Writes(msgspec.Struct, kw_only=True):
     answers: list[str] = []
     refusals: list[tuple[str, str]] = []
     settled: list[str] = []
+    notes: list[str] = []
     changed: list[Instance] = []
 
     @property
@@ -131,12 +136,20 @@ class SealedTurn(msgspec.Struct, kw_only=True):
     rows_closed: list[tuple[str, int]] = []
 
 
+class SealedEntity(msgspec.Struct, kw_only=True):
+    """What a turn did to an entity in memory. ``written`` are messages whose rows the batch writes."""
+
+    id: str
+    inputs: list[Heard]
+    written: set[str] = set()
+
+
 class Sealed(msgspec.Struct, kw_only=True):
     """One batch in the making, and the effects that its commit releases.
 
     ``own`` follows from the turns and is made again when they are taken again; ``rest`` does not.
     ``activities`` are to be run here, ``canceled`` to be told to stop. ``timers`` are (due, execution,
-    seq, instance).
+    seq, instance). ``outcomes`` are answers to clients of this process, by the message's id.
     """
 
     turns: list[SealedTurn] = []
@@ -147,6 +160,8 @@ class Sealed(msgspec.Struct, kw_only=True):
     logs: list[tuple[Instance, LogLine]] = []
     timers: list[tuple[int, str, int, str]] = []
     timers_closed: list[tuple[str, int]] = []
+    entities: list[SealedEntity] = []
+    outcomes: dict[str, Request] = {}
 
     def batch(self, worker: str, lease: int | None = None, trusted: tuple[str, ...] = ()) -> Batch:
         """The rows, for the store."""
@@ -159,6 +174,8 @@ class Sealed(msgspec.Struct, kw_only=True):
             checkpoints=checkpoints,
             parkings=tuple(own.parkings + rest.parkings),
             requests=tuple(own.requests + rest.requests),
+            replies=tuple(own.replies + rest.replies),
+            entities=tuple(own.entities + rest.entities),
             messages=tuple(own.messages + rest.messages),
             hold=tuple(own.hold + rest.hold),
             unhold=tuple(own.unhold + rest.unhold),

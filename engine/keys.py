@@ -47,6 +47,11 @@ def child_execution(execution: str, seq: int) -> str:
     return hashlib.sha256(f"{execution}\n{seq}\nchild".encode()).hexdigest()[:32]
 
 
+def incarnation(message: str) -> str:
+    """What an entity is called that came to be when it heard of a message."""
+    return hashlib.sha256(f"{message}\nentity".encode()).hexdigest()[:32]
+
+
 def child_id(instance: str, generation: int, path: str, attempt: int) -> str:
     """The id of a child that its author has not named: its parent's, and the step that asks for it.
 

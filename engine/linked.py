@@ -29,6 +29,7 @@ _RESULTS = {
     **dict.fromkeys(("start_at", "at"), "timestamp"),
     "items": "list",
     "fairness_key": "text",
+    "listed": "list",
     **dict.fromkeys(_DURATIONS, "duration"),
     **dict.fromkeys(_COUNTS, "int"),
 }
@@ -145,6 +146,10 @@ def _field(op: Any, name: str, value: Any) -> Any:
         )
     if isinstance(value, ir.RetryPolicy):
         return SimpleNamespace(**{n: _field(value, n, getattr(value, n)) for n in value.__struct_fields__})
+    if isinstance(value, ir.Target):
+        return SimpleNamespace(type=value.type, key=_function(value.key, "text"))
+    if name == "targets":
+        return tuple(_field(op, "entity", each) for each in value)
     if name in ("values", "tags"):
         result = "json" if name == "values" else "text"
         return tuple((each, _function(code, result)) for each, code in value)

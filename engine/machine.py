@@ -21,6 +21,7 @@ from perdure.engine import (
     forks,
     keys,
     limits,
+    locks,
     ops,
     resolve,
     sagas,
@@ -33,6 +34,9 @@ from perdure.engine.events import (
     Answer,
     ContinueAsNew,
     Decided,
+    EntityLockGranted,
+    EntityOperationCompleted,
+    EntityOperationFailed,
     EventRaised,
     ExecutionCanceled,
     ExecutionCompleted,
@@ -406,6 +410,10 @@ class Machine:
                 waits.answered(self, event)
             case StepResolved():
                 resolve.resolve(self, event)
+            case EntityOperationCompleted() | EntityOperationFailed():
+                waits.operation_answered(self, event)
+            case EntityLockGranted():
+                locks.granted(self, event)
             case _:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
 

@@ -7,10 +7,10 @@ raise ``EvalError``, which the machine turns into an error of the step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from perdure.compiler import ir
-from perdure.engine import checkpoints, correlation, forks, keys, sagas, scopes, waits
+from perdure.engine import checkpoints, correlation, forks, keys, locks, sagas, scopes, waits
 from perdure.engine.events import (
     CancelSent,
     EventSent,
@@ -37,6 +37,8 @@ from perdure.engine.tasks import DEFAULT_QUEUE
 
 if TYPE_CHECKING:
     from perdure.engine.machine import Machine
+
+Handler: TypeAlias = "Callable[[Machine, Fiber, Any], bool]"
 
 HOUR = 3_600_000_000
 """Microseconds."""
@@ -234,6 +236,26 @@ def _cancel(machine: Machine, fiber: Fiber, op: Any) -> bool:
         machine.decide(CancelSent(instance=instance, path=path, reason=reason))
     else:
         machine.log("warning", f"cancel: {instance!r} is no id of an instance", None)
+    return False
+
+
+# -- entities ----------------------------------------------------------------------------------------
+
+
+def _entity(handler: Handler) -> Handler:
+    """A handler whose instruction names entities; one that cannot be an entity fails its step."""
+
+    def handle(machine: Machine, fiber: Fiber, op: Any) -> bool:
+        try:
+            return handler(machine, fiber, op)
+        except locks.NoEntity as problem:
+            return _fail(machine, fiber, EXPRESSION, str(problem))
+
+    return handle
+
+
+def _leave_lock(machine: Machine, fiber: Fiber, op: Any) -> bool:
+    locks.close(machine, fiber)
     return False
 
 
@@ -440,7 +462,7 @@ def _set_custom_status(machine: Machine, fiber: Fiber, op: Any) -> bool:
     return False
 
 
-HANDLERS: dict[type[ir.Op], Callable[[Machine, Fiber, Any], bool]] = {
+HANDLERS: dict[type[ir.Op], Handler] = {
     ir.Jump: _jump,
     ir.JumpUnless: _jump_unless,
     ir.Assign: _assign,
@@ -481,5 +503,9 @@ HANDLERS: dict[type[ir.Op], Callable[[Machine, Fiber, Any], bool]] = {
     ir.StartWorkflow: _start_workflow,
     ir.SendEvent: _send_event,
     ir.Cancel: _cancel,
+    ir.CallEntity: _entity(locks.call),
+    ir.SignalEntity: _entity(locks.signal),
+    ir.EnterLock: _entity(locks.enter),
+    ir.LeaveLock: _leave_lock,
     ir.End: _end,
 }

@@ -13,12 +13,20 @@ import msgspec
 
 from perdure.engine import keys
 from perdure.engine.codec import encode_received
+from perdure.engine.entities import Done, Undone
 from perdure.engine.events import (
     Asker,
     CancelSent,
     ChunkCanceled,
     ChunkStopped,
     Decided,
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityOperationSignaled,
+    EntityUnlockSent,
     EventRaised,
     EventSent,
     ExecutionCanceled,
@@ -28,11 +36,15 @@ from perdure.engine.events import (
     ExecutionTerminated,
     FanOutStopped,
     InstanceStarted,
+    LockReleased,
+    LockRequested,
+    OperationRequested,
     StartRequested,
     SubOrchestrationCanceled,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
+    ToEntity,
     kind,
 )
 from perdure.engine.events import Message as Event
@@ -82,6 +94,23 @@ def sent(instance: Instance, started: ExecutionStarted, seq: int, decision: Deci
             return close(Asker(instance.id, execution, asked), child, action)
         case EventSent(instance=receiver, name=event, input=value):
             return message(receiver, EventRaised(name=event, input=value), f"{name}/event")
+        case EntityOperationCalled():
+            called = OperationRequested(
+                operation=decision.operation,
+                input=decision.input,
+                asker=asker,
+                holder=_holder(instance, decision.lock),
+            )
+            return to_entity(decision.entity, called, f"{name}/call")
+        case EntityOperationSignaled():
+            signal = OperationRequested(
+                operation=decision.operation, input=decision.input, holder=_holder(instance, decision.lock)
+            )
+            return to_entity(decision.entity, signal, f"{name}/signal", due=decision.at)
+        case EntityLockRequested(entity=entity):
+            return to_entity(entity, LockRequested(holder=asker), f"{name}/lock")
+        case EntityUnlockSent(entity=entity, scheduled_seq=locked):
+            return unlock(instance, locked, entity)
         case CancelSent(instance=receiver, reason=reason):
             return message(receiver, ExecutionCanceled(reason=reason), f"{name}/cancel")
         case _:
@@ -106,6 +135,57 @@ def _start(
         local=started.local,
         **fields,
     )
+
+
+def to_entity(entity: str, event: ToEntity, message_id: str, *, due: int = 0) -> Message:
+    """The row that tells ``Type@key`` something, at a time if one is given."""
+    row = message(f"@{entity}", event, message_id)
+    return msgspec.structs.replace(row, due=due) if due else row
+
+
+def _holder(instance: Instance, lock: int | None) -> Asker | None:
+    return None if lock is None else Asker(instance.id, instance.execution, lock)
+
+
+def unlock(instance: Instance, seq: int, entity: str) -> Message:
+    """What gives back a lock that was asked for."""
+    holder = Asker(instance.id, instance.execution, seq)
+    return to_entity(entity, LockReleased(holder=holder), f"{instance.execution}/{seq}/unlock")
+
+
+def unlocking(instance: Instance, locks: dict[int, str]) -> Iterator[Message]:
+    """What gives back all locks that an instance holds or has asked for, when it ends at once."""
+    return (unlock(instance, seq, entity) for seq, entity in locks.items())
+
+
+def reply(
+    asker: Asker, event: EntityOperationCompleted | EntityOperationFailed | EntityLockGranted
+) -> Message:
+    """The row of an entity's answer; there is one for each question, whoever gives it."""
+    name = f"{asker.execution}/{asker.seq}/answer"
+    return message(asker.instance, event, name, execution=asker.execution)
+
+
+def operated(asker: Asker, outcome: Done | Undone) -> Message:
+    """What an instance hears of the operation that it waits for."""
+    if isinstance(outcome, Done):
+        return reply(asker, EntityOperationCompleted(scheduled_seq=asker.seq, result=outcome.result))
+    failed = EntityOperationFailed(
+        scheduled_seq=asker.seq, error=outcome.error, message=outcome.message, data=outcome.data
+    )
+    return reply(asker, failed)
+
+
+def of_operation(message_id: str, done: Done) -> Iterator[Message]:
+    """The signals and starts that an operation asks for, named after the message that asked for it."""
+    for number, signal in enumerate(done.signals):
+        told = OperationRequested(operation=signal.operation, input=signal.input)
+        name = f"{message_id}/signal/{number}"
+        yield to_entity(f"{signal.type}@{signal.key}", told, name, due=max(signal.at or 0, 0))
+    for number, launch in enumerate(done.launches):
+        execution = keys.child_execution(message_id, number)
+        start = StartRequested(name=launch.workflow, execution=execution, input=launch.input)
+        yield message(launch.id or execution, start, f"{message_id}/start/{number}")
 
 
 def close(asker: Asker, child: str, action: str) -> Message | None:

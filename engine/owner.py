@@ -13,10 +13,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from perdure.engine import parking, sealing, suspects
+from perdure.engine.addresses import is_entity
 from perdure.engine.codec import decode_received
+from perdure.engine.entity_owner import EntityOwner
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
     REOPENING,
+    TO_ENTITY,
     EventRaised,
     ExecutionCanceled,
     ExecutionRestarted,
@@ -28,6 +31,7 @@ from perdure.engine.events import (
     Received,
     StartRequested,
     TimerFired,
+    ToEntity,
 )
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.instance import Instance, Status
@@ -86,6 +90,7 @@ class Owner:
         self._starting: set[str] = set()
         """Instances whose row the next commit writes: they cannot be loaded before."""
         self._requests: sealing.Requests = {}
+        self.entities = EntityOwner(self._accepted, self._requests, memory=memory)
         self._rest = Writes()
         self._rest_first = False
         """What follows from no turn is written before anything is loaded or another turn is taken."""
@@ -102,7 +107,7 @@ class Owner:
     def idle(self) -> bool:
         """Whether there is nothing to load and no turn to take."""
         busy = self._ready or self._wanted or self._unreadable or self._asked
-        return not busy and self._rest.empty
+        return not busy and self._rest.empty and self.entities.idle
 
     def accept(self, messages: Iterable[Message]) -> None:
         """Rows of the inbox, oldest first. Those that are known already change nothing."""
@@ -117,6 +122,12 @@ class Owner:
                 continue
             if isinstance(event, StartRequested):
                 self._asked.append(Asked(message, event))
+                continue
+            if is_entity(message.instance):
+                self.entities.accept(message, event)
+                continue
+            if isinstance(event, TO_ENTITY):
+                self._unreadable.append(message)
                 continue
             each = Input(event=event, execution=message.execution, message=message, stored=True)
             hot = self._of(message.instance)
@@ -136,6 +147,13 @@ class Owner:
         hot = self._of(message.instance)
         self._queue(hot, Input(event=event, execution=message.execution, message=message))
         self._wake(hot)
+
+    def post(
+        self, message: Message, event: ToEntity, request: Request | None, audit: AuditEntry | None = None
+    ) -> None:
+        """A client of this process says something to an entity; see ``answers`` and ``outcomes``."""
+        self._remember(message, request, audit)
+        self.entities.send(message, event)
 
     def start(
         self,
@@ -161,7 +179,10 @@ class Owner:
         return True
 
     def result(self, instance: str, execution: str, event: Received) -> None:
-        """An activity that ran in this process has ended."""
+        """An activity, or operations of an entity, that ran in this process have ended."""
+        if is_entity(instance):
+            self.entities.result(instance, execution, event)
+            return
         hot = self._of(instance)
         hot.pending.append(Input(event=event, execution=execution))
         self._wake(hot)
@@ -292,14 +313,20 @@ class Owner:
         """Instances that have something to do and are in memory."""
         return list(self._ready)
 
-    def run_ready(self, now: int, choose: Choose = _all) -> Sealed | None:
-        """Take the turns of the chosen of those that are ready, up to the limit; None without anything."""
+    def run_ready(self, now: int, choose: Choose = _all, *, entities: bool = True) -> Sealed | None:
+        """Take the turns of the chosen of those that are ready, up to the limit; None without anything.
+
+        Those of ``entities`` are taken as well, unless somebody has to be alone.
+        """
         for message in self._unreadable:
             sealing.bury(self._rest, message, "unreadable", now)
         self._unreadable.clear()
         sealed, self._rest = Sealed(rest=self._rest), Writes()
         limit, self._rest_first = 0 if self._rest_first else self._limit, False
-        for instance_id in choose(list(self._ready))[:limit]:
+        ready = choose(list(self._ready))[:limit]
+        if entities:
+            self.entities.run_ready(sealed, max(limit - len(ready), limit // 2), now)
+        for instance_id in ready:
             del self._ready[instance_id]
             hot = self._hot[instance_id]
             if hot.parked:
@@ -330,6 +357,7 @@ class Owner:
             hot.uncommitted -= 1
             hot.fresh = None
             self._settle(hot)
+        self.entities.applied(sealed)
         self._limit = min(self._limit * 2, MAX_TURNS)
         self._evict()
 
@@ -350,15 +378,21 @@ class Owner:
         for sealed in reversed(batches):
             for turn in reversed(sealed.turns):
                 self._take_back(turn)
+            for done in reversed(sealed.entities):
+                self.entities.take_back(done)
         if not refused:
             return []
-        turns = batches[0].turns
-        if len(turns) > 1:
-            self._limit = max(len(turns) // 2, 1)
+        turns, entities = batches[0].turns, batches[0].entities
+        if (count := len(turns) + len(entities)) > 1:
+            self._limit = count // 2
+            return []
+        if count and self._rest_first:
+            # With something beside it, nobody knows yet whose fault it is.
             return []
         if turns:
-            # With something beside it, nobody knows yet whose fault it is.
-            return [] if self._rest_first else self._give_up(turns[0].hot, now)
+            return self._give_up(turns[0].hot, now)
+        if entities:
+            return self.entities.give_up(entities[0].id, self._rest, now)
         return self._give_up_rest()
 
     def reset(self) -> tuple[list[tuple[str, Input]], list[str]]:
@@ -367,8 +401,8 @@ class Owner:
         That is results of activities, with their instances, and ids of messages whose clients must ask
         again.
         """
-        results: list[tuple[str, Input]] = []
-        unanswered = [*self._rest.answers, *(message_id for message_id, _ in self._rest.refusals)]
+        results, unanswered = self.entities.reset()
+        unanswered += [*self._rest.answers, *(message_id for message_id, _ in self._rest.refusals)]
         for hot in self._hot.values():
             for each in hot.pending + hot.excess:
                 if each.message is not None and not each.stored:

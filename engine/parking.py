@@ -84,6 +84,7 @@ def _terminate(
         )
     )
     sealed.rest.messages += outgoing.closing(instance, left.questions)
+    sealed.rest.messages += outgoing.unlocking(instance, left.locks)
     sealed.rest.messages += outgoing.ended(ended, left.askers, None, None, event.reason)
     sealed.rest.changed.append(ended)
     sealed.rest.settled.append(each.message.id)

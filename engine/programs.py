@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from typing import TypeVar
 
 from perdure.compiler.encode import UnknownProgram
 from perdure.compiler.runtime import EvalError
+from perdure.engine.entities import LinkedEntity, link_stored_entity
 from perdure.engine.linked import LinkedProgram, link_stored
+
+_Linked = TypeVar("_Linked", LinkedProgram, LinkedEntity)
 
 
 class Programs:
@@ -15,22 +19,31 @@ class Programs:
     def __init__(self, read: Callable[[str], str | None]) -> None:
         self._read = read
         self._linked: dict[str, LinkedProgram] = {}
+        self._entities: dict[str, LinkedEntity] = {}
 
     def get(self, digest: str) -> LinkedProgram:
         """The Program. Raises ``UnknownProgram`` when it is not there or cannot be run here."""
         present = self._linked.get(digest)
         return self._read_anew(digest) if present is None else present
 
+    def entity(self, digest: str) -> LinkedEntity:
+        """The Program of an entity. Raises ``UnknownProgram`` as ``get`` does."""
+        if digest not in self._entities:
+            self._entities[digest] = self._read_with(link_stored_entity, digest)
+        return self._entities[digest]
+
     def _read_anew(self, digest: str) -> LinkedProgram:
+        linked = self._linked[digest] = self._read_with(link_stored, digest)
+        return linked
+
+    def _read_with(self, link: Callable[[str, str], _Linked], digest: str) -> _Linked:
         text = self._read(digest)
         if text is None:
             raise UnknownProgram(f"program {digest} is not in the database")
         try:
-            linked = link_stored(digest, text)
+            return link(digest, text)
         except EvalError as error:
             raise UnknownProgram(f"program {digest}: {error.message}") from error
-        self._linked[digest] = linked
-        return linked
 
     def add(self, program: LinkedProgram) -> None:
         """Know a Program that is stored already."""

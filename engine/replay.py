@@ -19,6 +19,10 @@ from perdure.engine.events import (
     ChunkStopped,
     ContinueAsNew,
     Decided,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EntityUnlockSent,
     Event,
     EventSent,
     ExecutionCompleted,
@@ -135,6 +139,14 @@ def _described(decision: Decided | None) -> str:
             return f"send_event {name} to {instance}"
         case CancelSent(instance=instance):
             return f"cancel {instance}"
+        case EntityOperationCalled(entity=entity, operation=operation):
+            return f"call_entity {entity} {operation}"
+        case EntityOperationSignaled(entity=entity, operation=operation):
+            return f"signal_entity {entity} {operation}"
+        case EntityLockRequested(entity=entity):
+            return f"lock of {entity}"
+        case EntityUnlockSent(entity=entity):
+            return f"unlock of {entity}"
         case ContinueAsNew():
             return "continue_as_new"
         case ExecutionCompleted(status=status):

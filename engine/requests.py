@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from perdure.engine import clock
+from perdure.engine.addresses import is_entity
 from perdure.engine.codec import encode_received, split_received
+from perdure.engine.entity_owner import PRIVATE
 from perdure.engine.errors import Conflict, OutcomeUnknown, PerdureError, UserError
 from perdure.engine.events import REOPENING, Received, kind
 from perdure.engine.instance import MAX_ID, Instance, slot_of
@@ -54,9 +56,11 @@ class Ask:
 
     @property
     def key(self) -> tuple[str, str, str] | None:
-        """What makes it repeatable."""
+        """What makes it repeatable; a private request is answered under its key, and never repeated."""
         request = self.request
-        return None if request is None else (request.route, request.target, request.key)
+        if request is None or request.route == PRIVATE:
+            return None
+        return request.route, request.target, request.key
 
     def answer(self, earlier: Request | None = None) -> None:
         """It is durable; ``earlier``: under the same key it was carried out before."""
@@ -107,6 +111,8 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
     """
     if isinstance(ask.event, REOPENING):
         earlier = store.reopen(ask.message, ask.request, ask.audit)
+    elif is_entity(ask.message.instance):
+        earlier = store.post(ask.message, ask.request, ask.audit)
     elif ask.instance is None:
         earlier = store.send(ask.message, ask.request, ask.audit)
     else:

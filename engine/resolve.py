@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.compiler import ir
 from perdure.engine import waits
 from perdure.engine.events import ANSWERS, StepResolved
-from perdure.engine.state import EventWait, Fiber, JoinWait
+from perdure.engine.state import EventWait, Fiber, JoinWait, LockWait
 
 if TYPE_CHECKING:
     from perdure.engine.machine import Machine
@@ -49,6 +49,10 @@ def problem(machine: Machine, event: StepResolved) -> str | None:
         return f"nothing waits at {event.path}"
     if any(_ends(held, fiber, event.path) for held in machine.state.held):
         return f"what {event.path} waits for has come; it is acted on at the resume"
+    if event.error is None and isinstance(fiber.wait, LockWait):
+        return (
+            f"{event.path} waits for {fiber.wait.entity}: only an error can end that, for nobody can lend it"
+        )
     if event.error is None and _place(machine, fiber) is None:
         return f"{event.path} waits before another attempt of several steps: only an error can end that"
     return None
@@ -64,6 +68,8 @@ def _ends(held: Any, fiber: Fiber, path: str) -> bool:
 def _place(machine: Machine, fiber: Fiber) -> int | None:
     """Where the fiber goes on with a result: behind the instruction that waits, or will be tried again."""
     op, code = machine.op(fiber), machine.program.ops
+    if op.kind is ir.EnterLock:
+        return None
     if op.kind is not ir.EnterBound:
         return fiber.pc
     one = hasattr(code[fiber.pc], "slot") and code[fiber.pc + 1].kind is ir.LeaveBound

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 
+from perdure.compiler.encode import UnknownProgram
+from perdure.engine.entity_owner import Kind
 from perdure.engine.events import StartRequested
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.programs import Programs
 from perdure.engine.starting import Asked, Found
 from perdure.engine.store.protocol import Store
 from perdure.engine.versions import newest
+
+_log = logging.getLogger("perdure.worker")
 
 Wanted = tuple[str, str | None]
 """A name, and a version, a range or None for the active version."""
@@ -56,6 +61,30 @@ class _Lent:
         if (parent, key) not in self._known:
             self._known[parent, key] = self._store.payload(parent, key)
         return self._known[parent, key]
+
+
+def entity_kinds(
+    store: Store, programs: Programs, types: Sequence[str], offered: Collection[str]
+) -> dict[str, Kind | None]:
+    """Who carries out the operations of each type, as of now.
+
+    That is its active definition, or else workers here (``offered`` are the names of tasks that run in
+    this process) or elsewhere that have its class.
+    """
+    found = store.look_up([], [(each, None) for each in types], []).definitions
+    there = set(offered).union(*(worker.activities for worker in store.workers()))
+    kinds = dict[str, Kind | None]()
+    for type_ in types:
+        definition = found.get((type_, None))
+        if definition is not None and definition.kind == "entity":
+            try:
+                kinds[type_] = programs.entity(definition.program)
+            except UnknownProgram as error:
+                _log.warning("entity %s cannot be run here: %s", type_, error)
+                kinds[type_] = None
+        else:
+            kinds[type_] = "python" if f"@{type_}" in there else None
+    return kinds
 
 
 class _Definitions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.compiler.runtime import EvalError
-from perdure.engine import keys, sagas, waits
+from perdure.engine import keys, locks, sagas, waits
 from perdure.engine.failure import CANCELED, Failure, matches, with_undone
 from perdure.engine.retry import MAX_DELAY, backoff
 from perdure.engine.state import (
@@ -14,6 +14,7 @@ from perdure.engine.state import (
     Failed,
     Fiber,
     Left,
+    Lock,
     Saga,
     TimerUse,
     TimerWait,
@@ -45,6 +46,9 @@ def unwind(machine: Machine, fiber: Fiber, completion: Completion) -> bool:
             outcome = _leave_bound(machine, fiber, scope, completion)
         elif isinstance(scope, Saga):
             outcome = sagas.leave(machine, fiber, scope, completion)
+        elif isinstance(scope, Lock):
+            locks.close(machine, fiber)
+            continue
         else:
             outcome = _leave_try(machine, fiber, scope, completion)
         if isinstance(outcome, bool):

@@ -120,11 +120,17 @@ def settle(writes: Writes, each: Input, requests: Requests) -> None:
         durable(writes, each.message, requests)
 
 
-def durable(writes: Writes, message: Message, requests: Requests) -> None:
-    """A client's message is safe with this batch: what belongs to it goes with it, and it is answered."""
+def durable(
+    writes: Writes, message: Message, requests: Requests, *, answer: str = "", private: bool = False
+) -> None:
+    """A client's message is safe with this batch: what belongs to it goes with it, and it is answered.
+
+    With an ``answer`` a ``private`` request needs no row: whoever made it hears the answer now.
+    """
     beside = requests.get(message.id, _NOTHING)
-    if beside.request is not None:
-        writes.requests.append(beside.request)
+    if beside.request is not None and not (answer and private):
+        request = beside.request
+        writes.requests.append(msgspec.structs.replace(request, answer=answer) if answer else request)
     if beside.audit is not None:
         writes.audit.append(beside.audit)
     writes.answers.append(message.id)

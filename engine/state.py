@@ -114,7 +114,20 @@ class Saga(_Part):
         return self.phase == "undo"
 
 
-Scope: TypeAlias = Bound | Try | Saga
+class Lock(_Part):
+    """An open ``EnterLock`` at ``pc``: the entities it is for, in order, and those it holds.
+
+    ``held`` has the ``seq`` of the request of each. While some are waited for, ``timer`` is the ``seq`` of
+    the timer that bounds this.
+    """
+
+    pc: int
+    entities: list[str]
+    held: dict[str, int] = {}
+    timer: int | None = None
+
+
+Scope: TypeAlias = Bound | Try | Saga | Lock
 
 
 # -- waits -------------------------------------------------------------------------------------------
@@ -136,6 +149,13 @@ class ReplyWait(_Part, gc=False):
     """For the answer of another instance."""
 
     seq: int
+
+
+class LockWait(_Part, gc=False):
+    """For the lock of an entity, in the scope right around."""
+
+    seq: int
+    entity: str
 
 
 class EventWait(_Part, gc=False):
@@ -165,7 +185,7 @@ class UndoWait(_Part, gc=False):
     fiber: int
 
 
-Wait: TypeAlias = TaskWait | TimerWait | ReplyWait | EventWait | JoinWait | UndoWait
+Wait: TypeAlias = TaskWait | TimerWait | ReplyWait | LockWait | EventWait | JoinWait | UndoWait
 
 
 class Fiber(msgspec.Struct, kw_only=True):
@@ -244,7 +264,7 @@ class TimerUse(msgspec.Struct, frozen=True):
     """What a timer is for: which fiber, and at which depth the scope that it bounds stands."""
 
     fiber: int
-    purpose: Literal["wait", "event", "timeout", "deadline", "retry", "workflow"]
+    purpose: Literal["wait", "event", "timeout", "deadline", "retry", "workflow", "lock"]
     depth: int = 0
     fire_at: int = 0
 
@@ -264,7 +284,8 @@ class State(msgspec.Struct, kw_only=True):
     """Everything that a history adds up to.
 
     ``questions`` are open, by the ``seq`` of the decision that asked; ``others`` wait for the end of this
-    instance beside its parent. ``undone`` counts how often the step at a path was undone.
+    instance beside its parent; ``locks`` are entities that it holds or has asked for, by the ``seq`` of the
+    request. ``undone`` counts how often the step at a path was undone.
     ``ending``: everything is being canceled. ``deadline`` is the timer of the whole workflow, and
     ``first_started_at`` is what it counts from. ``resume`` is where the next generation goes on.
     ``limited``: it is suspended because its history is too long, and why; ``allowed`` is how many events
@@ -279,6 +300,7 @@ class State(msgspec.Struct, kw_only=True):
     tasks: dict[int, int] = {}
     questions: dict[int, Question] = {}
     others: list[Asker] = []
+    locks: dict[int, str] = {}
     timers: dict[int, TimerUse] = {}
     waiting: dict[str, list[int]] = {}
     buffer: list[EventRaised] = []

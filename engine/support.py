@@ -11,14 +11,10 @@ from typing import NamedTuple
 
 from perdure.compiler import ir
 
-INSTRUCTIONS: dict[type[ir.Op], str] = {
-    ir.CallEntity: "call_entity",
-    ir.SignalEntity: "signal_entity",
-    ir.EnterLock: "lock_entities",
-}
+INSTRUCTIONS: dict[type[ir.Op], str] = {}
 """Instructions that the machine cannot run, and what authors call them."""
 
-WITHIN = (ir.LeaveLock,)
+WITHIN: tuple[type[ir.Op], ...] = ()
 """More of them, which stand in what one of the others opens."""
 
 HEADER = ("concurrency", "retention")
@@ -37,7 +33,7 @@ class Missing(NamedTuple):
 def missing(program: ir.Program | ir.EntityProgram) -> list[Missing]:
     """Everything that stands in the way of running a Program, in the order of its code."""
     if isinstance(program, ir.EntityProgram):
-        return [Missing("kind: entity", None, program.line, program.column)]
+        return []
     return [*_header(program), *_code(program)]
 
 

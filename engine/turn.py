@@ -20,6 +20,8 @@ from perdure.engine.events import (
     Asker,
     ContinueAsNew,
     Decided,
+    EntityLockRequested,
+    EntityUnlockSent,
     Event,
     ExecutionCanceled,
     ExecutionCompleted,
@@ -292,6 +294,7 @@ class _Turning:
         self.turn.timers_closed += [(execution, seq) for seq in timers if not machine.answered(seq)]
         self.turn.outgoing += outgoing.closing(self.running.instance, machine.state.questions)
         self.turn.subscriptions_closed += [(execution, number) for number in machine.state.subscriptions]
+        self.turn.outgoing += outgoing.unlocking(self.running.instance, machine.state.locks)
         self._end(Status.TERMINATED, reason=event.reason)
         self._answer(None, None, event.reason)
 
@@ -465,6 +468,7 @@ class Open(msgspec.Struct):
     tasks: dict[int, TaskScheduled] = {}
     timers: set[int] = set()
     questions: dict[int, Question] = {}
+    locks: dict[int, str] = {}
     parent: Asker | None = None
     others: list[Asker] = []
 
@@ -498,6 +502,10 @@ def _note_open(found: Open, seq: int, event: Event) -> None:
             found.timers.add(seq)
         case SubOrchestrationInstanceCreated(instance=child, on_close=action):
             found.questions[seq] = Question(0, child, action)
+        case EntityLockRequested(entity=entity):
+            found.locks[seq] = entity
+        case EntityUnlockSent(scheduled_seq=locked):
+            found.locks.pop(locked, None)
         case TaskCompleted() | TaskFailed() | TaskCanceled():
             found.tasks.pop(event.scheduled_seq, None)
         case TimerFired() | TimerCanceled():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from perdure.compiler import ir
 from perdure.engine.codec import decode_events
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import Event
@@ -13,7 +14,17 @@ from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import Machine
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
-from perdure.engine.state import EventWait, Fiber, Group, JoinWait, TaskWait, TimerWait
+from perdure.engine.state import (
+    EventWait,
+    Fiber,
+    Group,
+    JoinWait,
+    Lock,
+    LockWait,
+    ReplyWait,
+    TaskWait,
+    TimerWait,
+)
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Loaded, TaskRow, Worker
 from perdure.engine.tasks import is_private
@@ -87,6 +98,13 @@ def _entry(machine: Machine, fiber: Fiber, times: dict[int, tuple[int, Event]]) 
         case TimerWait(seq=seq):
             kind, name, since = "timer", machine.state.timers[seq].purpose, times[seq][0]
             until = _due(times[seq][1])
+        case ReplyWait(seq=seq):
+            asked = "entity" if op.kind is ir.CallEntity else "instance"
+            kind, name, since, until = asked, machine.state.questions[seq].instance, times[seq][0], None
+        case LockWait(seq=seq, entity=entity):
+            scope = fiber.scopes[-1]
+            kind, name, since = "lock", entity, times[seq][0]
+            until = _due(times[scope.timer][1]) if isinstance(scope, Lock) and scope.timer else None
         case EventWait(event=event, timer=timer):
             kind, name, since = "event", event, times[timer][0] if timer is not None else None
             until = _due(times[timer][1]) if timer is not None else None

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from perdure.compiler import ir
 from perdure.compiler.runtime import EvalError
-from perdure.engine import chunks, correlation, endings, scopes
+from perdure.engine import chunks, correlation, endings, locks, scopes
 from perdure.engine.events import (
+    EntityOperationCompleted,
+    EntityOperationFailed,
     EventRaised,
     SubOrchestrationCanceled,
     SubOrchestrationInstanceCompleted,
@@ -18,7 +20,7 @@ from perdure.engine.events import (
     TaskFailed,
 )
 from perdure.engine.failure import TIMEOUT, Failure
-from perdure.engine.state import Bound, EventWait, Fiber, ReplyWait, TaskWait, TimerWait
+from perdure.engine.state import Bound, EventWait, Fiber, LockWait, ReplyWait, TaskWait, TimerWait
 
 if TYPE_CHECKING:
     from perdure.engine.machine import Machine
@@ -63,6 +65,21 @@ def answered(
     machine.resume(fiber, failure)
 
 
+def operation_answered(machine: Machine, event: EntityOperationCompleted | EntityOperationFailed) -> None:
+    """The first answer of an entity that was called; a later one changes nothing."""
+    question = machine.state.questions.pop(event.scheduled_seq, None)
+    if question is None:
+        return
+    fiber = machine.state.fibers[question.fiber]
+    if isinstance(event, EntityOperationCompleted):
+        fiber.frame[machine.op(fiber).slot] = event.result
+        machine.resume(fiber)
+        return
+    failure = machine.failure(fiber, event.error, event.message, event.data)
+    failure.attempt = attempt(fiber)
+    machine.resume(fiber, machine.declared(failure))
+
+
 def attempt(fiber: Fiber) -> int:
     """Which try of its step an instruction belongs to: that of the scope right around it."""
     scope = fiber.scopes[-1] if fiber.scopes else None
@@ -85,6 +102,8 @@ def timer_fired(machine: Machine, seq: int) -> None:
             machine.resume(fiber)
         case "event":
             _event_timed_out(machine, fiber)
+        case "lock":
+            locks.timed_out(machine, fiber)
         case "timeout" | "deadline":
             scope = fiber.scopes[use.depth]
             assert isinstance(scope, Bound), "only Bound scopes have time limits"
@@ -204,6 +223,8 @@ def withdraw(machine: Machine, fiber: Fiber) -> None:
                         scheduled_seq=seq, instance=question.instance, action=question.on_close
                     )
                 )
+        case LockWait() as wait:
+            locks.withdraw(machine, fiber, wait)
         case EventWait(event=event, timer=timer, received=received) as wait:
             machine.state.waiting[event].remove(fiber.id)
             correlation.unsubscribe(machine, wait)

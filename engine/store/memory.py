@@ -705,11 +705,14 @@ class MemoryStore(
             self._note(audit, self._clock.now())
             return None
 
-    def post(self, message: Message, request: Request | None) -> Request | None:
+    def post(
+        self, message: Message, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
         with self._write():
             if before := self._carried_out(request):
                 return before
             self._receive(message)
+            self._note(audit, self._clock.now())
             return None
 
     def forget_request(self, route: str, target: str, key: str) -> None:

@@ -281,7 +281,9 @@ class Clients(Protocol):
         instance has not ended or another order was faster.
         """
 
-    def post(self, message: Message, request: Request | None) -> Request | None:
+    def post(
+        self, message: Message, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
         """Put a message into the inbox of an entity, which is there when it is spoken to.
 
         ``start`` says the rest.

@@ -450,11 +450,14 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             write_audit(tx, [audit])
             return None
 
-    def post(self, message: Message, request: Request | None) -> Request | None:
+    def post(
+        self, message: Message, request: Request | None, audit: AuditEntry | None = None
+    ) -> Request | None:
         with self._write() as tx:
             if before := carried_out(tx, request):
                 return before
             tx.structs(s.INBOX_INSERT, [message])
+            write_audit(tx, [audit])
             return None
 
     def forget_request(self, route: str, target: str, key: str) -> None:

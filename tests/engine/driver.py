@@ -16,13 +16,15 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from perdure.compiler import compile_workflow
+from perdure.compiler import compile_entity, compile_workflow
+from perdure.compiler.encode import digest as encode_digest
 from perdure.compiler.encode import encode
 from perdure.dsl import Severity, load
 from perdure.dsl.source import Source
 from perdure.engine.activities import Context, Registry
 from perdure.engine.client import Client, Deployment
 from perdure.engine.codec import encode_events, encode_received, split_received, whole_events
+from perdure.engine.entities import LinkedEntity, link_entity
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.events import (
@@ -35,11 +37,13 @@ from perdure.engine.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    OperationRequested,
     Received,
     StepResolved,
     TaskCompleted,
     TaskFailed,
     TaskScheduled,
+    ToEntity,
     kind,
 )
 from perdure.engine.executor import Executor
@@ -49,10 +53,10 @@ from perdure.engine.machine import LogLine
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
-from perdure.engine.resolving import look_up
+from perdure.engine.resolving import entity_kinds, look_up
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import HistoryRow, Message, TaskRow, Worker
+from perdure.engine.store.rows import EntityRow, HistoryRow, Message, Request, TaskRow, Worker
 from perdure.engine.tasks import Task, Work, work_in
 from perdure.engine.turn import open_work, payload_rows
 
@@ -131,6 +135,10 @@ class Hub:
         """Ids of those whose clients have to ask again."""
         self.refusals: list[tuple[str, str]] = []
         """Ids of those that went nowhere, with the reason."""
+        self.outcomes: dict[str, str] = {}
+        """Answers of entities to clients of this process, by their messages' ids."""
+        self.notes: list[str] = []
+        """What only the log is told."""
         self._ids = itertools.count(1)
         self._lose = False
         self.programs = Programs(self.store.program)
@@ -203,6 +211,11 @@ class Hub:
         asked = owner.asked(1000)
         if asked:
             owner.admit(asked, look_up(store, self.programs, asked), now)
+        if types := owner.entities.types:
+            owner.entities.define(entity_kinds(store, self.programs, types, self.registry.offered))
+        entities = owner.entities.wanted()
+        if entities:
+            owner.entities.loaded(entities, store.load_entities(entities))
         wanted = owner.wanted()
         if wanted:
             found = store.load(wanted)
@@ -225,12 +238,14 @@ class Hub:
             owner.applied(sealed)
             self.answered += sealed.answers
             self.refusals += sealed.refusals
+            self.outcomes |= {key: request.answer for key, request in sealed.outcomes.items()}
+            self.notes += sealed.own.notes
             self.logs += [line for _, line in sealed.logs]
             self.canceled += sealed.canceled
             self._start(sealed.activities)
         rows = [] if self.manual else self.claim()
         self._start([self._work(row) for row in rows])
-        return sealed is not None or bool(wanted) or bool(rows) or not owner.idle
+        return sealed is not None or bool(wanted or entities) or bool(rows) or not owner.idle
 
     def _work(self, row: TaskRow) -> Work:
         task = work_in(row)
@@ -325,6 +340,57 @@ class Hub:
         Client(self.store).deploy([deployment(program)])
         return program
 
+    def entity(self, text: str) -> LinkedEntity:
+        """Deploy an entity; a header is put before its state and operations."""
+        if not text.lstrip().startswith("dsl:"):
+            text = "dsl: perdure/1\nkind: entity\nversion: 1.0.0\n" + inspect.cleandoc(text)
+        loaded = load(Source("entity.perdure.yaml", text))
+        assert loaded.ok, loaded.diagnostics
+        program = compile_entity(loaded.entities[0])
+        digest = encode_digest(program)
+        Client(self.store).deploy(
+            [
+                Deployment(
+                    name=program.name, version=program.version, digest=digest, program=program, source=""
+                )
+            ]
+        )
+        return link_entity(program)
+
+    def tell(self, entity: str, event: ToEntity, *, request: Request | None = None) -> str:
+        """Send a message to an entity as a client of this very process does; returns its id."""
+        message = self._message(f"@{entity}", event)
+        self.owner.post(message, event, request)
+        return message.id
+
+    def post(self, entity: str, event: ToEntity, *, due: int = 0) -> str:
+        """Put a message into an entity's inbox; returns its id."""
+        message = msgspec.structs.replace(self._message(f"@{entity}", event), due=due)
+        self.store.post(message, None)
+        return message.id
+
+    def operate(self, entity: str, operation: str, input: Any = None) -> Any:
+        """Call an entity as a client of this process does, now: its result, or its error as a list."""
+        message_id = f"m{next(self._ids)}"
+        request = Request(route="reply", target=f"@{entity}", key=message_id, fingerprint="", answer="")
+        key = (request.route, request.target, request.key)
+        event = OperationRequested(operation=operation, input=input, request=key)
+        message = msgspec.structs.replace(self._message(f"@{entity}", event), id=message_id)
+        self.owner.post(message, event, request)
+        self.run()
+        text = self.outcomes.get(message_id) or self.store.look_up([], [], [key]).requests[key].answer
+        answer = msgspec.json.decode(text)
+        return answer["result"] if "result" in answer else [answer["error"], answer["message"]]
+
+    def row(self, entity: str) -> EntityRow | None:
+        """The committed row of an entity."""
+        return next(iter(self.store.load_entities([f"@{entity}"])), None)
+
+    def state(self, entity: str) -> Any:
+        """Its committed state; None when it has none."""
+        row = self.row(entity)
+        return None if row is None or row.state is None else msgspec.json.decode(row.state)
+
     def _new(self, program: LinkedProgram, input: Any, id: str) -> tuple[Instance, ExecutionStarted]:
         self.store.pin(program.digest, encode(program.program))
         execution = f"x{next(self._ids)}"
@@ -406,7 +472,7 @@ class Hub:
         with self.store._write():
             self.store._remove(self.instance(id))
 
-    def _message(self, id: str, event: Received, execution: str | None = None) -> Message:
+    def _message(self, id: str, event: Received | ToEntity, execution: str | None = None) -> Message:
         return Message(
             id=f"m{next(self._ids)}",
             instance=id,

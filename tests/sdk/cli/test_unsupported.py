@@ -15,13 +15,11 @@ version: 1.0.0
 do:
   - first: { value: 1 }
   - child:
-      call_entity: Counter@a
-      op: get
-      with: ${ first }
-  - return: ${ child }
+      do:
+        - continue_as_new: { input: 1, version: ^1.2 }
 """
 TOLD = """\
-parent.perdure.yaml:6:5: error[PD603] engine support missing: call_entity in the step 'child'
+parent.perdure.yaml:6:5: error[PD603] engine support missing: a version range of continue_as_new
   |
 4 | do:
 5 |   - first: { value: 1 }
