@@ -19,12 +19,13 @@ do:
         - continue_as_new: { input: 1, version: ^1.2 }
 """
 TOLD = """\
-parent.perdure.yaml:6:5: error[PD603] engine support missing: a version range of continue_as_new
+parent.perdure.yaml:8:11: error[PD603] engine support missing: a version range of continue_as_new in \
+the step 'child'
   |
-4 | do:
-5 |   - first: { value: 1 }
 6 |   - child:
-  |     ^^^^^
+7 |       do:
+8 |         - continue_as_new: { input: 1, version: ^1.2 }
+  |           ^^^^^^^^^^^^^^^
   = help: this release checks and compiles it, but cannot run it yet
 """
 
