@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 from perdure.compiler import ir
 from perdure.engine import waits
 from perdure.engine.events import ANSWERS, StepResolved
-from perdure.engine.state import EventWait, Fiber, JoinWait, LockWait
+from perdure.engine.state import EventWait, Fiber, JoinWait, LockWait, UndoWait
 
 if TYPE_CHECKING:
     from perdure.engine.machine import Machine
+
+_INNER = (JoinWait, UndoWait)
+"""Waits for fibers of the same machine: what these wait for can be given to them."""
 
 
 def waiting_at(machine: Machine, path: str) -> Fiber | None:
     """The fiber that waits at the step for something which can be given by hand."""
     for fiber in machine.state.fibers.values():
-        if fiber.wait is None or isinstance(fiber.wait, JoinWait):
+        if fiber.wait is None or isinstance(fiber.wait, _INNER):
             continue
         if machine.path(fiber, machine.op(fiber).step) == path:
             return fiber
@@ -28,7 +31,7 @@ def waits_open(machine: Machine) -> dict[str, str | None]:
     steps = machine.program.program.steps
     found = {}
     for fiber in machine.state.fibers.values():
-        if fiber.wait is not None and not isinstance(fiber.wait, JoinWait):
+        if fiber.wait is not None and not isinstance(fiber.wait, _INNER):
             step = machine.op(fiber).step
             found[machine.path(fiber, step)] = steps[step].name
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from perdure.engine.events import SubOrchestrationInstanceCreated
 from tests.engine.driver import Hub
 from tests.engine.functions import finish_all, flaky
 from tests.engine.ledger import Ledger, outcomes
@@ -274,3 +275,87 @@ def test_an_error_of_an_expression_in_a_compensation_is_its_failure(hub: Hub, le
     hub.run()
     assert outcomes(hub.error()) == [("b", "failed"), ("a", "undone")]
     assert hub.error()["compensation"][0]["error"]["type"] == "perdure.Expression"
+
+
+BOOK = """
+dsl: perdure/1
+name: book
+version: 1.0.0
+do: [ { made: { call: Echo, with: "${ input }" } }, return: "${ made }" ]
+"""
+UNBOOK = """
+dsl: perdure/1
+name: unbook
+version: 1.0.0
+do: [ { gone: { call: Undo, with: "${ input }" } } ]
+"""
+
+
+def test_children_are_undone_by_children(hub: Hub, ledger: Ledger) -> None:
+    """Each try of the whole has children of its own, and each is undone by one of its own."""
+    hub.deploy(BOOK)
+    hub.deploy(UNBOOK)
+    hub.activity("Last", flaky(1))
+    hub.start(
+        """
+        do:
+          - all:
+              retry: { attempts: 2, delay: 0s }
+              do:
+                - s:
+                    saga:
+                      - a:
+                          call_workflow: book
+                          with: a
+                          compensate: { call_workflow: unbook, with: "${ a }" }
+                      - b: { call: Last }
+          - return: done
+        """
+    )
+    hub.run()
+    assert (hub.output(), ledger.undone) == ("done", ["a"])
+    asked = [each for each in hub.events() if isinstance(each, SubOrchestrationInstanceCreated)]
+    assert [each.name for each in asked] == ["book", "unbook", "book"]
+    assert len({each.instance for each in asked}) == 3
+
+
+def test_an_operator_says_that_something_is_undone(hub: Hub, ledger: Ledger) -> None:
+    """A compensation that is stuck can be resolved by hand; the step that failed waits for nothing."""
+    hub.manual = True
+    hub.start(
+        """
+        do:
+          - s:
+              saga:
+                - a: { call: Echo, with: a, compensate: { call: Undo, with: a } }
+                - b: { call: Fail, with: b }
+        """
+    )
+    hub.run()
+    finish_all(hub, "a", "b")
+    hub.resolve("do/0/s/saga/1/b", "no")
+    hub.run()
+    assert hub.status() == "Running"
+    hub.resolve("do/0/s/saga/0/a/compensate", "by hand")
+    hub.run()
+    assert (outcomes(hub.error()), ledger.undone) == ([("a", "undone")], [])
+
+
+def test_ids_made_in_a_compensation_and_after_it_differ(hub: Hub, ledger: Ledger) -> None:
+    """``uuid`` of a step that was undone is another one, like its key; in other retries it stays."""
+    hub.activity("Last", flaky(1))
+    hub.start(
+        """
+        do:
+          - all:
+              retry: { attempts: 2, delay: 0s }
+              do:
+                - s:
+                    saga:
+                      - a: { call: Echo, with: "${ uuid('a') }", compensate: { call: Undo, with: "${ a }" } }
+                      - b: { call: Last }
+        """
+    )
+    hub.run()
+    made = [task.input for task in hub.calls if task.name == "Echo"]
+    assert (len(set(made)), ledger.undone) == (2, made[:1])
