@@ -11,6 +11,10 @@ from typing import Any
 from perdure.engine.codec import whole_events
 from perdure.engine.events import (
     ANSWERS,
+    SubOrchestrationCanceled,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
     TaskCanceled,
     TaskCompleted,
     TaskFailed,
@@ -81,6 +85,7 @@ def check_events(store: MemoryStore, instance_id: str, generation: int) -> None:
     """C4 and C5: everything scheduled ends once, and no timer is early."""
     scheduled: dict[int, TaskScheduled] = {}
     timers: dict[int, int] = {}
+    children: set[int] = set()
     closed: set[int] = set()
     for row in store.history(instance_id, generation, 0, 1_000_000):
         for seq, event in enumerate(whole_events(row.events, row.values), row.first_seq):
@@ -89,6 +94,16 @@ def check_events(store: MemoryStore, instance_id: str, generation: int) -> None:
                     scheduled[seq] = event
                 case TimerCreated(fire_at=fire_at):
                     timers[seq] = fire_at
+                case SubOrchestrationInstanceCreated():
+                    children.add(seq)
+                case (
+                    SubOrchestrationInstanceCompleted()
+                    | SubOrchestrationInstanceFailed()
+                    | SubOrchestrationCanceled()
+                ):
+                    assert event.scheduled_seq in children, f"C4: {instance_id} hears of no child"
+                    assert event.scheduled_seq not in closed, f"C4: a child of {instance_id} ends twice"
+                    closed.add(event.scheduled_seq)
                 case TaskCompleted() | TaskFailed() | TaskCanceled():
                     assert event.scheduled_seq in scheduled, f"C4: {instance_id} hears of no task"
                     assert event.scheduled_seq not in closed, f"C4: a task of {instance_id} ends twice"

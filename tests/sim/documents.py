@@ -48,6 +48,8 @@ class Document:
     """How often each labelled activity is carried out for one call, when nothing goes wrong."""
     events: int
     """How many events ``Go`` it has to be sent, with the payloads 1, 2, ..."""
+    children: tuple[str, ...] = ()
+    """The workflows that it calls."""
 
 
 def make(seed: int, *, long_time: bool) -> Document:
@@ -63,6 +65,7 @@ class _Maker:
         self._left = MAX_STEPS
         self._events = 0
         self._attempts: dict[str, int] = {}
+        self._children: list[str] = []
 
     def document(self) -> Document:
         """A header, some steps, perhaps more generations, and the return of everything."""
@@ -92,7 +95,7 @@ class _Maker:
             return "Completed", {**output, "vars": state.vars["total"], "n": n + rounds - 1}, state
 
         text = "\n".join(f"{key}: {json.dumps(value)}" for key, value in {**header, "do": steps}.items())
-        return Document(text, run, self._attempts, self._events * rounds)
+        return Document(text, run, self._attempts, self._events * rounds, tuple(self._children))
 
     # -- blocks -----------------------------------------------------------------------------------
 
@@ -141,6 +144,7 @@ class _Maker:
             self._for_each,
             self._until,
             self._bound,
+            self._child,
         ]
         kinds = simple if depth >= 3 or self._left <= 0 else simple + groups
         return self._random.choice(kinds)(depth, names, concurrent)
@@ -236,6 +240,26 @@ class _Maker:
         name = self._name()
         steps, value = self._block(depth + 1, names, concurrent=True)
         return self._named(names, name, {"do": steps, "deadline": "9000d", "retry": {"attempts": 2}}, value)
+
+    def _child(self, depth: int, names: list[str], concurrent: bool) -> tuple[Any, Run]:
+        """A block in an instance of its own."""
+        name = self._name()
+        text, number = self._number(names)
+        steps, value = self._block(depth + 1, [], concurrent=True)
+        result = steps.pop()["output"]
+        child = {"dsl": "perdure/1", "name": f"child-{name}", "version": "1.0.0"}
+        body = {**child, "do": [*steps, {"return": result}]}
+        self._children.append("\n".join(f"{key}: {json.dumps(value)}" for key, value in body.items()))
+        task = {"call_workflow": f"child-{name}", "with": {"n": f"${{ {text} }}"}}
+
+        def run(state: State) -> int:
+            before, given = dict(state.names), number(state)
+            state.names = {"input.n": given}
+            found = value(state)
+            state.names = before
+            return int(found)
+
+        return self._named(names, name, task, run)
 
     def _switch(self, depth: int, names: list[str], concurrent: bool) -> tuple[Any, Run]:
         name = self._name()

@@ -16,7 +16,7 @@ class Ledger:
         self.executions: Counter[str] = Counter()
         """By idempotency key."""
         self.keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        """The keys of each labelled activity of an instance."""
+        """The keys of each labelled activity of an instance and its children."""
 
     def registry(self, names: Iterable[str]) -> Registry:
         """Some of the activities, to be offered by a worker."""
@@ -39,4 +39,5 @@ class Ledger:
 
     def _add(self, label: str, ctx: Context) -> None:
         self.executions[ctx.idempotency_key] += 1
-        self.keys[ctx.instance_id, label].add(ctx.idempotency_key)
+        # What a child does is done for the instance that it is a part of.
+        self.keys[ctx.instance_id.partition(":")[0], label].add(ctx.idempotency_key)

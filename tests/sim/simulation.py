@@ -20,7 +20,7 @@ from perdure.dsl.source import Source
 from perdure.engine import clock, ids
 from perdure.engine.client import Client
 from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, StoreError
-from perdure.engine.instance import Status
+from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
@@ -46,12 +46,17 @@ class Failure(AssertionError):
 
 
 @lru_cache(maxsize=4 * DOCUMENTS)
-def document(number: int, long_time: bool) -> tuple[Document, LinkedProgram]:
-    """A document and its Program."""
+def document(number: int, long_time: bool) -> tuple[Document, LinkedProgram, tuple[LinkedProgram, ...]]:
+    """A document, its Program, and those of its children."""
     made = make(number, long_time=long_time)
-    loaded = load(Source("flow.perdure.yaml", made.text))
+    first, *others = (_linked(text) for text in (made.text, *made.children))
+    return made, first, tuple(others)
+
+
+def _linked(text: str) -> LinkedProgram:
+    loaded = load(Source("flow.perdure.yaml", text))
     assert loaded.ok, loaded.diagnostics
-    return made, link(compile_workflow(loaded.workflows[0]))
+    return link(compile_workflow(loaded.workflows[0]))
 
 
 @dataclass
@@ -61,6 +66,7 @@ class Order:
     id: str
     document: Document
     program: LinkedProgram
+    children: tuple[LinkedProgram, ...]
     input: dict[str, int]
     terminate: bool
     pause: bool
@@ -157,11 +163,12 @@ class _Run:
 
     def _order(self, number: int) -> Order:
         random = self.world.random
-        made, program = document(random.randrange(DOCUMENTS), self.long_time)
+        made, program, children = document(random.randrange(DOCUMENTS), self.long_time)
         return Order(
             id=f"i{number}",
             document=made,
             program=program,
+            children=children,
             input={"n": random.randint(0, 5), "round": 1},
             terminate=random.random() < 0.1,
             pause=random.random() < 0.25,
@@ -229,7 +236,8 @@ class _Run:
 
     def _start(self, client: Client, order: Order) -> None:
         try:
-            client.run(order.program.program, order.input, id=order.id)
+            others = [each.program for each in order.children]
+            client.run(order.program.program, order.input, id=order.id, others=others)
         except Conflict:
             assert self._status(order.id) is not None, "a start was refused, and nothing is there"
 
@@ -292,10 +300,10 @@ class _Run:
     def _account(self, order: Order) -> None:
         row = self.store.instance(order.id)
         assert row is not None, order.id
-        for generation in range(1, row.generation + 1):
-            rows = self.store.history(order.id, generation, 0, 1_000_000)
-            check_prefixes(order.program, order.id, rows)
-            check_events(self.store, order.id, generation)
+        programs = {each.digest: each for each in (order.program, *order.children)}
+        for each in [*self.store._instances.values()]:
+            if each.id.partition(":")[0] == order.id:
+                self._check_history(each, programs[each.digest])
         status, value, state = order.document.run(order.input["n"])
         if row.status is Status.TERMINATED:
             assert order.maybe_terminated, f"{order.id} was terminated by nobody"
@@ -318,12 +326,19 @@ class _Run:
         done = {label for instance, label in self.ledger.keys if instance == order.id}
         assert done <= set(state.calls), f"{order.id} did what it should not: {done - set(state.calls)}"
 
+    def _check_history(self, row: Instance, program: LinkedProgram) -> None:
+        for generation in range(1, row.generation + 1):
+            rows = self.store.history(row.id, generation, 0, 1_000_000)
+            check_prefixes(program, row.id, rows)
+            check_events(self.store, row.id, generation)
+
     def _undisturbed(self) -> bool:
         """Whether no process ended or was declared dead, so that nothing had to be done again."""
         counts = self.plan.counts
         return not (self.checks.takeovers or counts["shutdown"] or any(counts[kind] for kind in DEADLY))
 
     def _nothing_left(self) -> bool:
-        """Whether no row of work is left of what has ended."""
+        """Whether nothing goes on, and no row of work is left of what has ended."""
         store = self.store
-        return not (store._timers or store._tasks or store._inbox)
+        ended = all(row.status.ended for row in store._instances.values())
+        return ended and not (store._timers or store._tasks or store._inbox)
