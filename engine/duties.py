@@ -38,7 +38,7 @@ from perdure.engine.membership import Watch
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
-from perdure.engine.resolving import entity_kinds, look_up
+from perdure.engine.resolving import entity_kinds, look_up, look_up_versions
 from perdure.engine.scheduling import Scheduling
 from perdure.engine.sealing import result_message
 from perdure.engine.store.poison import SUSPECT
@@ -184,6 +184,7 @@ class Duties:
         asks = len(self.asking)
         if self.store.changed():
             self._news = self._tasks_news = self._types_news = True
+            self.owner.upgrades.forget()
         if self.slots:
             self._poll(now, tick)
         self._write_heartbeats(tick)
@@ -267,7 +268,8 @@ class Duties:
         self._renewed = tick
 
     def _look_at_members(self, now: int, tick: float) -> None:
-        """Take over from the dead, and the slots that nobody owns."""
+        """Take over from the dead, and the slots that nobody owns; forget what others may have changed."""
+        self.owner.upgrades.forget()
         for victim in self.store.gone(self.id):
             self.store.take_over(self.id, victim, None)
         self._claims &= self._activities.running
@@ -473,6 +475,7 @@ class Duties:
         entities = owner.entities.wanted()[: self._page]
         if entities:
             owner.entities.loaded(entities, self.store.load_entities(entities))
+        look_up_versions(self.store, self.programs, owner.upgrades)
         suspects = self._suspects
         wanted = suspects.others(owner.wanted())[: self._page]
         if wanted:

@@ -102,7 +102,8 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     Program. ``key_seed`` is what idempotency keys are made from. ``carried`` are events that the
     generation before did not consume, oldest first; ``canceled`` is a cancellation that it had recorded and
     not acted on. ``first_started_at`` is when the first generation began, None in that one; ``resume`` is
-    where this one goes on, None for one that begins at the beginning. ``queue`` is
+    where this one goes on, None for one that begins at the beginning. ``upgrade`` is the version that it is
+    to run, for as long as none has been chosen: no history has one. ``queue`` is
     the private queue that this instance's tasks go to, if it has one, and ``local`` the digests of
     workflows that are found there before any that is deployed, by name. ``parent`` waits for the
     instance's end, and so do ``others``.
@@ -127,6 +128,7 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     resume: Resume | None = None
     chunk: Chunk | None = None
     rule: int = 1
+    upgrade: str | None = None
 
     @property
     def parent_id(self) -> str | None:
@@ -514,12 +516,14 @@ class EntityUnlockSent(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
 class ContinueAsNew(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ContinueAsNew"):
     """The generation ends here; the next one starts with this input and ``carried`` events.
 
-    At a ``checkpoint`` it has the same input, and goes on where this one stands.
+    At a ``checkpoint`` it has the same input, and goes on where this one stands. ``version`` is what it is to
+    run: ``pinned`` (this Program), ``latest``, or a range.
     """
 
     input: Json = None
     carried: int = 0
     checkpoint: bool = False
+    version: str = "pinned"
 
 
 class ExecutionCompleted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionCompleted"):

@@ -346,7 +346,7 @@ class Machine:
         self.state.fibers.clear()
         self.cancel_timer(self.state.deadline)
         match completion:
-            case Renewed(input=value, carry=carry, resume=resume):
+            case Renewed(input=value, carry=carry, resume=resume, version=version):
                 self.state.resume = resume
                 # What came after the event that ended this generation is for the next one in any case.
                 left = [*(self.state.buffer if carry else ()), *self.state.held]
@@ -354,7 +354,9 @@ class Machine:
                     each for each in left if isinstance(each, EventRaised) and not each.correlated
                 ]
                 carried, checkpoint = len(self.state.buffer), resume is not None
-                self.decide(ContinueAsNew(input=value, carried=carried, checkpoint=checkpoint))
+                self.decide(
+                    ContinueAsNew(input=value, carried=carried, checkpoint=checkpoint, version=version)
+                )
             case Returned(value=value):
                 whole = self.started.chunk is None
                 self._complete(value, self.program.output_problem(value) if whole else None)

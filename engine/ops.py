@@ -368,7 +368,7 @@ def _continue_as_new(machine: Machine, fiber: Fiber, op: Any) -> bool:
     problem = machine.program.input_problem(value)
     if problem is not None:
         return _fail(machine, fiber, SCHEMA, f"the new input does not fit input.schema: {problem}")
-    return scopes.unwind(machine, fiber, Renewed(input=value, carry=op.carry))
+    return scopes.unwind(machine, fiber, Renewed(input=value, carry=op.carry, version=op.version))
 
 
 def _end(machine: Machine, fiber: Fiber, op: Any) -> bool:

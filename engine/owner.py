@@ -41,6 +41,7 @@ from perdure.engine.store.rows import AuditEntry, Loaded, Message, Parking, Requ
 from perdure.engine.tasks import row_of, task_of
 from perdure.engine.timers import Timers
 from perdure.engine.turn import Input, Running, Turn, open_work, private_queue, take_turn
+from perdure.engine.upgrading import Upgrades
 
 MAX_BUFFER = 256
 """Events that an instance keeps and nobody awaits. The rest stays in the inbox, in order."""
@@ -74,6 +75,8 @@ class Owner:
         self.timers = Timers()
         self.superseded = 0
         """Results that came for a task that was closed already."""
+        self.upgrades = Upgrades()
+        """Which versions the generations that begin may run; whoever drives this looks them up."""
         self._offers = offers
         self._memory = memory
         self._hot: dict[str, Hot] = {}
@@ -580,7 +583,7 @@ class Owner:
         if inputs:
             self._used -= self._resident.pop(hot.id, 0)
             try:
-                turn = take_turn(running, inputs, now)
+                turn = take_turn(running, inputs, now, self.upgrades)
             except Exception as error:  # noqa: BLE001
                 # A fault of ours: it must not stop the other instances, nor be tried for ever.
                 self._stop(hot, inputs, f"internal: {type(error).__name__}: {error}", now)
@@ -618,7 +621,8 @@ class Owner:
             return [order]
         if running.next_seq == 0:
             hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
-            if not any(isinstance(each.event, ExecutionStarted) for each in hot.pending):
+            start = next((e.event for e in hot.pending if isinstance(e.event, ExecutionStarted)), None)
+            if start is None or not self.upgrades.knows(start):
                 return []
         state = running.machine.state
         room = MAX_BUFFER - len(state.buffer) - len(state.held)

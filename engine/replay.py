@@ -147,7 +147,7 @@ def _described(decision: Decided | None) -> str:
             return f"lock of {entity}"
         case EntityUnlockSent(entity=entity):
             return f"unlock of {entity}"
-        case ContinueAsNew():
-            return "continue_as_new"
+        case ContinueAsNew(version=version):
+            return f"continue_as_new ({version})"
         case ExecutionCompleted(status=status):
             return f"end {status}"

@@ -12,7 +12,9 @@ from perdure.engine.linked import LinkedProgram
 from perdure.engine.programs import Programs
 from perdure.engine.starting import Asked, Found
 from perdure.engine.store.protocol import Store
-from perdure.engine.versions import newest
+from perdure.engine.upgrading import LATEST, Candidate, Upgrades
+from perdure.engine.upgrading import Wanted as UpgradeWanted
+from perdure.engine.versions import latest, newest
 
 _log = logging.getLogger("perdure.worker")
 
@@ -131,3 +133,21 @@ class _Definitions:
             there = f"there is {', '.join(rows)}" if rows else "none is deployed"
             return f"no version of {name!r} is in {version!r}: {there}"
         return best, rows[best]
+
+
+def look_up_versions(store: Store, programs: Programs, upgrades: Upgrades) -> None:
+    """What generations that are about to begin may run, as of now."""
+    for wanted in list(upgrades.asked):
+        upgrades.learn(wanted, _candidate(store, programs, wanted))
+
+
+def _candidate(store: Store, programs: Programs, asked: UpgradeWanted) -> Candidate | None:
+    rows = {
+        each.version: each.program
+        for each in store.definitions(asked.name)
+        if each.kind == "workflow" and not each.retired
+    }
+    best = latest(rows, asked.version) if asked.wanted == LATEST else newest(rows, asked.wanted)
+    if best is None or best == asked.version:
+        return None
+    return Candidate(best, programs.all([rows[best]])[rows[best]])

@@ -46,6 +46,7 @@ class Renewed(_Part):
     input: Any
     carry: bool
     resume: Resume | None = None
+    version: str = "pinned"
 
 
 Completion: TypeAlias = Failed | Left | Returned | Renewed

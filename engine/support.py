@@ -58,10 +58,5 @@ def _code(program: ir.Program) -> Iterator[Missing]:
 
 
 def _features(op: ir.Op) -> Iterator[str]:
-    match op:
-        case ir.ContinueAsNew() if op.version not in ("latest", "pinned"):
-            yield "a version range of continue_as_new"
-        case _ if type(op) in INSTRUCTIONS:
-            yield INSTRUCTIONS[type(op)]
-        case _:
-            pass
+    if type(op) in INSTRUCTIONS:
+        yield INSTRUCTIONS[type(op)]

@@ -50,6 +50,7 @@ from perdure.engine.machine import LogLine, Machine
 from perdure.engine.replay import replay
 from perdure.engine.state import Question
 from perdure.engine.store.rows import HistoryRow, Loaded, Message, PayloadRow, SubscriptionRow
+from perdure.engine.upgrading import Upgrades, wanted_next
 
 GENERATIONS_A_TURN = 16
 """A generation that waits for nothing is followed at once; after so many in one turn, others go first."""
@@ -148,17 +149,18 @@ class Running:
         return set(self.machine.state.tasks)
 
 
-def take_turn(running: Running, inputs: Sequence[Input], now: int) -> Turn:
+def take_turn(running: Running, inputs: Sequence[Input], now: int, upgrades: Upgrades) -> Turn:
     """Give the inputs to the machine, in order. ``now`` is the store's time in microseconds."""
-    return _Turning(running, max(now, running.at)).take(inputs)
+    return _Turning(running, max(now, running.at), upgrades).take(inputs)
 
 
 class _Turning:
     """The state of one turn while it is taken."""
 
-    def __init__(self, running: Running, at: int) -> None:
+    def __init__(self, running: Running, at: int, upgrades: Upgrades) -> None:
         self.running = running
         self.at = at
+        self.upgrades = upgrades
         self.events: list[Event] = []
         self.first_seq = running.next_seq
         self.generations = 0
@@ -207,6 +209,8 @@ class _Turning:
         """One event, and whatever follows from it."""
         running = self.running
         seq = running.next_seq
+        if isinstance(event, ExecutionStarted) and event.upgrade is not None:
+            event = self._chosen(event)
         if isinstance(event, ExecutionTerminated):
             self._record(event, [])
             self._terminate(event)
@@ -305,7 +309,10 @@ class _Turning:
         self.turn.outgoing += outgoing.ended(instance, askers, output, error, reason)
 
     def _renew(self, decision: ContinueAsNew) -> None:
-        """Close this generation's row and begin the next one, at once unless it is one too many."""
+        """Close this generation's row and begin the next one.
+
+        At once, unless it is one too many, or it is to be looked up first what it may run.
+        """
         running, machine = self.running, self.running.machine
         old = machine.started
         self._close_row()
@@ -321,6 +328,7 @@ class _Turning:
             canceled=next((e for e in machine.state.held if isinstance(e, ExecutionCanceled)), None),
             first_started_at=machine.state.first_started_at,
             resume=machine.state.resume,
+            upgrade=wanted_next(decision, old),
         )
         self.generations += 1
         running.instance = self._with_custom_status(running.instance)
@@ -335,10 +343,22 @@ class _Turning:
             started_at=self.at,
             updated_at=self.at,
         )
-        if self.generations >= GENERATIONS_A_TURN:
-            self.turn.start = start
-        else:
+        if self.upgrades.knows(start) and self.generations < GENERATIONS_A_TURN:
             self._feed(start)
+        else:
+            self.turn.start = start
+
+    def _chosen(self, event: ExecutionStarted) -> ExecutionStarted:
+        """Run what this generation is to run from here on."""
+        running = self.running
+        start, running.program, line = self.upgrades.choose(event, running.program)
+        running.machine.program = running.program  # It may have heard that it is suspended, and no more.
+        running.instance = msgspec.structs.replace(
+            running.instance, version=start.version, digest=start.digest, tags=start.tags
+        )
+        if line is not None:
+            self.turn.logs.append(line)
+        return start
 
     # -- beginning again -------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ from perdure.engine.machine import LogLine
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
-from perdure.engine.resolving import entity_kinds, look_up
+from perdure.engine.resolving import entity_kinds, look_up, look_up_versions
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import EntityRow, HistoryRow, Message, Request, TaskRow, Worker
@@ -222,6 +222,8 @@ class Hub:
             suspended = {each.instance.digest for each in found if each.instance.status is Status.SUSPENDED}
             programs = self.programs.all(owner.digests(found), anew=suspended)
             owner.loaded(wanted, found, programs, now)
+        owner.upgrades.forget()
+        look_up_versions(store, self.programs, owner.upgrades)
         sealed = owner.run_ready(now)
         if sealed is not None:
             try:

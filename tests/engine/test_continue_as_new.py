@@ -80,7 +80,7 @@ def test_the_history_before_ends_with_continue_as_new(hub: Hub) -> None:
     hub.start(COUNTER, 2)
     hub.run()
     last = hub.events(generation=1)[-1]
-    assert last == ContinueAsNew(input=3, carried=0)
+    assert last == ContinueAsNew(input=3, carried=0, version="latest")
 
 
 def test_histories_of_earlier_generations_are_forgotten_except_one(hub: Hub) -> None:

@@ -12,27 +12,24 @@ PARENT = """\
 dsl: perdure/1
 name: parent
 version: 1.0.0
+concurrency: { key: a, limit: 1 }
 do:
-  - first: { value: 1 }
-  - child:
-      do:
-        - continue_as_new: { input: 1, version: ^1.2 }
+  - return: 1
 """
 TOLD = """\
-parent.perdure.yaml:8:11: error[PD603] engine support missing: a version range of continue_as_new in \
-the step 'child'
+parent.perdure.yaml:4:1: error[PD603] engine support missing: concurrency
   |
-6 |   - child:
-7 |       do:
-8 |         - continue_as_new: { input: 1, version: ^1.2 }
-  |           ^^^^^^^^^^^^^^^
+2 | name: parent
+3 | version: 1.0.0
+4 | concurrency: { key: a, limit: 1 }
+  | ^^^^^^^^^^^
   = help: this release checks and compiles it, but cannot run it yet
 """
 
 
 @pytest.fixture(autouse=True)
 def parent(here: Path) -> Path:
-    """A workflow with a child, in the working directory."""
+    """A workflow with a limit, in the working directory."""
     path = here / "parent.perdure.yaml"
     path.write_text(PARENT)
     return path
@@ -45,7 +42,7 @@ def test_validate_has_nothing_against_it() -> None:
 
 @pytest.mark.parametrize("command", ["deploy", "run"])
 def test_it_is_refused_with_its_place(command: str, here: Path) -> None:
-    """Deploying and running both point at the step, with exit code 1, and leave no database behind."""
+    """Deploying and running both point at the key, with exit code 1, and leave no database behind."""
     answer = perdure(command, "parent.perdure.yaml")
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.startswith(TOLD)
