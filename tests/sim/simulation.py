@@ -88,13 +88,21 @@ class Report:
     joined: int
 
 
-def simulate(seed: int | str, *, trace: bool = False) -> Report:
-    """Run a seed. Raises ``Failure``; with ``trace`` prints the decisions."""
+def simulate(
+    seed: int | str, *, trace: bool = False, after: Callable[[MemoryStore], None] | None = None
+) -> Report:
+    """Run a seed. Raises ``Failure``; with ``trace`` prints the decisions.
+
+    ``after`` is shown the store at the end.
+    """
     world = World(seed)
     run = _Run(world, seed)
     try:
         with ids.drawn_from(world.random), clock.driven_by(world):
-            return run.whole()
+            report = run.whole()
+            if after is not None:
+                after(run.store)
+            return report
     except Exception as error:  # noqa: BLE001
         decisions = "\n".join(world.decisions)
         text = "".join(traceback.format_exception(error, limit=-6))
