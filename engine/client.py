@@ -10,7 +10,7 @@ import copy
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, cast, get_args
 
 import msgspec
 
@@ -46,11 +46,12 @@ from perdure.engine.requests import message_to as _message
 from perdure.engine.requests import payload_of as _payload
 from perdure.engine.requests import schema_error as _schema_error
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Definition, InstanceQuery, Request
+from perdure.engine.store.rows import Definition, IfExists, InstanceQuery, Message, Request
 from perdure.engine.views import (
     definition_view,
     instance_row,
     instance_view,
+    parse_time,
     row_views,
     worker_view,
 )
@@ -168,22 +169,64 @@ class Client(Acts, Definitions, Operations, Purging):
         *,
         id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        if_exists: str = "reject",
+        start_at: str | None = None,
+        delay: float | None = None,
+        event: str | None = None,
+        payload: Any = None,
         request_key: str | None = None,
     ) -> dict[str, Any]:
         """Start an instance of ``name`` or ``name@version``; returns its document.
 
+        For an id in use ``if_exists`` is ``reject``, ``reuse`` (the instance that is there is returned) or
+        ``replace_ended`` (one that has ended is purged first). It begins at ``start_at`` (RFC 3339), or after
+        ``delay`` seconds. An ``event`` with its ``payload`` is delivered with the start, or else to the
+        instance that is there and has not ended.
+
         With a ``request_key`` the call may be repeated: the first one's instance is returned. Raises
-        ``NotFound``, ``Conflict`` for an id in use, ``UserError`` for an input that does not fit.
+        ``NotFound``, ``Conflict`` for an id in use, ``Ended`` when nobody hears the event, ``UserError`` for
+        an input or payload that does not fit.
         """
         name, _, version = workflow.partition("@")
         definition = startable(self._definition(name, version or None))
         program = self._linked(definition.program)
         body = {"workflow": workflow, "input": input, "id": id, "tags": tags}
+        more = {"if_exists": if_exists, "start_at": start_at, "delay": delay, "event": event}
+        body |= {key: value for key, value in more.items() if value not in (None, "reject")}
+        body |= {} if event is None else {"payload": payload}
         request = _request("start", "", request_key, body)
         instance = self._new_instance(program, definition.version, id, tags)
         ask = self._start_ask(instance, program, input, None, request)
+        ask.if_exists = _policy(if_exists)
+        if due := self._due(start_at, delay):
+            # When it is due, another instance may have the id.
+            ask.message = msgspec.structs.replace(ask.message, due=due, execution=instance.execution)
+        if event is not None:
+            ask.told = self._told(instance.id, program, event, payload)
         earlier = self._carry_out(ask)
         return self.instance(instance.id if earlier is None else earlier.answer)
+
+    def _due(self, start_at: str | None, delay: float | None) -> int:
+        """When a start is due: 0 for at once."""
+        if start_at is None and delay is None:
+            return 0
+        if start_at is not None and delay is not None:
+            raise UserError("a start has a time or a delay, not both")
+        now = self.store.time()
+        due = now + round((delay or 0) * 1_000_000) if start_at is None else parse_time(start_at)
+        if due >= 2**62:
+            raise UserError("a start is not that far away")
+        return due if due > now else 0
+
+    def _told(self, instance_id: str, program: LinkedProgram, name: str, payload: Any) -> Message:
+        """The event for an instance that is started, or for the one that is there."""
+        value = _payload(payload, "the payload")
+        present = self.store.instance(instance_id)
+        hears: LinkedProgram | str = program
+        if present is not None and not present.status.ended:
+            hears = self._programs.all([present.digest])[present.digest]
+        _check_event(hears, program.program.name if present is None else present.name, name, value)
+        return _message(instance_id, EventRaised(name=name, input=value), new_id())
 
     def run(
         self,
@@ -461,12 +504,9 @@ class Client(Acts, Definitions, Operations, Purging):
         value = _payload(payload, "the payload")
         row = self._row(instance_id)
         program = self._programs.all([row.digest])[row.digest]
-        # One that has ended is told by who looks up the key first: a repeated request is no mistake.
-        if not (row.status.ended or isinstance(program, str) or name in program.event_names):
-            raise _unknown_event(row.name, name, program.event_names)
-        problem = None if isinstance(program, str) else program.event_problem(name, value)
-        if problem is not None:
-            raise _schema_error(f"the payload of event {name!r} does not fit its schema: {problem}")
+        if not row.status.ended:
+            # One that has is told by who looks up the key first: a repeated request is no mistake.
+            _check_event(program, row.name, name, value)
         request = _request("event", instance_id, request_key, {"name": name, "payload": value})
         self._tell(instance_id, EventRaised(name=name, input=value), request)
 
@@ -568,6 +608,24 @@ def _unusable(error: encode.UnknownProgram) -> Conflict:
     problem = Conflict(str(error), hint="deploy the definition again with this release")
     problem.code = "program"
     return problem
+
+
+def _check_event(program: LinkedProgram | str, workflow: str, name: str, value: Any) -> None:
+    """Raises ``UserError`` for what this workflow never hears; without its Program nobody knows."""
+    if isinstance(program, str):
+        return
+    if name not in program.event_names:
+        raise _unknown_event(workflow, name, program.event_names)
+    problem = program.event_problem(name, value)
+    if problem is not None:
+        raise _schema_error(f"the payload of event {name!r} does not fit its schema: {problem}")
+
+
+def _policy(text: str) -> IfExists:
+    known = get_args(IfExists)
+    if text not in known:
+        raise UserError(f"if_exists is not {text!r}", hint=f"one of: {', '.join(known)}")
+    return cast("IfExists", text)
 
 
 def _unknown_event(workflow: str, name: str, known: frozenset[str]) -> UserError:

@@ -391,6 +391,9 @@ class Duties:
             if ask.key is not None:
                 self._keys.add(ask.key)
             return
+        if ask.in_database(present):
+            self._settle(ask)
+            return
         if ask.instance is not None:
             assert ask.program is not None, "a start knows its Program"
             if present is not None:

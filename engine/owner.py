@@ -544,10 +544,11 @@ class Owner:
         if running is None or hot.uncommitted or hot.fresh is not None:
             return
         if running.instance.status.ended:
+            # By the time that what is left is looked at, there may be another instance of this id.
+            self._forget(hot)
             if hot.pending or hot.excess:
+                self._ready.pop(hot.id, None)
                 self._wake(hot)
-            else:
-                self._forget(hot)
             return
         self._used += running.size - self._resident.pop(hot.id, 0)
         self._resident[hot.id] = running.size
@@ -622,7 +623,9 @@ class Owner:
         if running.next_seq == 0:
             hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
             start = next((e.event for e in hot.pending if isinstance(e.event, ExecutionStarted)), None)
-            if start is None or not self.upgrades.knows(start):
+            if start is None:
+                return _ending(hot)
+            if not self.upgrades.knows(start):
                 return []
         state = running.machine.state
         room = MAX_BUFFER - len(state.buffer) - len(state.held)
@@ -652,8 +655,12 @@ class Owner:
     def _more(self, hot: Hot, running: Running, sealed: Sealed) -> None:
         """Go on soon if there is room for what waits; else see that it is safe."""
         state = running.machine.state
-        room = len(state.buffer) + len(state.held) < MAX_BUFFER
-        soon = room or running.instance.status.ended or running.next_seq == 0
+        if running.next_seq == 0:
+            # Before its start is due there is nothing to do with what came for it.
+            soon = any(isinstance(each.event, ExecutionStarted) for each in hot.pending)
+        else:
+            room = len(state.buffer) + len(state.held) < MAX_BUFFER
+            soon = room or running.instance.status.ended
         if hot.pending and (soon or _hears(running, hot.pending)):
             self._wake(hot)
         elif hot.pending:
@@ -767,6 +774,15 @@ def _hears(running: Running, inputs: list[Input]) -> bool:
     """Whether an event that is awaited is among the inputs."""
     awaited = _awaited(running)
     return any(isinstance(each.event, EventRaised) and each.event.name in awaited for each in inputs)
+
+
+def _ending(hot: Hot) -> list[Input]:
+    """What ends an instance whose start is not due yet; all else waits for that."""
+    end = next((each for each in hot.pending if isinstance(each.event, ExecutionTerminated)), None)
+    if end is None:
+        return []
+    hot.pending.remove(end)
+    return [end]
 
 
 def _before_start(each: Input, generation: int) -> int:

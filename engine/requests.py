@@ -19,7 +19,7 @@ from perdure.engine.instance import MAX_ID, Instance, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import AuditEntry, Message, Request
+from perdure.engine.store.rows import AuditEntry, IfExists, Message, Request
 from perdure.engine.turn import payload_rows
 
 
@@ -29,7 +29,7 @@ class Ask:
     ``event`` is what ``message`` holds, decoded. ``request`` makes it repeatable, ``audit`` says who asks,
     where that is to be known; both are written with its effect. ``doubtful``: it was in a batch of which
     nobody knows whether it was written. ``refusals`` counts the batches that were refused with nothing
-    else in them.
+    else in them. A start says what it means ``if_exists``, and the event that is ``told`` with it.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class Ask:
         program: LinkedProgram | None = None,
         *,
         audit: AuditEntry | None = None,
+        if_exists: IfExists = "reject",
+        told: Message | None = None,
     ) -> None:
         self.message = message
         self.event = event
@@ -48,11 +50,18 @@ class Ask:
         self.instance = instance
         self.program = program
         self.audit = audit
+        self.if_exists = if_exists
+        self.told = told
         self.doubtful = False
         self.refusals = 0
         self._answered = threading.Event()
         self._error: PerdureError | None = None
         self._earlier: Request | None = None
+
+    def in_database(self, present: Instance | None) -> bool:
+        """Whether it is carried out there though the owner is here: there is more to do than to begin."""
+        other = present is not None and self.if_exists != "reject"
+        return self.instance is not None and (other or self.told is not None or self.message.due > 0)
 
     @property
     def key(self) -> tuple[str, str, str] | None:
@@ -119,7 +128,15 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
         *_, payload = payload_rows(ask.instance.id, "input", ask.event.input)
         text, values = split_received(ask.event)
         message = msgspec.structs.replace(ask.message, event=text, values=values)
-        earlier = store.start(ask.instance, payload, message, ask.request, ask.audit)
+        earlier = store.start(
+            ask.instance,
+            payload,
+            message,
+            ask.request,
+            ask.audit,
+            if_exists=ask.if_exists,
+            event=ask.told,
+        )
     if earlier is not None:
         check_repeated(ask.request, earlier)
     return earlier

@@ -145,10 +145,25 @@ class Client:
         *,
         id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        if_exists: str = "reject",
+        start_at: str | None = None,
+        delay: float | None = None,
+        event: str | None = None,
+        payload: Any = None,
         request_key: str | None = None,
     ) -> Document:
-        """Start an instance of ``NAME`` or ``NAME@VERSION``; returns its document."""
+        """Start an instance of ``NAME`` or ``NAME@VERSION``; returns its document.
+
+        For an id in use ``if_exists`` is ``reject``, ``reuse`` or ``replace_ended``. It begins at
+        ``start_at`` (RFC 3339) or after ``delay`` seconds. An ``event`` is delivered with the start, or to
+        the instance that is there.
+        """
         body = {"workflow": workflow, "input": input, "id": id, "tags": dict(tags or {})}
+        body |= {"if_exists": if_exists, "start_at": start_at}
+        if delay is not None:
+            body["delay"] = f"{delay * 1000:.0f}ms"
+        if event is not None:
+            body["event"] = {"name": event, "payload": payload}
         return self._post("/instances", body, request_key)
 
     def instance(self, instance_id: str) -> Document:

@@ -269,13 +269,18 @@ class Query:
         value = self.text(name)
         if value is None:
             return None
-        try:
-            seconds = parse_duration(value) / 1_000_000
-        except ValueError as error:
-            raise invalid_parameter(name, f"cannot be read: {error}") from None
+        seconds = read_seconds(name, value)
         if seconds > most:
             raise invalid_parameter(name, f"must be at most {most:g}s", "ask again when it has passed")
         return seconds
+
+
+def read_seconds(name: str, value: str) -> float:
+    """A duration in seconds. Raises ``Problem`` (422)."""
+    try:
+        return parse_duration(value) / 1_000_000
+    except ValueError as error:
+        raise invalid_parameter(name, f"cannot be read: {error}") from None
 
 
 def one_of(name: str, value: str, choices: Collection[str]) -> str:

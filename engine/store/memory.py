@@ -15,7 +15,7 @@ import msgspec
 
 from perdure.engine import reopening
 from perdure.engine.codec import is_key, keys_in
-from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound, Refused, StoreError
+from perdure.engine.errors import Ended, FenceLost, NotFound, Refused, StoreError
 from perdure.engine.instance import SLOTS, Instance
 from perdure.engine.store.claiming import Choice, age, handed_out
 from perdure.engine.store.clock import StoreClock
@@ -26,6 +26,7 @@ from perdure.engine.store.memory_schedules import MemorySchedules
 from perdure.engine.store.memory_signs import MemorySigns
 from perdure.engine.store.memory_subscriptions import MemorySubscriptions
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
+from perdure.engine.store.reuse import on_start
 from perdure.engine.store.rows import (
     NO_VALUES,
     AuditEntry,
@@ -671,22 +672,27 @@ class MemoryStore(
         audit: AuditEntry | None = None,
         *,
         if_exists: IfExists = "reject",
+        event: Message | None = None,
     ) -> Request | None:
         with self._write():
             if before := self._carried_out(request):
                 return before
             present = self._instances.get(instance.id)
-            if present is not None and if_exists == "reuse":
+            outcome = on_start(instance.id, present, if_exists, tells=event is not None)
+            if outcome == "nothing":
                 return None
-            if present is not None:
-                if if_exists == "reject" or not present.status.ended:
-                    raise Conflict(f"The instance {instance.id!r} exists already ({present.status}).")
+            if outcome == "tell" and event is not None:
+                self._receive(event)
+                return None
+            if outcome == "replace" and present is not None:
                 self._remove_family(present)
             self._insert(self._instances, instance.id, instance)
             self._keep(payload)
             for key, value in message.values.items():
                 self._keep(PayloadRow(instance=instance.id, key=key, value=value))
             self._receive(message)
+            if event is not None:
+                self._receive(event)
             self._note(audit, self._clock.now())
             return None
 

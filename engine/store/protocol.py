@@ -254,6 +254,7 @@ class Clients(Protocol):
         audit: AuditEntry | None = None,
         *,
         if_exists: IfExists = "reject",
+        event: Message | None = None,
     ) -> Request | None:
         """Insert the pending instance, its input and its start message with the values of both.
 
@@ -261,7 +262,8 @@ class Clients(Protocol):
 
         Returns the request that was carried out under this key before, and does nothing then. When the id
         exists, ``reuse`` writes the request alone and ``replace_ended`` purges an instance that has ended
-        first. Raises ``Conflict`` when the id is in use.
+        first. With either, an instance that has not ended hears the ``event``; one that is started hears it
+        first of all. Raises ``Conflict`` when the id is in use, ``Ended`` when nobody hears the event.
         """
 
     def send(

@@ -14,7 +14,7 @@ import msgspec
 
 from perdure.engine import reopening
 from perdure.engine.codec import is_key
-from perdure.engine.errors import Conflict, Ended, FenceLost, NotFound
+from perdure.engine.errors import Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
 from perdure.engine.store import commit, purge, values
 from perdure.engine.store import statements as s
@@ -39,6 +39,7 @@ from perdure.engine.store.records import (
     to_worker,
 )
 from perdure.engine.store.repeats import carried_out, find_request
+from perdure.engine.store.reuse import on_start
 from perdure.engine.store.rows import (
     AuditEntry,
     AuditQuery,
@@ -404,22 +405,26 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
         audit: AuditEntry | None = None,
         *,
         if_exists: IfExists = "reject",
+        event: Message | None = None,
     ) -> Request | None:
         with self._write() as tx:
             if before := carried_out(tx, request):
                 return before
             row = tx.row(s.INSTANCE, the_id=instance.id)
-            if row is not None and if_exists == "reuse":
+            present = None if row is None else to_instance(row)
+            outcome = on_start(instance.id, present, if_exists, tells=event is not None)
+            if outcome == "nothing":
                 return None
-            if row is not None:
-                present = to_instance(row)
-                if if_exists == "reject" or not present.status.ended:
-                    raise Conflict(f"The instance {instance.id!r} exists already ({present.status}).")
+            told = () if event is None else (event,)
+            if outcome == "tell":
+                tx.structs(s.INBOX_INSERT, told)
+                return None
+            if outcome == "replace" and present is not None:
                 purge.remove(tx, purge.family(tx, present).ended)
             tx.mappings(s.INSTANCE_INSERT, [from_instance(instance)])
             tx.mappings(s.TAGS_INSERT, from_tags([instance]))
             tx.structs(s.PAYLOAD_PUT, [payload, *values.of_start(message)])
-            tx.structs(s.INBOX_INSERT, [message])
+            tx.structs(s.INBOX_INSERT, [message, *told])
             write_audit(tx, [audit])
             return None
 

@@ -28,6 +28,11 @@ class Hub(Protocol):
         *,
         id: str | None = None,
         tags: dict[str, str] | None = None,
+        if_exists: str = "reject",
+        start_at: str | None = None,
+        delay: float | None = None,
+        event: str | None = None,
+        payload: Any = None,
         request_key: str | None = None,
     ) -> dict[str, Any]: ...
 

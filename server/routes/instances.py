@@ -19,6 +19,7 @@ from perdure.server.payloads import (
     path_text,
     read_fields,
     read_json,
+    read_seconds,
     read_tags,
 )
 
@@ -28,11 +29,20 @@ HISTORY_LIMIT = 200
 MAX_GENERATION = 999_999_999
 
 
+class _Event(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    payload: Any = None
+
+
 class _Start(msgspec.Struct):
     workflow: str
     input: Any = None
     id: str | None = None
     tags: dict[str, str] = {}
+    if_exists: str = "reject"
+    start_at: str | None = None
+    delay: str | None = None
+    event: _Event | None = None
 
 
 class _Reason(msgspec.Struct):
@@ -48,9 +58,19 @@ async def start(request: Request) -> Response:
     api = api_of(request)
     seconds = query.seconds("wait", api.settings.wait_seconds)
     key = idempotency_key(request)
-    body = await read_fields(request, _Start, api.settings.body_bytes, later=("start_at", "if_exists"))
+    body = await read_fields(request, _Start, api.settings.body_bytes)
     instance = await api.call(
-        api.client.start, body.workflow, body.input, id=body.id, tags=body.tags, request_key=key
+        api.client.start,
+        body.workflow,
+        body.input,
+        id=body.id,
+        tags=body.tags,
+        if_exists=body.if_exists,
+        start_at=body.start_at,
+        delay=None if body.delay is None else read_seconds("delay", body.delay),
+        event=None if body.event is None else body.event.name,
+        payload=None if body.event is None else body.event.payload,
+        request_key=key,
     )
     location = {"location": f"{PREFIX}/instances/{quote(instance['id'], safe='')}"}
     if seconds is None:

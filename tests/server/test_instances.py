@@ -90,14 +90,6 @@ def test_ids_that_break_paths_are_refused(http: TestClient, id: str) -> None:
     assert refusal(start(http, workflow="echo", id=id)) == (422, "invalid_id")
 
 
-@pytest.mark.parametrize("name", ["start_at", "if_exists"])
-def test_what_is_planned_says_so(http: TestClient, name: str) -> None:
-    """A field of a later release is 422 and not silently ignored."""
-    answer = start(http, workflow="echo", **{name: "reject"})
-    assert refusal(answer) == (422, "unsupported")
-    assert "not supported yet" in answer.json()["detail"]
-
-
 def test_an_unknown_field_is_refused_with_the_nearest(http: TestClient) -> None:
     """A misspelt field is 422 with the right spelling."""
     answer = start(http, worflow="echo")
@@ -441,3 +433,54 @@ def test_an_event_that_nobody_can_await_is_refused(http: TestClient) -> None:
     answer = http.post(f"{path}/events/Opend")
     assert refusal(answer) == (422, "unknown_event")
     assert "Opened" in answer.json()["hint"]
+
+
+# ids in use, events with a start, starts for later ------------------------------------------------
+
+
+def test_an_id_in_use_may_be_reused(http: TestClient) -> None:
+    """The answer is the instance that is there."""
+    start(http, workflow="gate", id="one", input={"limit": 1})
+    again = start(http, workflow="gate", id="one", input={"limit": 2}, if_exists="reuse")
+    assert (again.status_code, again.json()["input"]) == (201, {"limit": 1})
+
+
+def test_an_ended_instance_may_be_replaced(http: TestClient) -> None:
+    """Its id is used again; one that has not ended stays."""
+    ended(http, given_instance(http, "echo", id="one", input=1))
+    assert start(http, workflow="gate", id="one", input={}, if_exists="replace_ended").status_code == 201
+    assert refusal(start(http, workflow="gate", id="one", input={}, if_exists="replace_ended"))[0] == 409
+
+
+def test_an_event_comes_with_the_start(http: TestClient) -> None:
+    """The first request starts the instance, the second one finds it, the third one nobody."""
+    for payload in ("a", "b"):
+        event = {"name": "Opened", "payload": payload}
+        start(http, workflow="gate", id="one", input={}, if_exists="reuse", event=event)
+    assert ended(http, f"{INSTANCES}/one")["output"] == ["a", "b"]
+    late = start(http, workflow="gate", id="one", input={}, if_exists="reuse", event={"name": "Opened"})
+    assert refusal(late) == (410, "ended")
+
+
+def test_a_start_may_be_for_later(http: TestClient) -> None:
+    """It is pending until its time has come."""
+    path = given_instance(http, "echo", delay="1h")
+    given_instance(http, "echo", start_at="2999-01-01T00:00:00Z")
+    assert http.get(path, params={"wait": "10ms"}).json()["status"] == "Pending"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"if_exists": "replace"}, "invalid"),
+        ({"start_at": "soon"}, "invalid_time"),
+        ({"delay": "5"}, "invalid_parameter"),
+        ({"delay": "5s", "start_at": "2999-01-01T00:00:00Z"}, "invalid"),
+        ({"event": {"name": "Closed"}}, "unknown_event"),
+        ({"event": {"name": "Opened", "payload": 1}}, "schema"),
+        ({"event": {"name": "Opened", "value": 1}}, "invalid_body"),
+    ],
+)
+def test_a_start_says_clearly_what_it_means(http: TestClient, body: dict[str, Any], code: str) -> None:
+    """Everything else is 422."""
+    assert refusal(start(http, workflow="gate", input={}, **body)) == (422, code)

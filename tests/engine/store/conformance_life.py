@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from perdure.engine.errors import Conflict, NotFound, Refused
+from perdure.engine.errors import Conflict, Ended, NotFound, Refused
 from perdure.engine.instance import Status
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import AuditQuery, Checkpoint, EndedQuery, InstanceQuery, Loaded, Purged
+from perdure.engine.store.rows import (
+    AuditQuery,
+    Checkpoint,
+    EndedQuery,
+    IfExists,
+    InstanceQuery,
+    Loaded,
+    Purged,
+)
 from tests.engine.store.factory import (
     ALL,
     BEGIN,
@@ -184,6 +192,53 @@ class Starting(_Fixtures):
         pending = instance(status=Status.PENDING, execution="i1-e2")
         with pytest.raises(Conflict):
             used.start(pending, payload(), message(), None)
+
+
+class StartingWithAnEvent(_Fixtures):
+    """A start that tells an event, to whoever has the id then."""
+
+    def start(self, store: Store, if_exists: IfExists, id: str = "i1") -> None:
+        pending = instance(id, status=Status.PENDING, execution=f"{id}-e2")
+        event = message("told", to=id)
+        store.start(
+            pending, payload(of=id), message("start", to=id), request(), if_exists=if_exists, event=event
+        )
+
+    @pytest.mark.parametrize("if_exists", get_args(IfExists))
+    def test_a_new_instance_hears_it_behind_its_start(self, used: Store, if_exists: IfExists) -> None:
+        """Both are written, or neither."""
+        self.start(used, if_exists, "i2")
+        assert [one.id for one in used.inbox(ALL, 9)] == ["start", "told"]
+
+    @pytest.mark.parametrize("if_exists", ["reuse", "replace_ended"])
+    def test_an_instance_that_is_there_hears_it(self, used: Store, if_exists: IfExists) -> None:
+        """And nothing is started; the request is remembered."""
+        before = used.load(["i1"])
+        self.start(used, if_exists)
+        assert [one.id for one in used.inbox(ALL, 9)] == ["told"]
+        assert used.load(["i1"]) == before
+        assert used.look_up([], [], [("start", "i1", "k1")]).requests != {}
+
+    def test_one_that_has_ended_is_replaced(self, used: Store) -> None:
+        """The new one hears it."""
+        used.commit(batch(ended()))
+        self.start(used, "replace_ended")
+        assert [one.id for one in used.inbox(ALL, 9)] == ["start", "told"]
+        assert used.load(["i1"])[0].instance.execution == "i1-e2"
+
+    def test_one_that_has_ended_hears_nothing(self, used: Store) -> None:
+        """Reused, there is nobody to hear it; nothing is written."""
+        used.commit(batch(ended()))
+        with pytest.raises(Ended):
+            self.start(used, "reuse")
+        assert used.inbox(ALL, 9) == []
+        assert used.look_up([], [], [("start", "i1", "k1")]).requests == {}
+
+    def test_an_id_in_use_is_refused(self, used: Store) -> None:
+        """By default the event is for the new instance alone."""
+        with pytest.raises(Conflict):
+            self.start(used, "reject")
+        assert used.inbox(ALL, 9) == []
 
 
 def over(id: str = "i1", at: int = BEGIN, **more: Any) -> Checkpoint:
@@ -409,5 +464,5 @@ class Aging(_Fixtures):
         assert set(used.look_up([], [], keys).requests) == {keys[2]}
 
 
-class LifeConformance(Replacing, Starting, Purging, PurgingMany, Aging):
+class LifeConformance(Replacing, Starting, StartingWithAnEvent, Purging, PurgingMany, Aging):
     """All of it."""

@@ -263,7 +263,10 @@ class Script:
         pending = self._state(self._id(), None)
         sent, key = message(f"m{self._random.randint(1, 40)}", pending.id), self._request()
         policy = self._random.choice(get_args(IfExists))
-        return lambda store: store.start(pending, payload(of=pending.id), sent, key, if_exists=policy)
+        told = message(f"m{self._random.randint(41, 80)}", pending.id) if self._some(30) else None
+        return lambda store: store.start(
+            pending, payload(of=pending.id), sent, key, if_exists=policy, event=told
+        )
 
     def _send(self) -> Operation:
         sent, key = self._message(), self._request() if self._some(50) else None

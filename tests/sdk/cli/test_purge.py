@@ -119,3 +119,21 @@ def test_a_terminal_is_asked(typed: str, code: int, left: list[str], here: Path)
     assert process.returncode == code
     assert "Purge 2 instances with their children?" in asked
     assert listed() == left
+
+
+def test_a_start_says_what_an_id_in_use_means() -> None:
+    """It is refused, left as it is, or replaced; an event may come with it, or later."""
+    assert perdure("deploy", "echo.perdure.yaml").code == 0
+    given_ended("a")
+    assert perdure("start", "echo", "--id", "a").code == 4
+    assert (
+        perdure("start", "echo", "--id", "a", "--if-exists", "reuse", "--json").data["status"] == "Completed"
+    )
+    replaced = perdure(
+        "start", "echo", "--id", "a", "--if-exists", "replace_ended", "--delay", "1h", "--json"
+    )
+    assert replaced.data["status"] == "Pending"
+    assert perdure("start", "echo", "--id", "b", "--at", "soon").code == 2
+    assert perdure("start", "echo", "--id", "b", "--data", "1").code == 2
+    assert perdure("start", "echo", "--id", "b", "--event", "Nothing").code == 2
+    assert listed() == ["a"]
