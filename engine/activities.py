@@ -55,6 +55,10 @@ class RetryAfter(ActivityError):
         self.seconds = seconds
 
 
+class Pending(Exception):
+    """The activity will be completed from outside, by whoever has its ``ctx.token()``."""
+
+
 class ActivityCanceled(Exception):
     """Nobody waits for this activity any more; its result would be discarded."""
 
@@ -73,6 +77,7 @@ class Context:
         idempotency_key: str,
         attempt: int,
         heartbeat_details: Any = None,
+        token: Callable[[], str] | None = None,
     ) -> None:
         self.instance_id = instance_id
         self.path = path
@@ -81,9 +86,16 @@ class Context:
         self.heartbeat_details = heartbeat_details
         self.canceled = False
         """Whether the step was canceled, lost a race, timed out or was silent for too long."""
+        self._token = token
         self.begun = False
         self.reports = 0
         self.reported: Any = None
+
+    def token(self) -> str:
+        """Completes this activity once it has raised ``Pending``; the same for every delivery."""
+        if self._token is None:
+            raise RuntimeError("only an activity that a worker runs has a token")
+        return self._token()
 
     def heartbeat(self, details: Any = None) -> None:
         """Say that the work goes on, and how far it is: a JSON value for the attempt that may have to go on.

@@ -13,19 +13,21 @@ from typing import Any
 import msgspec
 
 from perdure.compiler.runtime import EvalError
-from perdure.engine.activities import Activity, ActivityError, Context, RetryAfter
+from perdure.engine.activities import Activity, ActivityError, Context, Pending, RetryAfter
 from perdure.engine.errors import PerdureError
 from perdure.engine.events import TaskCompleted, TaskFailed
 from perdure.engine.failure import EXPRESSION, PAYLOAD, SCHEMA, SECRET
+from perdure.engine.instance import slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.secrets import NOTHING, NoSecret, Vault
-from perdure.engine.tasks import Task, Work
+from perdure.engine.store.rows import OUTSIDE
+from perdure.engine.tasks import HandedOver, Task, Work, row_of
 
 MAX_MESSAGE = 8192
 """Characters of an error's message that are kept."""
 
-Answer = TaskCompleted | TaskFailed
+Answer = TaskCompleted | TaskFailed | HandedOver
 
 _log = logging.getLogger("perdure.activities")
 
@@ -78,8 +80,12 @@ class Attempt:
             _log.error("the result of %s could not be taken", task.name, exc_info=self._vault is NOTHING)
             return self._failed(PAYLOAD, f"{type(error).__name__}: {error}")
 
-    def raised(self, error: BaseException) -> TaskFailed:
+    def raised(self, error: BaseException) -> Answer:
         """What an exception of user code means."""
+        if isinstance(error, Pending):
+            row = row_of(self.task, slot_of(self.task.instance), None, deliveries=1)
+            row = msgspec.structs.replace(row, worker=OUTSIDE)
+            return HandedOver(scheduled_seq=self.task.seq, row=row)
         kind, data, retryable, retry_after = type(error).__name__, None, True, None
         if isinstance(error, ActivityError):
             kind, retryable = error.type or kind, error.retryable

@@ -20,6 +20,7 @@ from perdure.compiler.runtime import EvalError
 from perdure.engine import audit, clock, publishing, queries, scheduled
 from perdure.engine.acts import Acts
 from perdure.engine.codec import is_key
+from perdure.engine.completing import Completing
 from perdure.engine.cursors import decode_cursor, encode_cursor
 from perdure.engine.cursors import valid_limit as _valid_limit
 from perdure.engine.definitions import Definitions, refuse_breaking, startable, unknown
@@ -74,7 +75,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class Client(Acts, Definitions, Operations, Purging):
+class Client(Acts, Completing, Definitions, Operations, Purging):
     """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""
 
     def __init__(self, store: Store, worker: Worker | None = None) -> None:

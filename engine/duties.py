@@ -46,7 +46,7 @@ from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Batch, Message, TaskRow
 from perdure.engine.store.rows import Worker as Member
 from perdure.engine.suspects import MAX_DEATHS, Suspects, why_parked
-from perdure.engine.tasks import DEFAULT_QUEUE, Task, Work, private_queue, work_in
+from perdure.engine.tasks import DEFAULT_QUEUE, HandedOver, Task, Work, private_queue, work_in
 from perdure.engine.views import row_views
 
 MAX_DELIVERIES = 5
@@ -309,13 +309,28 @@ class Duties:
 
     def _take_results(self) -> bool:
         """Results of activities; returns whether there were any."""
-        finished = [self.finished.popleft() for _ in range(len(self.finished))]
+        everything = [self.finished.popleft() for _ in range(len(self.finished))]
+        handed = [each for each in everything if isinstance(each.event, HandedOver)]
+        finished = [each for each in everything if not isinstance(each.event, HandedOver)]
+        if handed:
+            self._hand_over(handed, finished)
         if self.slots:
             for each in finished:
                 self.owner.result(each.instance, each.execution, each.event)
         elif finished:
             self._record(finished)
-        return bool(finished)
+        return bool(everything)
+
+    def _hand_over(self, handed: Sequence[Finished], finished: Sequence[Finished]) -> None:
+        """Tasks whose activities are completed from outside: their rows wait for that."""
+        try:
+            self.store.hand_over(self.id, [each.key for each in handed])
+        except StoreError:
+            self.finished.extendleft(reversed([*handed, *finished]))
+            raise
+        if self.slots:
+            for each in handed:
+                self.owner.hand_over(each.event.row)
 
     def _take_asks(self, count: int) -> bool:
         """What clients ask, the first ``count``; returns whether there was anything."""

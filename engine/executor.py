@@ -26,6 +26,7 @@ from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.lineup import Lineup
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.tasks import Task, Work
+from perdure.engine.tokens import Place, token_for
 
 FEW_THREADS = 2
 """Threads that work at once when activities end quickly."""
@@ -57,9 +58,16 @@ class Executor:
     """
 
     def __init__(
-        self, registry: Registry, programs: Callable[[str], LinkedProgram], done: Done, *, concurrency: int
+        self,
+        registry: Registry,
+        programs: Callable[[str], LinkedProgram],
+        done: Done,
+        *,
+        token_key: Callable[[], str],
+        concurrency: int,
     ) -> None:
         self._registry = registry
+        self._token_key = token_key
         self._programs = programs
         self._done = done
         self._concurrency = concurrency
@@ -123,7 +131,7 @@ class Executor:
                 message = f"no activity {task.name!r} is registered here"
                 self._done(task, failed(task, PAYLOAD, message))
                 continue
-            context = Context(task.instance, task.path, task.key, task.attempt, task.details)
+            context = self.context_of(task)
             self._contexts[task.id] = context
             self.heartbeats.begin(task, context)
             (coroutines if activity.is_async else sync).append(_Job(task, activity, context))
@@ -133,6 +141,15 @@ class Executor:
             self._wake()
         if coroutines:
             self._event_loop().call_soon_threadsafe(self._spawn, coroutines)
+
+    def context_of(self, task: Task) -> Context:
+        """What an activity may know of its call."""
+        place = Place(task.instance, task.execution, task.seq)
+
+        def token() -> str:
+            return token_for(self._token_key(), place)
+
+        return Context(task.instance, task.path, task.key, task.attempt, task.details, token)
 
     def _entity_job(self, task: EntityTask) -> list[_EntityJob]:
         entity = self._registry.entity(task.name)

@@ -37,7 +37,7 @@ from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.starting import Asked, Found, admit
-from perdure.engine.store.rows import AuditEntry, Loaded, Message, Parking, Request, Takeover
+from perdure.engine.store.rows import AuditEntry, Loaded, Message, Parking, Request, Takeover, TaskRow
 from perdure.engine.tasks import row_of, task_of
 from perdure.engine.timers import Timers
 from perdure.engine.turn import Input, Running, Turn, open_work, private_queue, take_turn
@@ -189,6 +189,17 @@ class Owner:
         hot = self._of(instance)
         hot.pending.append(Input(event=event, execution=execution))
         self._wake(hot)
+
+    def hand_over(self, row: TaskRow) -> None:
+        """An activity that ran in this process is to be completed from outside: its task gets a row.
+
+        Of one that has a row already, or that nobody waits for, nothing is done.
+        """
+        hot, key = self._of(row.instance), (row.execution, row.seq)
+        if key in hot.eager:
+            hot.eager.discard(key)
+            hot.rows.add(key)
+            self._rest.adopt.append(row)
 
     def fire(self, now: int) -> None:
         """Timers that are due at ``now``, the store's time."""

@@ -20,6 +20,13 @@ MAX_PRIORITY = 1_000_000_000
 """What is larger counts as this much."""
 
 
+class HandedOver(msgspec.Struct, frozen=True, kw_only=True):
+    """An activity raised ``Pending``: somebody else will answer. ``row`` is for a task without one."""
+
+    scheduled_seq: int
+    row: TaskRow
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One attempt of an activity call. ``digest`` is the Program's, for ``output`` of the step.
 

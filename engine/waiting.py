@@ -26,7 +26,7 @@ from perdure.engine.state import (
     TimerWait,
 )
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Loaded, TaskRow, Worker
+from perdure.engine.store.rows import OUTSIDE, Loaded, TaskRow, Worker
 from perdure.engine.tasks import is_private
 from perdure.engine.views import time_text
 
@@ -59,6 +59,7 @@ def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[di
             times[seq] = (row.at, event)
     unclaimed = {(task.execution, task.seq): task for task in store.waiting_tasks(instance.id)}
     workers = store.workers() if unclaimed else []
+    outside = store.claimed(OUTSIDE)
     found = []
     for fiber in machine.state.fibers.values():
         entry = _entry(machine, fiber, times)
@@ -66,7 +67,10 @@ def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[di
             continue
         if isinstance(fiber.wait, TaskWait):
             task = unclaimed.get((instance.execution, fiber.wait.seq))
-            entry["note"] = None if task is None else _unclaimed(store, task, workers)
+            if task is not None:
+                entry["note"] = _unclaimed(store, task, workers)
+            elif (instance.execution, fiber.wait.seq) in outside:
+                entry["note"] = "its activity waits to be completed with its token"
         found.append(entry)
     return found
 

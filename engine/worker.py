@@ -11,6 +11,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Self
 
 from perdure.engine import clock
@@ -58,7 +59,13 @@ class Worker:
         self.programs = Programs(store.program)
         self.error: BaseException | None = None
         """Why the worker's thread ended, if it did not end well."""
-        self._executor = Executor(activities, self.programs.get, self._done, concurrency=concurrency)
+        self._executor = Executor(
+            activities,
+            self.programs.get,
+            self._done,
+            token_key=cache(store.token_key),
+            concurrency=concurrency,
+        )
         self._duties = Duties(
             store,
             self.programs,

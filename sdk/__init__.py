@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perdure.client import Client
-    from perdure.engine.activities import ActivityCanceled, ActivityError, Context, RetryAfter, activity
+    from perdure.engine.activities import (
+        ActivityCanceled,
+        ActivityError,
+        Context,
+        Pending,
+        RetryAfter,
+        activity,
+    )
     from perdure.engine.entity_classes import EntityContext, entity, readonly
     from perdure.engine.errors import PerdureError
 
@@ -21,6 +28,7 @@ __all__ = [
     "Client",
     "Context",
     "EntityContext",
+    "Pending",
     "PerdureError",
     "RetryAfter",
     "activity",
@@ -34,6 +42,7 @@ _HOMES = {
     "Client": "perdure.client",
     "Context": "perdure.engine.activities",
     "EntityContext": "perdure.engine.entity_classes",
+    "Pending": "perdure.engine.activities",
     "PerdureError": "perdure.engine.errors",
     "RetryAfter": "perdure.engine.activities",
     "activity": "perdure.engine.activities",

@@ -341,6 +341,17 @@ class Client:
         }
         return self._delete("/instances", query)
 
+    def complete_token(self, token: str, result: Any = None) -> Document:
+        """Give the activity of a token its result. Raises ``NotFound``, ``Ended`` and ``Conflict``."""
+        return self._post(f"/tokens/{_quoted(token)}/complete", result, None)
+
+    def fail_token(
+        self, token: str, error: str, message: str = "", *, data: Any = None, retryable: bool = True
+    ) -> Document:
+        """Let the activity of a token fail with an error of this name."""
+        body = {"error": error, "message": message, "data": data, "retryable": retryable}
+        return self._post(f"/tokens/{_quoted(token)}/fail", body, None)
+
     def workers(self) -> list[Document]:
         """The live workers of the hub."""
         return _items(self._send("GET", "/workers"))

@@ -16,7 +16,7 @@ from perdure.engine.worker import Worker
 from perdure.server.api import PREFIX, Api
 from perdure.server.guards import Guard
 from perdure.server.problems import HANDLERS
-from perdure.server.routes import acts, definitions, health, instances, operations, purging, schedules
+from perdure.server.routes import acts, definitions, health, instances, operations, purging, schedules, tokens
 from perdure.server.settings import Settings
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -55,6 +55,8 @@ _ROUTES = [
     _route("/instances/{id}/terminate", POST=instances.terminate),
     _route("/instances/{id}/restart", POST=acts.restart),
     _route("/instances/{id}/steps/{step}/resolve", POST=acts.resolve),
+    _route("/tokens/{token}/complete", POST=tokens.complete),
+    _route("/tokens/{token}/fail", POST=tokens.fail),
     _route("/dead-letters", GET=operations.list_dead_letters),
     _route("/dead-letters/{number}", GET=operations.show_dead_letter),
     _route("/dead-letters/{number}/retry", POST=operations.retry_dead_letter),

@@ -7,20 +7,27 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import msgspec
+
+from perdure.engine.ids import new_id
 from perdure.engine.store.clock import StoreClock
-from perdure.engine.store.rows import Beat, Key, Message, TaskRow
+from perdure.engine.store.rows import OUTSIDE, Beat, Key, Message, TaskRow
 from perdure.engine.store.signs import begun, silence
+
+_replace = msgspec.structs.replace
 
 
 class MemorySigns(ABC):
     """The methods of a store."""
 
     _tasks: dict[Key, TaskRow]
+    _inbox: dict[str, tuple[int, Message]]
     _clock: StoreClock
 
     def __init__(self) -> None:
         super().__init__()
         self._heartbeats: dict[tuple[str, str, str], str] = {}
+        self._token_key = new_id()
 
     @abstractmethod
     def _read(self) -> AbstractContextManager[None]: ...
@@ -56,6 +63,24 @@ class MemorySigns(ABC):
     def heartbeat_details(self, instance: str, execution: str, path: str) -> str | None:
         with self._read():
             return self._heartbeats.get((instance, execution, path))
+
+    def hand_over(self, worker: str, tasks: Sequence[Key]) -> frozenset[Key]:
+        with self._write():
+            mine = {key for key in tasks if key in self._tasks and self._tasks[key].worker == worker}
+            for key in mine:
+                self._put(self._tasks, key, _replace(self._tasks[key], worker=OUTSIDE, silent_at=None))
+            return frozenset(mine)
+
+    def answer(self, message: Message, task: Key) -> Message | None:
+        with self._write():
+            if message.id in self._inbox:
+                return self._inbox[message.id][1]
+            self._delete(self._tasks, task)
+            self._answer(message)
+            return None
+
+    def token_key(self) -> str:
+        return self._token_key
 
     def fail_silent(self, worker: str, limit: int) -> int:
         with self._read():

@@ -184,6 +184,21 @@ class Tasks(Protocol):
         They are deleted, with a ``TaskFailed`` message (error ``perdure.Timeout``) in the same transaction.
         """
 
+    def hand_over(self, worker: str, tasks: Sequence[Key]) -> frozenset[Key]:
+        """Keep those of the tasks that this worker holds for whoever has their tokens; returns them.
+
+        They count as claimed and are handed out to nobody.
+        """
+
+    def answer(self, message: Message, task: Key) -> Message | None:
+        """Delete the task and put its result into the inbox; returns the one that lies there already, if any.
+
+        Nothing is done then.
+        """
+
+    def token_key(self) -> str:
+        """What this hub's tokens are sealed with; it never changes."""
+
     def claimed_count(self, concurrency_key: str) -> int:
         """How many tasks of a concurrency key are claimed now."""
 

@@ -25,6 +25,10 @@ Key = tuple[str, int]
 """Names a task or a timer: its execution, and the ``seq`` of the decision."""
 
 
+OUTSIDE = "@token"
+"""Stands in the place of a worker's id in the row of a task that is completed from outside."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The common shape: an immutable record."""
 

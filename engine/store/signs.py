@@ -12,8 +12,8 @@ from perdure.engine.codec import encode_received
 from perdure.engine.events import TaskFailed
 from perdure.engine.store import statements as s
 from perdure.engine.store.poison import result_id
-from perdure.engine.store.records import to_task
-from perdure.engine.store.rows import Beat, Key, Message, TaskRow
+from perdure.engine.store.records import to_message, to_task
+from perdure.engine.store.rows import OUTSIDE, Beat, Key, Message, TaskRow
 from perdure.engine.store.transaction import Transaction
 
 
@@ -68,6 +68,31 @@ class SqlSigns(ABC):
         with self._read() as tx:
             row = tx.row(s.HEARTBEAT, the_instance=instance, the_execution=execution, the_path=path)
         return None if row is None else str(row[0])
+
+    def hand_over(self, worker: str, tasks: Sequence[Key]) -> frozenset[Key]:
+        with self._write() as tx:
+            return frozenset(
+                key
+                for key in sorted(tasks)
+                if tx.run(
+                    s.TASK_HAND_OVER, the_execution=key[0], the_seq=key[1], the_worker=worker, worker=OUTSIDE
+                )
+            )
+
+    def answer(self, message: Message, task: Key) -> Message | None:
+        with self._write() as tx:
+            row = tx.row(s.MESSAGE, the_id=message.id)
+            if row is not None:
+                return to_message(row)
+            tx.tuples(s.TASK_DELETE, [task])
+            tx.structs(s.INBOX_INSERT, [message])
+            return None
+
+    def token_key(self) -> str:
+        with self._read() as tx:
+            row = tx.row(s.META, the_key="token_key")
+        assert row is not None, "the migration has made it"
+        return str(row[0])
 
     def fail_silent(self, worker: str, limit: int) -> int:
         with self._read() as tx:

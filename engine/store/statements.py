@@ -326,6 +326,12 @@ TASK_BEAT = (
         )
     )
 )
+TASK_HAND_OVER = (
+    update(t.tasks)
+    .where(_is(t.tasks.c.execution), _is(t.tasks.c.seq), _is(t.tasks.c.worker))
+    .values(worker=bindparam("worker"), silent_at=null())
+)
+MESSAGE = select(*_columns(t.inbox, "ord", "held")).where(_is(t.inbox.c.id))
 TASKS_SILENT = (
     select(t.tasks)
     .where(t.tasks.c.worker.is_not(None), t.tasks.c.silent_at <= bindparam("now"))

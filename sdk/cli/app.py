@@ -31,6 +31,7 @@ COMMANDS = {
     "wait": "Wait until instances have ended.",
     "query": "Ask an instance what its workflow's queries answer.",
     "events": "Send events to instances.",
+    "complete": "Give an activity that waits for it its result, or an error.",
     "suspend": "Stop instances from going on, until they are resumed.",
     "resume": "Let suspended instances go on.",
     "cancel": "End instances after their cleanup.",

@@ -21,7 +21,7 @@ from perdure.compiler.encode import digest as encode_digest
 from perdure.compiler.encode import encode
 from perdure.dsl import Severity, load
 from perdure.dsl.source import Source
-from perdure.engine.activities import Context, Registry
+from perdure.engine.activities import Registry
 from perdure.engine.client import Client, Deployment
 from perdure.engine.codec import encode_events, encode_received, split_received, whole_events
 from perdure.engine.entities import LinkedEntity, link_entity
@@ -57,7 +57,7 @@ from perdure.engine.resolving import entity_kinds, look_up, look_up_versions
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import EntityRow, HistoryRow, Message, Request, TaskRow, Worker
-from perdure.engine.tasks import Task, Work, work_in
+from perdure.engine.tasks import HandedOver, Task, Work, work_in
 from perdure.engine.turn import open_work, payload_rows
 
 SECOND = 1_000_000
@@ -156,7 +156,13 @@ class Hub:
         self.owner = Owner(
             lambda name, queue: queue is None and name in self.registry.offered, memory=self.memory
         )
-        self.executor = Executor(self.registry, self.programs.get, self._done, concurrency=1)
+        self.executor = Executor(
+            self.registry,
+            self.programs.get,
+            self._done,
+            token_key=self.store.token_key,
+            concurrency=1,
+        )
         self._take_slots()
 
     def rejoin(self) -> None:
@@ -297,14 +303,18 @@ class Hub:
             self.open.remove(task)
         activity = self.registry.get(task.name)
         assert activity is not None, f"no activity {task.name}"
-        context = Context(task.instance, task.path, task.key, task.attempt, task.details)
+        context = self.executor.context_of(task)
         self.executor.heartbeats.begin(task, context)
         answer = self.executor.perform(task, activity, context)
         self.executor.heartbeats.end(task.id, well=isinstance(answer, TaskCompleted))
         self._done(task, answer)
 
     def _done(self, task: Work, event: Any) -> None:
-        self.owner.result(task.instance, task.execution, event)
+        if isinstance(event, HandedOver):
+            self.store.hand_over(self.worker, [task.id])
+            self.owner.hand_over(event.row)
+        else:
+            self.owner.result(task.instance, task.execution, event)
 
     # -- the test's part --------------------------------------------------------------------------
 

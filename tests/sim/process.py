@@ -29,7 +29,7 @@ class InlineActivities:
     def __init__(self, process: Process, registry: Registry, programs: Programs) -> None:
         self._process = process
         self._registry = registry
-        self._executor = Executor(self._registry, programs.get, self._nothing, concurrency=1)
+        self._executor = Executor(self._registry, programs.get, self._nothing, token_key=str, concurrency=1)
         self._contexts: dict[tuple[str, int], Context] = {}
         self._stopping = False
 

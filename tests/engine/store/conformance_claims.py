@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from perdure.engine.codec import decode_received
@@ -12,7 +13,19 @@ from perdure.engine.events import TaskFailed
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Beat, QueueRow, TaskRow
 from tests.engine.store.conformance import Fixtures
-from tests.engine.store.factory import ALL, BEGIN, SECOND, Hub, batch, first_turn, row, task, turn, worker
+from tests.engine.store.factory import (
+    ALL,
+    BEGIN,
+    SECOND,
+    Hub,
+    batch,
+    first_turn,
+    result,
+    row,
+    task,
+    turn,
+    worker,
+)
 
 MANY = 40
 
@@ -232,6 +245,35 @@ class ClaimConformance(Fixtures):
         assert store.heartbeat_details("i1", "i1-e1", "step") == "2"
         store.beat("w1", [sign(1, forget=True)])
         assert store.heartbeat_details("i1", "i1-e1", "step") is None
+
+    # -- tokens -----------------------------------------------------------------------------------
+
+    def test_a_task_that_is_handed_over_waits_for_its_answer(self, hub: Hub, store: Store) -> None:
+        """Neither time nor the death of its worker hands it out again, and it counts for its key."""
+        write(store, *keyed("k", 1, 1, 2, heartbeat=SECOND))
+        assert claim(store) == [1]
+        assert store.hand_over("w2", [("i1-e1", 1)]) == frozenset()
+        assert store.hand_over("w1", [("i1-e1", 1), ("i1-e1", 2), ("i1-e1", 9)]) == {("i1-e1", 1)}
+        hub.clock.now += 9 * SECOND
+        assert store.fail_silent("w1", 9) == 0
+        store.leave("w1")
+        store.join(worker("w2"), 10 * SECOND)
+        assert store.claim("w2", ["mail"], [], 9, 5) == []
+        assert store.claimed_count("k") == 1
+
+    def test_an_answer_takes_the_place_of_the_task(self, store: Store) -> None:
+        """Once: the first one stays."""
+        write(store, task(1), task(2))
+        assert store.answer(result(1), ("i1-e1", 1)) is None
+        assert [one.seq for one in store.waiting_tasks("i1")] == [2]
+        other = msgspec.structs.replace(result(1), event="{}")
+        assert store.answer(other, ("i1-e1", 1)) == result(1)
+        assert store.inbox(ALL, 9) == [result(1)]
+
+    def test_the_key_of_tokens_stays(self, hub: Hub, store: Store) -> None:
+        """Everybody finds the same."""
+        assert len(store.token_key()) >= 32
+        assert hub.connect().token_key() == store.token_key()
 
     @pytest.mark.parametrize("limit", [1, 3, 100])
     def test_all_work_is_done_in_the_end(self, store: Store, limit: int) -> None:

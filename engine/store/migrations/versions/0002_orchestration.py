@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import sqlalchemy as sa
@@ -113,6 +114,8 @@ def _added(table: str, name: str, before: str, type_: sa.types.TypeEngine[Any]) 
 
 
 def _flow() -> None:
+    key = {"key": "token_key", "value": secrets.token_hex(32)}
+    op.bulk_insert(sa.table("meta", sa.column("key"), sa.column("value")), [key])
     _added("workers", "queues", "'[]'", sa.Text())
     _added("tasks", "rank", "0", Long)
     _added("tasks", "fairness_key", "''", sa.Text())
