@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from perdure.engine import audit, resolve
+from perdure.engine import audit, by_hand, rewinding
 from perdure.engine.definitions import startable
 from perdure.engine.errors import Conflict, UserError
-from perdure.engine.events import ExecutionRestarted, Received, StepResolved
+from perdure.engine.events import ExecutionRestarted, ExecutionRewound, Received, StepResolved
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
@@ -27,6 +27,7 @@ from perdure.engine.requests import (
     payload_of,
     schema_error,
 )
+from perdure.engine.rerun import CannotGoOn
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Definition, Request
 from perdure.engine.waiting import replayed
@@ -36,7 +37,7 @@ PATIENCE = 30.0
 
 
 class Acts:
-    """Restart and resolve."""
+    """Restart, rewind and resolve."""
 
     store: Store
     actor: str
@@ -122,6 +123,43 @@ class Acts:
             raise not_ended(row)
         return row
 
+    def rewind(
+        self,
+        instance_id: str,
+        reason: str | None = None,
+        *,
+        dry_run: bool = False,
+        request_key: str | None = None,
+    ) -> dict[str, Any]:
+        """Let an instance that failed, or was terminated, go on: only what failed is done again.
+
+        Idempotency keys are kept. Returns where it goes on, as ``paths``; a ``dry_run`` changes nothing.
+        Raises ``NotFound``, and ``Conflict`` for an instance that cannot go on, with the reason.
+        """
+        request = keyed_request("rewind", instance_id, request_key, {"reason": reason, "dry_run": dry_run})
+        if self._earlier(request) is not None:
+            return {"id": instance_id, "changed": True, "paths": []}
+        row = self._row(instance_id)
+        paths = self._goes_on_at(row)
+        if dry_run:
+            return {"id": instance_id, "changed": False, "paths": paths}
+        event = ExecutionRewound(reason=reason)
+        return {**self._act(row, event, "instance.rewind", request, {"reason": reason}), "paths": paths}
+
+    def _goes_on_at(self, row: Instance) -> list[str]:
+        """Where a rewound instance waits first. Raises ``Conflict``."""
+        if not row.status.ended:
+            raise not_ended(row)
+        found = self.store.load([row.id])
+        try:
+            rerun = rewinding.rewind(self._linked(row.digest), row, found[0].history if found else (), None)
+        except CannotGoOn as problem:
+            hint = "restart does all of it again"
+            raise _conflict(
+                "not_rewindable", f"instance {row.id!r} cannot be rewound: {problem}", hint
+            ) from None
+        return list(by_hand.waits_open(rerun.machine))
+
     def resolve(
         self,
         instance_id: str,
@@ -159,7 +197,7 @@ class Acts:
         _, machine = replayed(self.store, row, self._programs)
         if machine is None:
             raise _conflict("not_waiting", f"instance {row.id!r} cannot be replayed now: {row.reason}", None)
-        waits = resolve.waits_open(machine)
+        waits = by_hand.waits_open(machine)
         found = [step] if step in waits else [path for path, name in waits.items() if name == step]
         if len(found) != 1:
             what = "more than one thing waits" if found else "nothing waits"
@@ -167,10 +205,10 @@ class Acts:
             hint = f"it waits at: {paths}" if paths else "it waits for nothing"
             raise _conflict("not_waiting", f"instance {row.id!r}: {what} at {step!r}", hint)
         event = msgspec.structs.replace(event, path=found[0])
-        problem = resolve.problem(machine, event)
+        problem = by_hand.problem(machine, event)
         if problem is not None:
             raise _conflict("not_waiting", f"instance {row.id!r}: {problem}", None)
-        awaited = resolve.event_awaited(machine, found[0])
+        awaited = by_hand.event_awaited(machine, found[0])
         if awaited is not None and event.error is None and event.result is not None:
             problem = machine.program.event_problem(awaited, event.result)
             if problem is not None:

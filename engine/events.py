@@ -106,7 +106,7 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     to run, for as long as none has been chosen: no history has one. ``queue`` is
     the private queue that this instance's tasks go to, if it has one, and ``local`` the digests of
     workflows that are found there before any that is deployed, by name. ``parent`` waits for the
-    instance's end, and so do ``others``.
+    instance's end, unless it was ``told`` of an earlier one, and so do ``others``.
     With a ``chunk`` it does a part of its parent's work: ``rule`` says how long lists are split.
     """
 
@@ -119,6 +119,7 @@ class ExecutionStarted(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     input: Json = None
     tags: dict[str, str] = {}
     parent: Asker | None = None
+    told: bool = False
     others: tuple[Asker, ...] = ()
     queue: str | None = None
     local: dict[str, str] = {}
@@ -203,7 +204,8 @@ class StartRequested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag=
 
     The instance's first execution will be ``execution``. ``version`` is exact or a range, None for the active
     one. ``asker`` is told when the instance has ended if it is a ``child``, else when it is there, and in
-    both cases when it cannot be started. It begins at ``due``, in microseconds since 1970 UTC.
+    both cases when it cannot be started. It begins at ``due``, in microseconds since 1970 UTC. ``again``: an
+    earlier execution of the asker has asked for it already, so the one that is there goes on.
     A ``chunk`` runs the Program of this ``digest``, with the ``key_seed`` of whoever asks.
     """
 
@@ -217,6 +219,7 @@ class StartRequested(_Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     asker: Asker | None = None
     child: bool = False
     attempt: int = 1
+    again: bool = False
     queue: str | None = None
     local: dict[str, str] = {}
     chunk: Chunk | None = None
@@ -264,6 +267,18 @@ class StepResolved(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="S
     message: str = ""
     data: Json = None
     reason: str | None = None
+
+
+class ExecutionRewound(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionRewound"):
+    """An instance that had ended goes on as if what it failed of had not happened.
+
+    As an order it says why, and who is told of the end. In a history it stands behind all that is taken for
+    done, with the ``error`` that was left out; the history before it is written anew.
+    """
+
+    reason: str | None = None
+    parent: Asker | None = None
+    error: dict[str, Json] | None = None
 
 
 class ExecutionRestarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionRestarted"):
@@ -557,6 +572,7 @@ Received: TypeAlias = (
     | ParentAttached
     | StepResolved
     | ExecutionRestarted
+    | ExecutionRewound
 )
 ToEntity: TypeAlias = OperationRequested | LockRequested | LockReleased | DeleteRequested
 """What entities hear."""
@@ -610,7 +626,7 @@ DECIDED = (
     ContinueAsNew,
     ExecutionCompleted,
 )
-REOPENING = (ExecutionRestarted,)
+REOPENING = (ExecutionRestarted, ExecutionRewound)
 """Orders that reach an instance which has ended."""
 
 

@@ -116,6 +116,7 @@ def _count(machine: Machine, group: Group, branch: int, completion: Returned | F
     op = machine.program.ops[group.pc]
     if isinstance(completion, Failed):
         group.failed += 1
+        machine.lost_branches.append(completion.failure)
         group.errors[branch] = completion.failure.to_json()
     else:
         group.succeeded += 1

@@ -15,15 +15,16 @@ import msgspec
 
 from perdure.compiler.runtime import EvalError, Timestamp
 from perdure.engine import (
+    by_hand,
     checkpoints,
     chunks,
     endings,
     forks,
+    going_on,
     keys,
     limits,
     locks,
     ops,
-    resolve,
     sagas,
     scopes,
     waits,
@@ -41,6 +42,7 @@ from perdure.engine.events import (
     ExecutionCanceled,
     ExecutionCompleted,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     FanOutStopped,
@@ -125,6 +127,8 @@ class Machine:
         self.instance_id = instance_id
         self.state = State()
         self.env = Environment(self)
+        self.lost_branches: list[Failure] = []
+        """Errors that branches have ended with: a rewind looks for what they come from."""
         self.logs: list[LogLine] = []
         """Lines that the last step wrote."""
         self.subscribed: list[int] = []
@@ -167,7 +171,7 @@ class Machine:
         """Whether an event is not one too many: a second start, or a second answer to a decision."""
         state = self.state
         if isinstance(event, StepResolved):
-            return resolve.problem(self, event) is None
+            return by_hand.problem(self, event) is None
         if not isinstance(event, ANSWERS):
             return not state.ended and not (state.begun and isinstance(event, ExecutionStarted))
         if event.scheduled_seq not in self._open(event):
@@ -194,7 +198,7 @@ class Machine:
         fire_at = min(self.env.now_us + max(delay, 0), END_OF_TIME)
         purpose = "timeout" if use.purpose in {"event", "workflow"} else use.purpose
         seq = self.decide(TimerCreated(fire_at=fire_at, purpose=purpose, path=path))
-        self.state.timers[seq] = TimerUse(use.fiber, use.purpose, use.depth, fire_at)
+        self.state.timers[seq] = TimerUse(use.fiber, use.purpose, use.depth, fire_at, delay, path)
         return seq
 
     def cancel_timer(self, seq: int | None) -> None:
@@ -386,6 +390,11 @@ class Machine:
                 limits.allow_more(self, self._events)
                 while state.held and not state.ended:
                     self._receive(state.held.pop(0))
+            case ExecutionRewound():
+                state.suspended = False
+                while state.held and not state.ended:
+                    self._receive(state.held.pop(0))
+                going_on.go_on(self)
             case ParentAttached(asker=asker):
                 state.others.append(asker)
             case _ if state.suspended:
@@ -411,7 +420,7 @@ class Machine:
             case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
                 waits.answered(self, event)
             case StepResolved():
-                resolve.resolve(self, event)
+                by_hand.resolve(self, event)
             case EntityOperationCompleted() | EntityOperationFailed():
                 waits.operation_answered(self, event)
             case EntityLockGranted():

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from perdure.engine import keys
-from perdure.engine.codec import encode_received
+from perdure.engine.codec import decode_received, encode_received
 from perdure.engine.entities import Done, Undone
 from perdure.engine.events import (
     Asker,
@@ -50,6 +50,7 @@ from perdure.engine.events import (
 from perdure.engine.events import Message as Event
 from perdure.engine.failure import CHILD
 from perdure.engine.instance import Instance, Status, slot_of
+from perdure.engine.machine import Machine
 from perdure.engine.state import Question
 from perdure.engine.store.rows import Message
 
@@ -115,6 +116,25 @@ def sent(instance: Instance, started: ExecutionStarted, seq: int, decision: Deci
             return message(receiver, ExecutionCanceled(reason=reason), f"{name}/cancel")
         case _:
             return None
+
+
+def said_again(
+    instance: Instance, machine: Machine, seq: int, decision: Decided, *, known: bool
+) -> Message | None:
+    """The message of a decision that a rerun has made, if one is to be sent.
+
+    What is ``known`` was said by the execution before; only who was asked and has not answered is asked
+    again, and goes on where it is.
+    """
+    if not known:
+        return sent(instance, machine.started, seq, decision)
+    if seq not in machine.state.questions:
+        return None
+    said = sent(instance, machine.started, seq, decision)
+    if said is None or not isinstance(decision, SubOrchestrationInstanceCreated | InstanceStarted):
+        return said
+    asked = msgspec.structs.replace(decode_received(said.event), again=True)
+    return msgspec.structs.replace(said, event=encode_received(asked))
 
 
 def _start(

@@ -24,6 +24,7 @@ from perdure.engine.events import (
     ExecutionCanceled,
     ExecutionRestarted,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -348,7 +349,14 @@ class Owner:
                 self._after_parked(hot)
             elif hot.running is not None:
                 self._turn(hot, hot.running, sealed, now)
-        return None if sealed.own.empty and sealed.rest.empty else sealed
+        if not (sealed.own.empty and sealed.rest.empty):
+            return sealed
+        for turn in sealed.turns:
+            # Nothing came of it, so there is nothing to wait for.
+            hot = self._hot[turn.hot]
+            hot.uncommitted -= 1
+            self._settle(hot)
+        return None
 
     def applied(self, sealed: Sealed) -> None:
         """The batch is committed: its effects may be released now."""
@@ -495,7 +503,10 @@ class Owner:
         program = programs[_digest(order, loaded.instance)]
         if isinstance(program, str):
             hot.pending = [each for each in hot.pending if each is not order]
-            sealing.refuse(self._rest, order, program, now)
+            if _waits(order):
+                self._reconsider([order], hopeless=True)
+            else:
+                sealing.refuse(self._rest, order, program, now)
             self._wanted[hot.id] = None
             return
         if isinstance(order.event, ExecutionRestarted) and not self._cleared(hot, loaded, now):
@@ -541,7 +552,7 @@ class Owner:
 
     def _drop(self, hot: Hot, reason: str, now: int) -> None:
         """There is no such instance, or it has ended: what came for it is a dead letter."""
-        late = [each for each in hot.pending if isinstance(each.event, ParentAttached)]
+        late = [each for each in hot.pending if _waits(each)]
         self._reconsider(late)
         for each in hot.pending + hot.excess:
             if each not in late:
@@ -611,18 +622,22 @@ class Owner:
 
     def _ask_again(self, turn: Turn, inputs: list[Input]) -> list[Input]:
         """Who wanted to wait for an end that has come is to be told so; returns the other inputs."""
-        late = [each for each, _ in turn.refused if isinstance(each.event, ParentAttached)]
+        late = [each for each, _ in turn.refused if _waits(each)]
         if not late:
             return inputs
+        hopeless = any(reason != "superseded" for each, reason in turn.refused if each in late)
         turn.refused = [(each, reason) for each, reason in turn.refused if each not in late]
-        self._reconsider(late)
+        self._reconsider(late, hopeless=hopeless)
         return [each for each in inputs if each not in late]
 
-    def _reconsider(self, late: Iterable[Input]) -> None:
+    def _reconsider(self, late: Iterable[Input], *, hopeless: bool = False) -> None:
+        """Ask once more for what is there now; what is ``hopeless`` does not go on any more."""
         for each in late:
             assert each.message is not None, "who attaches a parent has sent a message"
             event = decode_received(each.message.event, each.message.values)
             assert isinstance(event, StartRequested), "a start was what it asked for"
+            if hopeless:
+                event = msgspec.structs.replace(event, again=False, if_exists="reuse")
             self._asked.append(Asked(each.message, event))
 
     def _take(self, hot: Hot, running: Running) -> list[Input]:
@@ -705,8 +720,10 @@ class Owner:
             return
         if instance.status.ended:
             # It stays as it is: only what was to become of it is refused.
+            self._reconsider([each for each in inputs if _waits(each)], hopeless=True)
             for each in inputs:
-                sealing.refuse(self._rest, each, reason, now)
+                if not _waits(each):
+                    sealing.refuse(self._rest, each, reason, now)
             hot.running = None
             self._ready.pop(hot.id, None)
             self._wanted[hot.id] = None
@@ -763,6 +780,17 @@ class Owner:
         self._rest.requests, self._rest.audit = [], []
         self._rest.messages = [message for message in self._rest.messages if message.id not in set(asked)]
         return asked
+
+
+def _waits(each: Input) -> bool:
+    """Whether an input is the question of somebody who waits for this instance's end."""
+    match each.event:
+        case ParentAttached():
+            return True
+        case ExecutionRewound(parent=parent):
+            return parent is not None
+        case _:
+            return False
 
 
 def _order(inputs: Iterable[Input]) -> Input | None:

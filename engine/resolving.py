@@ -29,7 +29,8 @@ def look_up(store: Store, programs: Programs, asked: Sequence[Asked]) -> list[Fo
     found = []
     for each in asked:
         there = present.get(each.message.instance)
-        asked_for_end = there is not None and there.status.ended and each.event.if_exists == "reuse"
+        asks = each.event.if_exists == "reuse" or each.event.again
+        asked_for_end = there is not None and there.status.ended and asks
         version, program, problem = definitions.of(each.event)
         found.append(
             Found(

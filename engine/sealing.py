@@ -91,6 +91,7 @@ def seal(
             consumed=tuple(each.message.id for each in turn.taken if each.stored and each.message),
             payloads=_payloads(turn, fresh),
             payloads_dropped=tuple(turn.payloads_dropped),
+            rewrites=turn.rewrites,
             timers=_timers(hot, turn),
             timers_closed=_timers_closed(turn),
             tasks=task_rows,

@@ -15,6 +15,7 @@ from perdure.compiler.runtime import EvalError
 from perdure.engine import outgoing, sealing
 from perdure.engine.events import (
     Asker,
+    ExecutionRewound,
     ExecutionStarted,
     ParentAttached,
     StartRequested,
@@ -62,6 +63,8 @@ def admit(rest: Writes, asked: Asked, found: Found, now: int) -> Input | None:
         # Only the answer that it is there can be missing; nothing starts twice.
         _done(rest, asked)
         return None
+    if present is not None and event.again and present.status is not Status.CANCELED:
+        return _go_on(rest, asked, found, present)
     if present is not None and event.if_exists == "reuse":
         return _reuse(rest, asked, found, present)
     replaces = present is not None and _may_replace(event, present)
@@ -84,7 +87,20 @@ def _may_replace(event: StartRequested, present: Instance) -> bool:
         return False
     parent = None if event.asker is None else event.asker.instance
     again = event.child and event.attempt > 1 and present.parent_id == parent
-    return event.if_exists == "replace_ended" or again
+    return event.if_exists == "replace_ended" or event.again or again
+
+
+def _go_on(rest: Writes, asked: Asked, found: Found, present: Instance) -> Input | None:
+    """What an earlier execution of the asker has started: what failed of it is done again."""
+    asker = asked.event.asker
+    if asker is None or not asked.event.child or present.status not in {Status.FAILED, Status.TERMINATED}:
+        return _reuse(rest, asked, found, present)
+    return Input(
+        event=ExecutionRewound(reason="its parent was rewound", parent=asker),
+        execution=present.execution,
+        message=asked.message,
+        stored=True,
+    )
 
 
 def _reuse(rest: Writes, asked: Asked, found: Found, present: Instance) -> Input | None:

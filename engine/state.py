@@ -262,12 +262,17 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimerUse(msgspec.Struct, frozen=True):
-    """What a timer is for: which fiber, and at which depth the scope that it bounds stands."""
+    """What a timer is for: which fiber, and at which depth the scope that it bounds stands.
+
+    ``delay`` is how long it runs, and ``path`` the step that it is for.
+    """
 
     fiber: int
     purpose: Literal["wait", "event", "timeout", "deadline", "retry", "workflow", "lock"]
     depth: int = 0
     fire_at: int = 0
+    delay: int = 0
+    path: str = ""
 
 
 class Question(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from perdure.engine import keys, outgoing
+from perdure.engine import keys, outgoing, rerun, rewinding
 from perdure.engine.codec import decode_events, split_events, stored_value
 from perdure.engine.events import (
     PARENTAL,
@@ -27,6 +27,7 @@ from perdure.engine.events import (
     ExecutionCompleted,
     ExecutionRestarted,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -48,6 +49,7 @@ from perdure.engine.instance import LEGAL, Instance, Status
 from perdure.engine.linked import LinkedProgram, encode_json
 from perdure.engine.machine import LogLine, Machine
 from perdure.engine.replay import replay
+from perdure.engine.rerun import CannotGoOn, Rerun
 from perdure.engine.state import Question
 from perdure.engine.store.rows import HistoryRow, Loaded, Message, PayloadRow, SubscriptionRow
 from perdure.engine.upgrading import Upgrades, wanted_next
@@ -74,7 +76,8 @@ class Turn(msgspec.Struct, kw_only=True):
 
     ``found`` is the instance's row before it, ``instance`` after it. ``tasks`` and ``timers`` were made,
     ``tasks_closed`` and ``timers_closed`` are keys that are open no more; so with ``subscriptions``.
-    ``payloads_dropped`` are keys of values that are true no more. ``taken`` inputs are in the history,
+    ``payloads_dropped`` are keys of values that are true no more, and ``rewrites`` says that this is the
+    whole history of its generation. ``taken`` inputs are in the history,
     ``refused`` ones went nowhere, with the reason. ``start`` is the next generation's first event, when it
     was left to a turn of its own, and ``left`` are the inputs that come after it.
     """
@@ -93,6 +96,7 @@ class Turn(msgspec.Struct, kw_only=True):
     subscriptions_closed: list[tuple[str, int]] = []
     payloads: list[PayloadRow] = []
     payloads_dropped: list[str] = []
+    rewrites: bool = False
     logs: list[LogLine] = []
     start: ExecutionStarted | None = None
     outgoing: list[Message] = []
@@ -305,7 +309,8 @@ class _Turning:
     def _answer(self, output: Any, error: Any, reason: str | None) -> None:
         """Tell everybody who waits for this end."""
         machine, instance = self.running.machine, self.running.instance
-        askers = ([] if self._parent is None else [self._parent]) + machine.state.others
+        parent = None if machine.state.begun and machine.started.told else self._parent
+        askers = ([] if parent is None else [parent]) + machine.state.others
         self.turn.outgoing += outgoing.ended(instance, askers, output, error, reason)
 
     def _renew(self, decision: ContinueAsNew) -> None:
@@ -368,9 +373,12 @@ class _Turning:
             self.turn.left.append(each)
             return
         self.running.past = None
-        self.turn.taken.append(each)
-        assert isinstance(each.event, ExecutionRestarted), "there is no other such order"
-        self._restart(each.event, past)
+        if isinstance(each.event, ExecutionRewound):
+            self._rewind(each, each.event, past)
+        else:
+            assert isinstance(each.event, ExecutionRestarted), "there is no other such order"
+            self.turn.taken.append(each)
+            self._restart(each.event, past)
 
     def _restart(self, event: ExecutionRestarted, past: tuple[HistoryRow, ...]) -> None:
         """Begin the next generation as a start would, with keys of its own."""
@@ -385,7 +393,9 @@ class _Turning:
             key_seed=execution,
             input=event.input,
             tags=instance.tags,
-            queue=private_queue(past) or None,
+            parent=open_work(past[:1]).parent,
+            told=True,
+            queue=private_queue(past),
         )
         self.first_seq = running.next_seq = running.size = 0
         running.stored = set()
@@ -395,18 +405,57 @@ class _Turning:
             version=event.version,
             digest=event.digest,
             generation=start.generation,
+            started_at=self.at,
             **self._begun(execution),
         )
         turn.payloads += payload_rows(instance.id, "input", event.input)
         turn.payloads_dropped += ["error", "output"]
         self._feed(start)
 
+    def _rewind(self, each: Input, event: ExecutionRewound, past: tuple[HistoryRow, ...]) -> None:
+        """Write the generation's history anew, without what it failed of, and go on with what is open."""
+        running, turn = self.running, self.turn
+        try:
+            found = rewinding.rewind(running.program, running.instance, past, event.parent)
+        except CannotGoOn as problem:
+            turn.refused.append((each, str(problem)))
+            return
+        turn.taken.append(each)
+        turn.rewrites = True
+        turn.payloads_dropped += ["error", "output"]
+        begun = self._begun(found.machine.started.execution)
+        running.instance = msgspec.structs.replace(running.instance, **begun)
+        error = rerun.read(past[-1:]).error
+        self._adopt(found)
+        self._feed(msgspec.structs.replace(event, error=error))
+
+    def _adopt(self, found: Rerun) -> None:
+        """Let the machine of a rerun be ours: its history is written, and what it has open is done."""
+        running, turn, now = self.running, self.turn, self.at
+        machine = running.machine = found.machine
+        instance = running.instance
+        running.next_seq = running.size = self.first_seq = 0
+        running.stored = set()
+        for self.at, self.events in found.turns:
+            running.next_seq += len(self.events)
+            self._close_row()
+        self.at = now
+        for seq, decision in found.decisions.items():
+            match decision:
+                case TaskScheduled() if seq in machine.state.tasks:
+                    turn.tasks.append((instance.execution, seq, decision))
+                case TimerCreated(fire_at=fire_at) if seq in machine.state.timers:
+                    turn.timers.append((instance.execution, seq, fire_at))
+                case _:
+                    said = outgoing.said_again(instance, machine, seq, decision, known=seq not in found.fresh)
+                    turn.outgoing += [] if said is None else [said]
+        turn.subscriptions += [subscription_row(running, number) for number in machine.state.subscriptions]
+
     def _begun(self, execution: str) -> dict[str, Any]:
         """What the row of an instance that goes on says in place of how it ended."""
         return {
             "status": Status.RUNNING,
             "execution": execution,
-            "started_at": self.at,
             "updated_at": self.at,
             "ended_at": None,
             "reason": None,

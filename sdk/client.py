@@ -263,6 +263,21 @@ class Client:
         """End an instance at once, without cleanup."""
         return self._post(f"/instances/{_quoted(instance_id)}/terminate", {"reason": reason}, request_key)
 
+    def rewind(
+        self,
+        instance_id: str,
+        reason: str | None = None,
+        *,
+        dry_run: bool = False,
+        request_key: str | None = None,
+    ) -> Document:
+        """Let an instance that failed, or was terminated, go on: only what failed is done again.
+
+        Returns where it goes on, as ``paths``; a ``dry_run`` changes nothing.
+        """
+        path = f"/instances/{_quoted(instance_id)}/rewind" + ("?dry_run=true" if dry_run else "")
+        return self._post(path, {"reason": reason}, request_key)
+
     def restart(
         self,
         instance_id: str,

@@ -1,4 +1,4 @@
-"""``perdure restart`` and ``perdure resolve``."""
+"""``perdure rewind``, ``perdure restart`` and ``perdure resolve``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ import click
 from perdure.cli.inputs import read_input, read_value
 from perdure.cli.lifecycle import apply_to_all, ask_first
 from perdure.cli.settings import Command
+
+
+@click.command(cls=Command)
+@click.argument("instance_ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--reason", help="Why; it is kept in the history.")
+@click.option("--dry-run", is_flag=True, help="Only say where they would go on.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def rewind(
+    ctx: click.Context, instance_ids: tuple[str, ...], reason: str | None, dry_run: bool, yes: bool
+) -> None:
+    """Let instances that failed, or were terminated, go on.
+
+    Only what failed is done again, under the idempotency keys that it had.
+    """
+    if not (yes or dry_run):
+        ask_first(ctx, "rewind", instance_ids)
+    apply_to_all(ctx, "rewind", instance_ids, lambda hub, each: hub.rewind(each, reason, dry_run=dry_run))
 
 
 @click.command(cls=Command)

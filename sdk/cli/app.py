@@ -36,6 +36,7 @@ COMMANDS = {
     "resume": "Let suspended instances go on.",
     "cancel": "End instances after their cleanup.",
     "terminate": "End instances at once, without cleanup.",
+    "rewind": "Let instances that failed go on: only what failed is done again.",
     "restart": "Do instances that have ended all over again.",
     "resolve": "End what a step waits for by hand.",
     "purge": "Delete instances that have ended, with all that is kept of them.",
@@ -57,7 +58,7 @@ ALIASES = {
 _MODULES = {
     "list": "listing",
     **dict.fromkeys(("suspend", "resume", "cancel", "terminate"), "lifecycle"),
-    **dict.fromkeys(("restart", "resolve"), "acts"),
+    **dict.fromkeys(("rewind", "restart", "resolve"), "acts"),
 }
 _ATTRIBUTES = {"list": "list_instances"}
 

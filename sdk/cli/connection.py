@@ -136,6 +136,16 @@ class Hub(Protocol):
         self, instance_id: str, /, reason: str | None = None, *, request_key: str | None = None
     ) -> dict[str, Any]: ...
 
+    def rewind(
+        self,
+        instance_id: str,
+        /,
+        reason: str | None = None,
+        *,
+        dry_run: bool = False,
+        request_key: str | None = None,
+    ) -> dict[str, Any]: ...
+
     def restart(
         self,
         instance_id: str,

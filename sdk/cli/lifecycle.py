@@ -19,13 +19,15 @@ _DONE = {
     "resume": "resuming",
     "cancel": "canceling",
     "terminate": "terminating",
+    "rewind": "rewinding",
     "restart": "restarting",
     "resolve": "resolving",
 }
-_PAST = {"terminate": "terminated", "restart": "restarted"}
+_PAST = {"terminate": "terminated", "rewind": "rewound", "restart": "restarted"}
 _NOTHING = {
     "suspend": "is suspended already",
     "resume": "is not suspended",
+    "rewind": "would go on",
     **dict.fromkeys(("cancel", "terminate"), "has ended already"),
 }
 
@@ -109,12 +111,18 @@ def apply_to_all(
                 failed.append((each, error))
         for change in done:
             name = change["id"]
-            out.note(f"{_DONE[verb]} {name}" if change["changed"] else f"{name} {_NOTHING[verb]}")
+            out.note(_told(verb, name, change))
         if done:  # also when nothing changed: an order before this one may not be carried out yet
             note_unserved(hub, out, "it is carried out", [change["id"] for change in done])
     if failed:
         raise refused(verb, done, failed)
     out.answer(done, "")
+
+
+def _told(verb: str, name: str, change: dict[str, Any]) -> str:
+    """What is done, or would be; with the places at which it goes on."""
+    said = f"{_DONE[verb]} {name}" if change["changed"] else f"{name} {_NOTHING[verb]}"
+    return ": ".join([said, *([", ".join(change["paths"])] if change.get("paths") else [])])
 
 
 def refused(verb: str, done: list[dict[str, Any]], failed: list[tuple[str, PerdureError]]) -> Stop:

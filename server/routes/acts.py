@@ -23,6 +23,10 @@ class _Restart(msgspec.Struct):
     reason: str | None = None
 
 
+class _Rewind(msgspec.Struct):
+    reason: str | None = None
+
+
 class _Resolve(msgspec.Struct):
     output: Any = msgspec.UNSET
     error: dict[str, Any] | None = None
@@ -46,6 +50,21 @@ async def restart(request: Request) -> Response:
         request_key=key,
     )
     return answer(outcome, 202)
+
+
+async def rewind(request: Request) -> Response:
+    """Go on as if what failed had not happened; with ``dry_run``, say where it would."""
+    query = Query(request, ("dry_run",))
+    api, key = api_of(request), idempotency_key(request)
+    body = await read_fields(request, _Rewind, api.settings.body_bytes, optional=True)
+    outcome = await api.call(
+        api.client.rewind,
+        path_text(request, "id"),
+        body.reason,
+        dry_run=query.flag("dry_run"),
+        request_key=key,
+    )
+    return answer(outcome, 202 if outcome["changed"] else 200)
 
 
 async def resolve(request: Request) -> Response:

@@ -34,6 +34,7 @@ from perdure.engine.events import (
     ExecutionCanceled,
     ExecutionRestarted,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -467,6 +468,11 @@ class Hub:
         value = msgspec.json.decode(self.store.payloads(id)["input"]) if input is UNSET else input
         event = ExecutionRestarted(version=version, digest=digest, input=value)
         self.store.reopen(self._message(id, event, row.execution), None)
+
+    def rewind(self, reason: str | None = None, *, id: str = "i") -> None:
+        """Order an instance that failed, or was terminated, to go on."""
+        row = self.instance(id)
+        self.store.reopen(self._message(id, ExecutionRewound(reason=reason), row.execution), None)
 
     def reopen(self, event: Received, *, id: str = "i") -> str:
         """Give an instance an order to go on, as a client of this very process does; returns its id."""

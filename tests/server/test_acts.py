@@ -133,3 +133,38 @@ def test_the_output_fits_the_event(http: TestClient) -> None:
 def test_nothing_waits_in_what_has_ended(http: TestClient) -> None:
     """It is 410."""
     assert refusal(act(http, f"{given_end(http)}/steps/said/resolve", output=1)) == (410, "ended")
+
+
+def test_what_was_terminated_goes_on(http: TestClient) -> None:
+    """A dry run says where; the rewind does it."""
+    instance = given_instance(http, "gate", input={})
+    act(http, f"{instance}/terminate")
+    ended(http, instance)
+    dry = act(http, f"{instance}/rewind?dry_run=true")
+    assert (dry.status_code, dry.json()["paths"]) == (200, ["do/0/said"])
+    assert act(http, f"{instance}/rewind", reason="by mistake").status_code == 202
+    assert act(http, f"{instance}/steps/said/resolve", output=None).status_code == 202
+    assert act(http, f"{instance}/steps/again/resolve", output="x").status_code == 202
+    assert ended(http, instance)["output"] == [None, "x"]
+
+
+def test_what_did_not_fail_is_not_rewound(http: TestClient) -> None:
+    """409 with the reason, and for what has not ended."""
+    answer = act(http, f"{given_end(http)}/rewind")
+    assert refusal(answer) == (409, "not_rewindable")
+    assert "nothing failed" in answer.json()["detail"]
+    assert refusal(act(http, f"{given_instance(http, 'gate', input={})}/rewind")) == (409, "not_ended")
+    assert refusal(act(http, f"{API}/instances/nobody/rewind")) == (404, "not_found")
+
+
+def test_acts_are_audited(http: TestClient) -> None:
+    """Who, what and why."""
+    instance = given_instance(http, "gate", input={})
+    act(http, f"{instance}/terminate")
+    ended(http, instance)
+    headers = {"perdure-actor": "ann"}
+    assert http.post(f"{instance}/rewind", json={"reason": "oops"}, headers=headers).status_code == 202
+    target = instance.rpartition("/")[2]
+    entry = http.get(f"{API}/audit", params={"target": target}).json()["items"][0]
+    assert (entry["actor"], entry["action"]) == ("ann", "instance.rewind")
+    assert entry["details"]["reason"] == "oops"

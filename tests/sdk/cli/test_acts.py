@@ -56,6 +56,21 @@ def test_on_a_database(here: Path) -> None:
         assert perdure("show", "one", "--json").data["generation"] in {1, 2}
 
 
+def test_a_rewind(here: Path) -> None:
+    """After a dry run, what was terminated goes on where it was."""
+    with serving(cwd=here) as url:
+        to = ("--server", url)
+        assert perdure("terminate", "one", "--yes", *to).code == 0
+        assert perdure("wait", "one", "--timeout", "20s").code == 1
+        assert perdure("rewind", "one", "--dry-run", *to).err == "one would go on: do/0/answered\n"
+        assert perdure("rewind", "one", "--yes", *to).err == "rewinding one: do/0/answered\n"
+        assert perdure("resolve", "one", "answered", "--output", '"yes"', *to).code == 0
+        assert perdure("wait", "one", "--timeout", "20s").code == 0
+        refused = perdure("rewind", "one", "--yes", *to)
+        assert (refused.code, "nothing failed" in refused.err) == (4, True)
+        assert perdure("rewind", "one").code == 2
+
+
 @pytest.mark.parametrize(
     "words",
     [

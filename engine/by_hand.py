@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from perdure.compiler import ir
-from perdure.engine import waits
+from perdure.engine import chunks, waits
 from perdure.engine.events import ANSWERS, StepResolved
-from perdure.engine.state import EventWait, Fiber, JoinWait, LockWait, UndoWait
+from perdure.engine.state import EventWait, Fiber, LockWait, ReplyWait, TaskWait, TimerWait
 
 if TYPE_CHECKING:
     from perdure.engine.machine import Machine
 
-_INNER = (JoinWait, UndoWait)
-"""Waits for fibers of the same machine: what these wait for can be given to them."""
-
 
 def waiting_at(machine: Machine, path: str) -> Fiber | None:
     """The fiber that waits at the step for something which can be given by hand."""
+    return next((fiber for fiber in _waiting(machine) if _path(machine, fiber) == path), None)
+
+
+def _waiting(machine: Machine) -> Iterator[Fiber]:
+    """The fibers whose waits an operator can end: not those that wait for other fibers, or for chunks."""
+    kinds = TaskWait | TimerWait | EventWait | ReplyWait | LockWait
     for fiber in machine.state.fibers.values():
-        if fiber.wait is None or isinstance(fiber.wait, _INNER):
-            continue
-        if machine.path(fiber, machine.op(fiber).step) == path:
-            return fiber
-    return None
+        if isinstance(fiber.wait, kinds) and not chunks.is_chunk(machine, fiber):
+            yield fiber
+
+
+def _path(machine: Machine, fiber: Fiber) -> str:
+    return machine.path(fiber, machine.op(fiber).step)
 
 
 def waits_open(machine: Machine) -> dict[str, str | None]:
     """The paths at which something waits that can be given by hand, with the steps' names."""
     steps = machine.program.program.steps
-    found = {}
-    for fiber in machine.state.fibers.values():
-        if fiber.wait is not None and not isinstance(fiber.wait, _INNER):
-            step = machine.op(fiber).step
-            found[machine.path(fiber, step)] = steps[step].name
-    return found
+    return {_path(machine, fiber): steps[machine.op(fiber).step].name for fiber in _waiting(machine)}
 
 
 def event_awaited(machine: Machine, path: str) -> str | None:
