@@ -98,13 +98,17 @@ def encode_events(events: list[Event]) -> str:
 
 def split_events(events: list[Event]) -> Split:
     """A turn's events as one JSON array, the large values apart."""
-    raw = _encoder.encode(events)
     values: dict[str, str] = {}
-    if len(raw) >= LARGE or any(isinstance(event, _APART) for event in events):
-        split = [_split(event, values) for event in events]
-        if values or any(isinstance(event, _APART) for event in events):
-            raw = _encoder.encode(split)
-    return Split(raw.decode(), values)
+    raw = _encoder.encode(events)
+    if len(raw) < LARGE and not any(isinstance(event, _APART) for event in events):
+        return Split(raw.decode(), values)
+    parts = []
+    for event in events:
+        raw = _encoder.encode(event)
+        if len(raw) >= LARGE or isinstance(event, _APART):
+            raw = _encoder.encode(_split(event, values))
+        parts.append(raw)
+    return Split(f"[{b','.join(parts).decode()}]", values)
 
 
 def _split(event: Any, values: dict[str, str]) -> Any:
