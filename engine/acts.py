@@ -18,7 +18,7 @@ from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.programs import Programs
-from perdure.engine.reopening import not_ended
+from perdure.engine.reopening import check_whole, not_ended
 from perdure.engine.requests import (
     Ask,
     check_repeated,
@@ -88,6 +88,7 @@ class Acts:
         if (earlier := self._earlier(request)) is not None:
             return {"id": earlier.answer or instance_id, "changed": True}
         row = self._row(instance_id)
+        check_whole(row)
         digest = row.digest
         if version is not None:
             definition = startable(self._definition(row.name, version))

@@ -106,6 +106,7 @@ def _start_chunks(machine: Machine, group: Group, op: Any) -> None:
         offset = number * parts.size
         chunk = Chunk(
             step=group.pc,
+            generation=machine.started.generation,
             offset=offset,
             length=min(parts.size, len(group.items) - offset),
             width=parts.width,

@@ -366,11 +366,13 @@ class Client(Acts, Completing, Definitions, Operations, Purging):
         statuses: Sequence[str] = (),
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        chunks: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> dict[str, Any]:
         """Instances, newest first, without their payloads: ``items`` and the ``next`` cursor.
 
+        Those that are ``chunks`` of a fan-out are left out unless they are asked for.
         Raises ``UserError`` for an unknown status, a bad cursor or a bad limit.
         """
         limit = _valid_limit(limit)
@@ -378,6 +380,7 @@ class Client(Acts, Completing, Definitions, Operations, Purging):
             statuses=tuple(status_of(each) for each in statuses),
             name=name,
             tags=tuple(sorted((tags or {}).items())),
+            chunks=chunks,
             after=None if cursor is None else decode_cursor(cursor, tuple[int, str]),
             limit=limit + 1,
         )

@@ -67,13 +67,14 @@ class Asker(msgspec.Struct, frozen=True, gc=False):
 class Chunk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A part of a ``fan_out`` that a child does for its parent: ``length`` items from ``offset`` on.
 
-    ``step`` is the number of the ``FanOut``. ``width`` items run at once; after more failures than ``spare``
-    no further one is started. ``items`` and ``around`` are keys of the parent's values: of the whole list,
-    and of what its items see beside themselves. An event that the machine hears of has them at hand, as
-    ``share`` (its items alone) and ``scene``; they are in no text.
+    ``step`` is the number of the ``FanOut``, and ``generation`` the parent's. ``width`` items run at once;
+    after more failures than ``spare`` no further one is started. ``items`` and ``around`` are keys of the
+    parent's values: of the whole list, and of what its items see beside themselves. An event that the
+    machine hears of has them at hand, as ``share`` (its items alone) and ``scene``; they are in no text.
     """
 
     step: int
+    generation: int
     offset: int
     length: int
     width: int

@@ -54,7 +54,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     ``reason`` says why it is suspended (or was terminated). It is machine-readable where the engine
     wrote it: ``non_determinism: ...``. ``custom_status`` is JSON text. ``started_at`` is when the
     present generation began. ``suspect`` counts turns that were begun, since workers with its slot die,
-    and not ended. ``purge_at`` is when the retention of its workflow lets it go.
+    and not ended. ``purge_at`` is when the retention of its workflow lets it go. ``chunk_of`` is the
+    generation of its parent whose ``fan_out`` it is a chunk of, None for what is no chunk.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     parent_id: str | None = None
     suspect: int = 0
     purge_at: int | None = None
+    chunk_of: int | None = None
 
 
 def slot_of(instance_id: str, slots: int = SLOTS) -> int:

@@ -20,6 +20,15 @@ def check(order: Message, present: Instance | None) -> None:
         raise not_ended(present)
 
 
+def check_whole(present: Instance) -> None:
+    """Raises ``Conflict`` for a chunk, which cannot begin again by itself."""
+    if present.chunk_of is not None:
+        raise Conflict(
+            f"instance {present.id!r} does a part of the fan_out of {present.parent_id!r}",
+            hint="restart the instance that it belongs to",
+        )
+
+
 def not_ended(present: Instance) -> Conflict:
     """The refusal of what is for ended instances alone."""
     error = Conflict(

@@ -144,6 +144,7 @@ def _create(
         updated_at=now,
         tags=event.tags,
         parent_id=None if parent is None else parent.instance,
+        chunk_of=None if event.chunk is None else event.chunk.generation,
     )
     started = ExecutionStarted(
         execution=event.execution,

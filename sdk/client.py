@@ -192,15 +192,20 @@ class Client:
         statuses: Sequence[str] = (),
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        chunks: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Document:
-        """A page of instances, newest first: ``items``, and ``next``, the cursor of the next page."""
+        """A page of instances, newest first: ``items``, and ``next``, the cursor of the next page.
+
+        Chunks of a fan-out are left out unless they are asked for.
+        """
         query: dict[str, str | list[str]] = {
             "status": list(statuses),
             "tag": [f"{key}:{value}" for key, value in (tags or {}).items()],
             "limit": str(limit),
             **({} if name is None else {"name": name}),
+            **({"chunks": "true"} if chunks else {}),
             **({} if cursor is None else {"cursor": cursor}),
         }
         return self._document("GET", "/instances", query)

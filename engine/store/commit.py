@@ -115,6 +115,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     tx.structs(s.HISTORY_INSERT, sorted(rows.history, key=_by_history))
     tx.tuples(s.HISTORY_FORGET, sorted(rows.forgotten))
     tx.tuples(s.PAYLOAD_FORGET, sorted(rows.forgotten))
+    purge.forget_chunks(tx, sorted(rows.forgotten))
     _expect(len(rows.consumed), tx.tuples(s.INBOX_DELETE, sorted(rows.consumed)), _NOT_THERE)
     tx.tuples(s.INBOX_DELETE, sorted((id_,) for id_ in batch.discard))
     opened, closed = _net(rows.timers, rows.timers_closed)

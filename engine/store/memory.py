@@ -319,6 +319,7 @@ class MemoryStore(
             without = _replace(row, values=NO_VALUES)
             self._insert(self._generation(row.instance, row.generation), row.first_seq, without)
         if turn.forget_before is not None:
+            self._forget_chunks(turn.id, turn.forget_before)
             for kept in tuple(self._payloads.values()):
                 last = kept.generation
                 if kept.instance == turn.id and last is not None and last < turn.forget_before:
@@ -368,7 +369,8 @@ class MemoryStore(
         row = self._instances.get(instance.id)
         if row is None or row.execution != execution or row.status != before:
             raise Refused(f"The instance {instance.id!r} is not as it was.")
-        kept = {"slot": row.slot, "name": row.name, "created_at": row.created_at, "parent_id": row.parent_id}
+        fixed = ("slot", "name", "created_at", "parent_id", "chunk_of")
+        kept = {name: getattr(row, name) for name in fixed}
         self._put(self._instances, instance.id, _replace(instance, suspect=row.suspect, **kept))
 
     def _generation(self, instance: str, generation: int) -> dict[int, HistoryRow]:
@@ -807,6 +809,7 @@ def _matches(instance: Instance, query: InstanceQuery) -> bool:
     return (
         (not query.statuses or instance.status in query.statuses)
         and (query.name is None or instance.name == query.name)
+        and (query.chunks or instance.chunk_of is None)
         and all(instance.tags.get(tag) == value for tag, value in query.tags)
         and (query.created_from is None or instance.created_at >= query.created_from)
         and (query.created_to is None or instance.created_at <= query.created_to)

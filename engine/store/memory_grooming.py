@@ -140,6 +140,13 @@ class MemoryGrooming(ABC):
                 raise Refused(f"The instance {id_!r} to be replaced has not ended.")
             self._remove_family(present)
 
+    def _forget_chunks(self, parent: str, generation: int) -> None:
+        """Delete the chunks of generations before those that are kept."""
+        for one in tuple(self._instances.values()):
+            old = one.chunk_of is not None and one.chunk_of < generation
+            if one.parent_id == parent and old and one.status.ended and one.id in self._instances:
+                self._remove_family(one)
+
     def _remove_family(self, instance: Instance) -> dict[str, int]:
         rows = Counter[str]()
         for each in self._family(instance)[0]:

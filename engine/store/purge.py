@@ -25,6 +25,9 @@ INSTANCE_DELETE = delete(t.instances).where(t.instances.c.id == bindparam("key")
 INBOX_DELETE_HELD = _INBOX.where(t.inbox.c.held)
 # The order of the parameters is that of the rows which are given.
 INBOX_DELETE_TIMED = _INBOX.where(t.inbox.c.due > literal_column("0"), t.inbox.c.due > bindparam("now"))
+CHUNKS = select(t.instances).where(
+    t.instances.c.parent_id == bindparam("parent"), t.instances.c.chunk_of < bindparam("generation")
+)
 CHILDREN = (
     select(t.instances).where(t.instances.c.parent_id == bindparam("parent")).order_by(t.instances.c.id)
 )
@@ -78,6 +81,15 @@ def replace(tx: Transaction, ids: Collection[str]) -> None:
         if not present.status.ended:
             raise Refused(f"The instance {id_!r} to be replaced has not ended.")
         remove(tx, family(tx, present).ended)
+
+
+def forget_chunks(tx: Transaction, forgotten: Sequence[tuple[str, int]]) -> None:
+    """Delete the chunks of generations before those that are kept: nobody can read what they did."""
+    for parent, generation in forgotten:
+        for row in tx.rows(CHUNKS, parent=parent, generation=generation):
+            chunk = to_instance(row)
+            if chunk.status.ended:
+                remove(tx, family(tx, chunk).ended)
 
 
 def remove(tx: Transaction, instances: Sequence[Instance]) -> dict[str, int]:

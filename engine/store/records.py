@@ -74,6 +74,7 @@ def from_instance(instance: Instance) -> dict[str, Any]:
         "custom_status": instance.custom_status,
         "tags": msgspec.json.encode(instance.tags).decode() if instance.tags else "{}",
         "parent_id": instance.parent_id,
+        "chunk_of": instance.chunk_of,
         "suspect": instance.suspect,
         "purge_at": instance.purge_at,
     }

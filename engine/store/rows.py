@@ -504,7 +504,8 @@ class LookUp(Row, frozen=True, kw_only=True):
 class InstanceQuery(Row, frozen=True, kw_only=True):
     """A filter over instances, newest first. ``after`` is the last row of the page before.
 
-    All conditions hold together; ``created_from`` and ``created_to`` belong to the range.
+    All conditions hold together; ``created_from`` and ``created_to`` belong to the range. Without ``chunks``
+    those of a fan-out are left out.
     """
 
     statuses: tuple[Status, ...] = ()
@@ -512,5 +513,6 @@ class InstanceQuery(Row, frozen=True, kw_only=True):
     tags: tuple[tuple[str, str], ...] = ()
     created_from: int | None = None
     created_to: int | None = None
+    chunks: bool = True
     after: tuple[int, str] | None = None
     limit: int = 50

@@ -114,14 +114,12 @@ _THE_REQUEST = (_is(t.requests.c.route), _is(t.requests.c.target), _is(t.request
 REQUEST_ANSWER = update(t.requests).where(*_THE_REQUEST).values(answer=bindparam("answer"))
 REQUEST_FORGET = delete(t.requests).where(*_THE_REQUEST)
 INSTANCE_INSERT = insert(t.instances)
+_NEVER_CHANGED = ("id", "slot", "name", "created_at", "parent_id", "chunk_of")
 INSTANCE_UPDATE = (
     update(t.instances)
     .where(_is(t.instances.c.id), _is(t.instances.c.execution), _is(t.instances.c.status))
     .values(
-        {
-            column.name: bindparam(column.name)
-            for column in _columns(t.instances, "id", "slot", "name", "created_at", "parent_id", "suspect")
-        }
+        {column.name: bindparam(column.name) for column in _columns(t.instances, *_NEVER_CHANGED, "suspect")}
     )
 )
 TAGS_DELETE = delete(t.instance_tags).where(_is(t.instance_tags.c.instance))
@@ -403,6 +401,8 @@ def instances(query: InstanceQuery) -> Select[Any]:
         found = found.where(c.status.in_([str(status) for status in query.statuses]))
     if query.name is not None:
         found = found.where(c.name == query.name)
+    if not query.chunks:
+        found = found.where(c.chunk_of.is_(None))
     if query.created_from is not None:
         found = found.where(c.created_at >= query.created_from)
     if query.created_to is not None:

@@ -110,6 +110,7 @@ instances = _long(
     _maybe("parent_id"),
     Column("suspect", Integer(), nullable=False, server_default=text("0")),
     _maybe("purge_at", Long),
+    _maybe("chunk_of", Integer()),
 )
 Index("instances_suspected", instances.c.id, **_SUSPECTED)
 Index("instances_by_time", instances.c.created_at, instances.c.id)

@@ -46,6 +46,7 @@ class Hub(Protocol):
         statuses: Sequence[str] = (),
         name: str | None = None,
         tags: dict[str, str] | None = None,
+        chunks: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> dict[str, Any]: ...

@@ -17,6 +17,7 @@ from perdure.cli.texts import time_text
 @click.option("--status", "statuses", multiple=True, help="Only with this status; may be repeated.")
 @click.option("--name", help="Only of this workflow.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Only with this tag.")
+@click.option("--chunks", is_flag=True, help="Also the chunks that a fan_out is done in.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most rows.")
 @click.option("--cursor", help="Where the page before ended.")
 @click.pass_context
@@ -25,13 +26,16 @@ def list_instances(
     statuses: tuple[str, ...],
     name: str | None,
     tags: tuple[str, ...],
+    chunks: bool,
     limit: int,
     cursor: str | None,
 ) -> None:
     """List instances, newest first."""
     out = console(ctx)
     with open_hub(ctx) as hub:
-        page = hub.instances(statuses=statuses, name=name, tags=read_tags(tags), limit=limit, cursor=cursor)
+        page = hub.instances(
+            statuses=statuses, name=name, tags=read_tags(tags), chunks=chunks, limit=limit, cursor=cursor
+        )
     out.page(page, ("ID", "WORKFLOW", "STATUS", "CREATED", "ENDED"), _row, nothing="no instances")
 
 

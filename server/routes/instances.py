@@ -84,13 +84,14 @@ async def start(request: Request) -> Response:
 
 async def list_instances(request: Request) -> Response:
     """A page of instances, newest first, without their payloads."""
-    query = Query(request, ("status", "name", "tag", "limit", "cursor"), later=("q", "sort"))
+    query = Query(request, ("status", "name", "tag", "chunks", "limit", "cursor"), later=("q", "sort"))
     api = api_of(request)
     page = await api.call(
         api.client.instances,
         statuses=query.all("status"),
         name=query.text("name"),
         tags=read_tags(query),
+        chunks=query.flag("chunks"),
         limit=query.count("limit", LIMIT, 1, MAX_LIMIT),
         cursor=query.text("cursor"),
     )

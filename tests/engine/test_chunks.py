@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from perdure.engine.activities import ActivityError
+from perdure.engine.client import Client
+from perdure.engine.errors import Conflict
 from perdure.engine.events import (
     ChunkCanceled,
     ChunkStopped,
@@ -427,6 +429,58 @@ def test_terminating_the_parent_terminates_the_chunks(hub: Hub) -> None:
     hub.terminate()
     hub.run()
     assert {hub.status(each) for each in ids(hub)} == {"Terminated"}
+
+
+def test_a_chunk_does_not_begin_again_by_itself(hub: Hub) -> None:
+    """It is a part of another instance's work."""
+    hub.activity("Do", double)
+    hub.start(flow(), [1, 2, 3])
+    hub.run()
+    client = Client(hub.store)
+    with pytest.raises(Conflict, match="a part of the fan_out of 'i'"):
+        client.restart("i:do.0.all:0")
+    assert [each["id"] for each in client.instances()["items"]] == ["i"]
+    assert len(client.instances(chunks=True)["items"]) == 3
+
+
+def test_a_purge_takes_the_chunks_along(hub: Hub) -> None:
+    """They read the parent's values, so they go with it; while one runs, nothing goes."""
+    hub.activity("Do", double)
+    hub.manual = True
+    hub.start(flow(), [1, 2, 3])
+    hub.run()
+    client = Client(hub.store)
+    hub.terminate()
+    while hub.status() == "Running":
+        hub.round()
+    assert hub.status("i:do.0.all:0") == "Running"
+    with pytest.raises(Conflict):
+        client.purge("i")
+    hub.run()
+    client.purge("i")
+    assert ids(hub) == []
+
+
+def test_generations_leave_no_chunks_behind(hub: Hub) -> None:
+    """Those of the last two are there, as their histories are."""
+    hub.activity("Do", double)
+    text = """
+    do:
+      - all:
+          fan_out: ${ lists.range(3) }
+          each: x
+          chunk: 2
+          do:
+            - done: { call: Do, with: "${ x }" }
+      - if: ${ input < 9 }
+        then:
+          - continue_as_new: { input: "${ input + 1 }" }
+      - return: ${ all.succeeded }
+    """
+    hub.start(text, 1)
+    hub.run()
+    assert hub.output() == 3
+    assert len(ids(hub)) == 5
 
 
 def test_a_time_limit_reaches_the_items(hub: Hub) -> None:

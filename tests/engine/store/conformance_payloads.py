@@ -8,7 +8,7 @@ from perdure.engine.codec import LARGE, split_events, split_received, stored_val
 from perdure.engine.events import EventRaised, ExecutionStarted, TaskCompleted
 from perdure.engine.instance import Instance, Status
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import HistoryRow, Message, PayloadRow
+from perdure.engine.store.rows import HistoryRow, InstanceQuery, Message, PayloadRow
 from tests.engine.store.conformance import Fixtures
 from tests.engine.store.factory import (
     ALL,
@@ -78,6 +78,52 @@ class PayloadConformance(Fixtures):
         assert store.payload("i2", key_of(BIG)) is None
         (loaded,) = store.load(["i2"])
         assert loaded.history[1].values == {}
+
+    def test_a_chunk_reads_its_parents_values(self, store: Store) -> None:
+        """In its history, in its inbox and in its tasks: what it does not have is the parent's."""
+        store.commit(batch(first_turn(), turn("i1", big_row(first_seq=2))))
+        key = key_of(BIG)
+        child = instance("i2", parent_id="i1", chunk_of=1)
+        text = msgspec.json.encode({"chunk": key}).decode()
+        rows = row("i2", events=text)
+        store.commit(
+            batch(
+                turn("i2", rows, instance=child, tasks=(task(of="i2", body=text),)),
+                messages=(message(to="i2", event=text),),
+            )
+        )
+        texts = {key: msgspec.json.encode(BIG).decode()}
+        (loaded,) = store.load(["i2"])
+        assert loaded.history[0].values == texts
+        assert store.inbox(ALL, 10)[0].values == texts
+        assert store.claim("w1", ["mail"], (), 10, 5)[0].values == texts
+        assert store.payload("i2", key) is None
+
+    def test_forgotten_generations_take_their_chunks_along(self, store: Store) -> None:
+        """Only those that have ended, and only of the generations that go."""
+        store.commit(batch(first_turn()))
+        for name, more in {
+            "old": {"chunk_of": 1, "status": Status.COMPLETED},
+            "runs": {"chunk_of": 1},
+            "kept": {"chunk_of": 2, "status": Status.COMPLETED},
+            "child": {"status": Status.COMPLETED},
+        }.items():
+            store.commit(batch(first_turn(name, instance=instance(name, parent_id="i1", **more))))
+        later = turn(
+            "i1", row("i1", generation=3), before=Status.RUNNING, instance=renewed(3), forget_before=2
+        )
+        store.commit(batch(later))
+        assert store.instance("old") is None
+        assert store.load(["old"]) == []
+        assert all(store.instance(name) is not None for name in ("runs", "kept", "child"))
+
+    def test_chunks_are_listed_when_they_are_asked_for(self, store: Store) -> None:
+        """A list has what people have started."""
+        chunk = instance("i2", parent_id="i1", chunk_of=1)
+        store.commit(batch(first_turn(), first_turn("i2", instance=chunk)))
+        assert [each.id for each in store.instances(InstanceQuery(chunks=False))] == ["i1"]
+        assert {each.id for each in store.instances(InstanceQuery())} == {"i1", "i2"}
+        assert store.instance("i2") == chunk
 
     def test_a_claimed_task_comes_with_its_input(self, store: Store) -> None:
         """Its row only refers to it."""

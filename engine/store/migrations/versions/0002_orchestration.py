@@ -96,6 +96,7 @@ def _entities() -> None:
 
 def _retention() -> None:
     op.add_column("instances", sa.Column("purge_at", Long, nullable=True))
+    op.add_column("instances", sa.Column("chunk_of", sa.Integer(), nullable=True))
     for name, columns, condition in (
         ("instances_by_parent", ["parent_id", "id"], "parent_id IS NOT NULL"),
         ("instances_by_end", ["ended_at", "id"], "ended_at IS NOT NULL"),
