@@ -16,6 +16,7 @@ def test_explain_says_how_far_the_chunks_have_come(hub: Hub) -> None:
     for _ in range(2):
         hub.finish(hub.open[0])
         hub.run()
-    (entry,) = Client(hub.store).waiting("i")
+    entry, chunk = Client(hub.store).waiting("i")
     assert (entry["kind"], entry["step"]) == ("chunks", "all")
+    assert (chunk["kind"], chunk["name"]) == ("instance", "i:do.0.all:1")
     assert entry["note"] == "1 of 2 chunks are over: 2 of 3 items, 0 failed"
