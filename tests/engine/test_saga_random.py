@@ -1,8 +1,6 @@
 """Random nestings of sagas with everything else, canceled and crashed anywhere: each undo once, none lost.
 
-The history is read from outside: what was done joins the list of the saga around it, a saga that ends well
-(its last step, ``Mark``, has completed) hands its list on, and each undo that completes must be the last of a
-list. In the end no list may have anything left. So nothing of the engine's own bookkeeping is trusted.
+``books`` reads the histories from outside, so nothing of the engine's own bookkeeping is trusted.
 """
 
 from __future__ import annotations
@@ -14,13 +12,12 @@ from typing import Any
 import pytest
 
 from perdure.engine.activities import ActivityError
-from perdure.engine.events import TaskCompleted, TaskScheduled
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.tasks import task_in
+from tests.engine.books import UNDO, audit
 from tests.engine.driver import Hub, compiled
 
 MAX_ROUNDS = 4000
-UNDO = "/compensate"
 
 
 class Maker:
@@ -82,7 +79,8 @@ class Maker:
 
     def _saga(self, depth: int) -> dict[str, Any]:
         body = self._block(depth)
-        body.insert(-1, self._named({"call": "Mark", "with": 1}))
+        self._count += 1
+        body.insert(-1, {f"mark{self._count}": {"call": "Mark", "with": 1}})
         return {"saga": body, "compensation": {"retry": {"attempts": 3, "delay": "1s"}}}
 
     def _again(self, depth: int) -> dict[str, Any]:
@@ -181,87 +179,13 @@ def run(hub: Hub, chance: random.Random) -> None:
     hub.run()
 
 
-class Books:
-    """What stands to be undone in each saga, by its path, as the history tells."""
-
-    def __init__(self) -> None:
-        self.lists: dict[str, dict[str, str]] = {}
-        self.undone: list[str] = []
-
-    def done(self, path: str, key: str) -> None:
-        """A step has happened, or may have."""
-        saga = _around(path)
-        assert saga is not None, path
-        entries = self.lists.setdefault(saga, {})
-        entries.pop(path, None)
-        entries[path] = key
-
-    def well(self, mark: str) -> None:
-        """A saga has ended well: what it has goes to the one around it."""
-        saga = _around(mark)
-        assert saga is not None, mark
-        entries, around = self.lists.pop(saga, {}), _around(saga)
-        if around is not None:
-            kept = self.lists.setdefault(around, {})
-            for path, key in entries.items():
-                kept.pop(path, None)
-                kept[path] = key
-
-    def undo(self, path: str, key: str) -> None:
-        """A step was undone: it was the last one of a saga's list."""
-        lists = [saga for saga, entries in self.lists.items() if path in entries]
-        assert len(lists) == 1, (path, lists)
-        last, known = list(self.lists[lists[0]].items())[-1]
-        assert (last, known) == (path, key)
-        assert key not in self.undone
-        self.undone.append(key)
-        del self.lists[lists[0]][path]
-
-
-def _around(path: str) -> str | None:
-    """The path of the innermost saga around a step."""
-    saga, inside, _ = path.rpartition("/saga/")
-    return saga if inside else None
-
-
-def audit(hub: Hub) -> Books:
-    """Read the history, and check it."""
-    books, events = Books(), hub.events()
-    for event in events:
-        if isinstance(event, TaskScheduled):
-            if _undoable(hub, event.path, "attempted"):
-                books.done(event.path, event.key)
-        elif isinstance(event, TaskCompleted):
-            asked = events[event.scheduled_seq]
-            assert isinstance(asked, TaskScheduled)
-            if asked.path.endswith(UNDO):
-                books.undo(asked.path.removesuffix(UNDO), asked.input)
-            elif asked.name == "Mark":
-                books.well(asked.path)
-            elif _undoable(hub, asked.path, "success"):
-                books.done(asked.path, asked.key)
-    return books
-
-
-def _undoable(hub: Hub, path: str, on: str) -> bool:
-    """Whether the step at a path has a compensation of this kind: where ``Register`` stands tells."""
-    program = hub.programs.get(hub.instance().digest)
-    place = program.step_at(path)
-    code = program.program.code
-    steps = program.program.steps
-    kinds = [type(op).__name__ for op in code if steps[op.step] == place]
-    if "Register" not in kinds:
-        return False
-    return (kinds.index("Register") < kinds.index("Call")) == (on == "attempted")
-
-
 def check(seed: int) -> Hub:
     """Make, run and audit the document of a seed."""
     chance = random.Random(seed)
     hub = world(compiled(Maker(chance).document()), 64 << 20 if seed % 2 else 0)
     run(hub, chance)
     assert hub.status() in {"Completed", "Failed", "Canceled"}, (hub.status(), hub.instance().reason)
-    books = audit(hub)
+    books = audit(hub.programs.get(hub.instance().digest), hub.events())
     assert not any(books.lists.values()), books.lists
     if hub.status() != "Completed":
         assert all(each["outcome"] == "undone" for each in hub.error()["compensation"])

@@ -137,6 +137,7 @@ class _Maker:
             self._do,
             self._switch,
             self._try,
+            self._saga,
             self._fan_out,
             self._fan_out,
             self._parallel,
@@ -289,6 +290,43 @@ class _Maker:
                 state.calls[fatal] += 1
                 result = 100
             state.calls[last] += 1
+            return int(result)
+
+        return self._named(names, name, task, run)
+
+    def _saga(self, depth: int, names: list[str], concurrent: bool) -> tuple[Any, Run]:
+        """What is done in it is undone if it breaks, each once; the error is caught."""
+        name, inner, fatal = self._name(), self._name(), self._name()
+        steps, value = self._block(depth + 1, names, concurrent=concurrent)
+        pairs = [(self._name(), self._name()) for _ in range(self._random.randint(1, 2))]
+        for place, (done, undone) in enumerate(pairs):
+            fails = self._random.choice([0, 0, 1])
+            self._attempts[undone] = fails + 1
+            undo = {
+                "on": "attempted",
+                "call": "Work",
+                "with": {"label": undone, "n": 1, "fails": fails},
+                "retry": {"attempts": fails + 1, "delay": "3h" if self._long_time else "200ms"},
+            }
+            work = {"call": "Work", "with": {"label": done, "n": 1, "fails": 0}, "compensate": undo}
+            steps.insert(place * (len(steps) - 1), {done: work})
+        breaks = self._random.random() < 0.6
+        last = {"call": "Break", "with": fatal} if breaks else {"value": 1}
+        mark = {"call": "Work", "with": {"label": f"mark{inner}", "n": 1, "fails": 0}}
+        steps[-1:-1] = [{fatal: last}, {f"mark{inner}": mark}]
+        task = {
+            "try": [{inner: {"saga": steps}}, {"output": f"${{ {inner} }}"}],
+            "catch": [{"errors": ["Broken"], "do": [{"output": 100}]}],
+        }
+
+        def run(state: State) -> int:
+            result = value(state)
+            state.calls.update(done for done, _ in pairs)
+            if breaks:
+                state.calls[fatal] += 1
+                state.calls.update(undone for _, undone in pairs)
+                return 100
+            state.calls[f"mark{inner}"] += 1
             return int(result)
 
         return self._named(names, name, task, run)

@@ -112,6 +112,16 @@ MUTANTS = {
         "return running | {each.key for each in self.finished.copy()}",
         "return running",
     ),
+    "cancel_undoes_nothing": Mutant(
+        "perdure.engine.sagas",
+        "    if saga.undos:\n        _undo_next(machine, fiber, saga)\n        return True",
+        '    if saga.undos and completion.failure.type != "perdure.Canceled":\n'
+        "        _undo_next(machine, fiber, saga)\n        return True",
+    ),
+    "undo_of_the_first_in_place_of_the_last": Mutant(
+        "perdure.engine.sagas", "undo = saga.undos[-1]", "undo = saga.undos[0]"
+    ),
+    "undo_is_canceled": Mutant("perdure.engine.state", 'return self.phase == "undo"', "return False"),
     "request_key_not_written": Mutant(
         "perdure.engine.store.memory",
         "for request in batch.requests:\n                self._insert(",

@@ -19,12 +19,14 @@ from perdure.dsl import load
 from perdure.dsl.source import Source
 from perdure.engine import clock, ids
 from perdure.engine.client import Client
+from perdure.engine.codec import whole_events
 from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, StoreError
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
 from perdure.engine.worker import Worker
+from tests.engine.books import audit
 from tests.engine.driver import check_prefixes
 from tests.sim.checks import Checks, check_events
 from tests.sim.documents import Document, make
@@ -69,9 +71,11 @@ class Order:
     children: tuple[LinkedProgram, ...]
     input: dict[str, int]
     terminate: bool
+    cancel: bool
     pause: bool
     started: bool = False
     maybe_terminated: bool = False
+    maybe_canceled: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,7 @@ class _Run:
             children=children,
             input={"n": random.randint(0, 5), "round": 1},
             terminate=random.random() < 0.1,
+            cancel=random.random() < 0.15,
             pause=random.random() < 0.25,
         )
 
@@ -236,6 +241,10 @@ class _Run:
             self._until_done(order, f"event {number}", partial(self._send, order, number))
         if order.pause:
             self._until_done(order, "resume", lambda client: client.resume(order.id, request_key="r"))
+        if order.cancel:
+            self.world.sleep(random.randrange(1, 10 * SECOND))
+            order.maybe_canceled = True
+            self._until_done(order, "cancel", lambda client: client.cancel(order.id, request_key="c"))
         if order.terminate:
             self.world.sleep(random.randrange(1, 10 * SECOND))
             order.maybe_terminated = True
@@ -317,6 +326,10 @@ class _Run:
             assert order.maybe_terminated, f"{order.id} was terminated by nobody"
             return
         payloads = self.store.payloads(order.id)
+        if row.status is Status.CANCELED:
+            assert order.maybe_canceled, f"{order.id} was canceled by nobody"
+            self._nothing_undone_is_left(order, row.generation)
+            return
         key = "output" if status == "Completed" else "error"
         assert row.status == status, f"{order.id} is {row.status}, not {status}: {payloads}"
         found = msgspec.json.decode(payloads[key])
@@ -339,6 +352,13 @@ class _Run:
             rows = self.store.history(row.id, generation, 0, 1_000_000)
             check_prefixes(program, row.id, rows)
             check_events(self.store, row.id, generation)
+
+    def _nothing_undone_is_left(self, order: Order, generation: int) -> None:
+        """What was done in a saga that has not ended well is undone, once and in order."""
+        rows = self.store.history(order.id, generation, 0, 1_000_000)
+        events = [event for row in rows for event in whole_events(row.events, row.values)]
+        left = {saga: undos for saga, undos in audit(order.program, events).lists.items() if undos}
+        assert not left, f"{order.id} was canceled and has not undone {left}"
 
     def _undisturbed(self) -> bool:
         """Whether no process ended or was declared dead, so that nothing had to be done again."""
