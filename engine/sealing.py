@@ -144,8 +144,7 @@ def _place_tasks(
     if not turn.tasks:
         return ()
     rows = []
-    assert hot.running is not None, "whoever took a turn is in memory"
-    queue = hot.running.machine.started.queue
+    queue = turn.queue
     closed = set(turn.tasks_closed)
     for execution, seq, event in turn.tasks:
         task = task_of(turn.instance, execution, seq, event)

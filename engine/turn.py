@@ -76,10 +76,10 @@ class Turn(msgspec.Struct, kw_only=True):
 
     ``found`` is the instance's row before it, ``instance`` after it. ``tasks`` and ``timers`` were made,
     ``tasks_closed`` and ``timers_closed`` are keys that are open no more; so with ``subscriptions``.
-    ``payloads_dropped`` are keys of values that are true no more, and ``rewrites`` says that this is the
-    whole history of its generation. ``taken`` inputs are in the history,
-    ``refused`` ones went nowhere, with the reason. ``start`` is the next generation's first event, when it
-    was left to a turn of its own, and ``left`` are the inputs that come after it.
+    ``queue`` is the private queue of the tasks. ``payloads_dropped`` are keys of values that are true no
+    more, and ``rewrites`` says that this is the whole history of its generation. ``taken`` inputs are in the
+    history, ``refused`` ones went nowhere, with the reason. ``start`` is the next generation's first event,
+    when it was left to a turn of its own, and ``left`` are the inputs that come after it.
     """
 
     found: Instance
@@ -89,6 +89,7 @@ class Turn(msgspec.Struct, kw_only=True):
     left: list[Input] = []
     refused: list[tuple[Input, str]] = []
     tasks: list[tuple[str, int, TaskScheduled]] = []
+    queue: str | None = None
     tasks_closed: list[tuple[str, int]] = []
     timers: list[tuple[str, int, int]] = []
     timers_closed: list[tuple[str, int]] = []
@@ -168,10 +169,14 @@ class _Turning:
         self.events: list[Event] = []
         self.first_seq = running.next_seq
         self.generations = 0
+        self.coming: ExecutionStarted | None = None
+        """The start of a generation that has not begun: an order may come before it."""
         self.turn = Turn(found=running.instance, instance=running.instance)
 
     def take(self, inputs: Sequence[Input]) -> Turn:
         turn, running = self.turn, self.running
+        if not running.machine.state.begun:
+            self.coming = next((e.event for e in inputs if isinstance(e.event, ExecutionStarted)), None)
         for each in inputs:
             if turn.start is not None:
                 turn.left.append(each)
@@ -207,7 +212,8 @@ class _Turning:
     @property
     def _parent(self) -> Asker | None:
         machine = self.running.machine
-        return machine.started.parent if machine.state.begun else None
+        started = machine.started if machine.state.begun else self.coming
+        return None if started is None else started.parent
 
     def _feed(self, event: Received) -> None:
         """One event, and whatever follows from it."""
@@ -260,6 +266,7 @@ class _Turning:
         match decision:
             case TaskScheduled():
                 turn.tasks.append((execution, seq, decision))
+                turn.queue = self.running.machine.started.queue
             case TaskCanceled(scheduled_seq=closed):
                 turn.tasks_closed.append((execution, closed))
             case TimerCreated(fire_at=fire_at):
@@ -309,8 +316,10 @@ class _Turning:
     def _answer(self, output: Any, error: Any, reason: str | None) -> None:
         """Tell everybody who waits for this end."""
         machine, instance = self.running.machine, self.running.instance
-        parent = None if machine.state.begun and machine.started.told else self._parent
-        askers = ([] if parent is None else [parent]) + machine.state.others
+        begun, coming = machine.state.begun, self.coming
+        told = machine.started.told if begun else coming is not None and coming.told
+        others = machine.state.others if begun or coming is None else coming.others
+        askers = [*([] if told or self._parent is None else [self._parent]), *others]
         self.turn.outgoing += outgoing.ended(instance, askers, output, error, reason)
 
     def _renew(self, decision: ContinueAsNew) -> None:

@@ -182,3 +182,53 @@ def test_a_thousand_generations_that_wait_for_nothing(hub: Hub) -> None:
     hub.run()
     assert (hub.output(), hub.instance().generation) == ("done", 1000)
     assert hub.commits < 200
+
+
+PARENT = """
+do:
+  - child: { call_workflow: loop, instance_id: c }
+  - return: ${ child }
+"""
+
+
+def given_child(hub: Hub) -> None:
+    """A parent ``i`` whose child ``c`` is between two generations."""
+    deploy(hub, "1.0.0", AGAIN % "latest")
+    hub.start(PARENT)
+    hub.run()
+    hub.raise_event("Go", 7, id="c")
+    while hub.instance("c").generation == 1:
+        hub.round()
+    assert hub.rows("c") == []
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_the_end_between_two_generations_is_told_to_the_parent(hub: Hub, crash: bool) -> None:
+    """What the child has of its parent stands in the start that it has not heard yet."""
+    given_child(hub)
+    hub.terminate(id="c")
+    if crash:
+        hub.crash()
+    hub.run()
+    assert (hub.status("c"), hub.error()["type"]) == ("Terminated", "perdure.SubWorkflowFailed")
+
+
+def test_the_end_of_the_parent_is_told_between_two_generations(hub: Hub) -> None:
+    """The child knows that it is its parent's word."""
+    given_child(hub)
+    hub.terminate()
+    hub.run()
+    assert (hub.status(), hub.status("c")) == ("Terminated", "Terminated")
+
+
+def test_tasks_of_a_generation_that_ends_in_its_turn(hub: Hub) -> None:
+    """They are closed with it, and the next generation is looked up first."""
+    waits = "{ y: { wait_for_event: Go, timeout: never } }"
+    race = f"{{ r: {{ race: {{ a: [ {{ x: {{ call: Call }} }} ], b: [ {waits} ] }} }} }}"
+    deploy(hub, "1.0.0", f"do: [ {race}, {{ continue_as_new: {{ input: 1 }} }} ]")
+    hub.activity("Call", lambda: None)
+    hub.manual = True
+    Client(hub.store).start("loop", id="i")
+    hub.raise_event("Go")
+    hub.run()
+    assert hub.instance().generation == 2
