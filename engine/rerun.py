@@ -27,6 +27,7 @@ from perdure.engine.events import (
     ExecutionTerminated,
     ParentAttached,
     Received,
+    SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
     TaskFailed,
     TimerFired,
@@ -52,7 +53,7 @@ class CannotGoOn(Exception):
 class Fact(msgspec.Struct, frozen=True):
     """Something a history received: the ``seq`` and time it has there, and what it answers, if anything.
 
-    ``number`` counts the decisions of that name.
+    ``number`` counts the decisions of that name. ``chunk``: it is the answer of a chunk of a fan-out.
     """
 
     seq: int
@@ -60,6 +61,7 @@ class Fact(msgspec.Struct, frozen=True):
     event: Any
     name: Name | None = None
     number: int = 0
+    chunk: bool = False
 
 
 class History(msgspec.Struct):
@@ -121,7 +123,7 @@ class _Names:
 
 def read(rows: Iterable[HistoryRow]) -> History:
     """Read a history. Raises ``CannotGoOn`` for one that cannot be read."""
-    found, names, known = History(), _Names(), Values()
+    found, names, known, chunks = History(), _Names(), Values(), set[int]()
     for row in rows:
         try:
             events = whole_events(row.events, row.values, known)
@@ -130,11 +132,14 @@ def read(rows: Iterable[HistoryRow]) -> History:
         for seq, event in enumerate(events, row.first_seq):
             if isinstance(event, DECIDED):
                 names.add(seq, event)
+                if isinstance(event, SubOrchestrationInstanceCreated) and event.chunk is not None:
+                    chunks.add(seq)
                 if isinstance(event, ExecutionCompleted):
                     found.error = event.error
             else:
-                name, number = names.of(getattr(event, "scheduled_seq", -1)) or (None, 0)
-                found.facts.append(Fact(seq, row.at, event, name, number))
+                asked = getattr(event, "scheduled_seq", -1)
+                name, number = names.of(asked) or (None, 0)
+                found.facts.append(Fact(seq, row.at, event, name, number, asked in chunks))
     found.decided = {name: len(seqs) for name, seqs in names.seqs.items()}
     return found
 
@@ -209,14 +214,21 @@ def failures(history: History, machine: Machine, error: dict[str, Any]) -> set[i
     """``seq`` of the facts that an instance's error comes from: every failure of the steps that failed.
 
     ``machine`` has heard all of the history. Earlier attempts of these steps are among them, so they have all
-    their attempts again.
+    their attempts again. So are the ends of chunks in which, or because of which, the steps failed.
     """
     paths = set(_failed(machine, error))
     return {
         fact.seq
         for fact in history.facts
-        if fact.name is not None and fact.name[1] in paths and _is_failure(fact)
+        if fact.name is not None
+        and _is_failure(fact)
+        and (fact.name[1] in paths or (fact.chunk and _touches(fact.name[1], paths)))
     }
+
+
+def _touches(fan_out: str, paths: set[str]) -> bool:
+    """Whether one of the steps is an item's of a fan-out, or has the fan-out inside."""
+    return any(path.startswith(f"{fan_out}[") or fan_out.startswith(f"{path}/") for path in paths)
 
 
 def _failed(machine: Machine, error: Any) -> Iterator[str]:

@@ -431,6 +431,61 @@ def test_terminating_the_parent_terminates_the_chunks(hub: Hub) -> None:
     assert {hub.status(each) for each in ids(hub)} == {"Terminated"}
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_a_rewound_fan_out_goes_on_in_its_chunks(hub: Hub, width: int) -> None:
+    """What a chunk has done stays done; what failed is done again, under the same key."""
+    broken = [True]
+
+    def shaky(x: int) -> int:
+        if x == 5 and broken:
+            raise ActivityError("down", type="Down", retryable=False)
+        return x * 2
+
+    hub.activity("Do", shaky)
+    hub.start(flow().replace("width: 4", f"width: {width}"), [1, 2, 3, 4, 5, 6])
+    hub.run()
+    assert hub.error()["type"] == "Down"
+    broken.clear()
+    hub.rewind()
+    hub.run()
+    assert hub.output()["results"] == [2, 4, 6, 8, 10, 12]
+    keys = {task.path: task.key for task in hub.calls}
+    assert len(keys) == 6
+    assert {(task.path, task.key) for task in hub.calls} == set(keys.items())
+
+
+def test_a_fan_out_that_was_too_slow_is_rewound(hub: Hub) -> None:
+    """Chunks that its time limit has canceled begin again."""
+    hub.activity("Do", double)
+    hub.manual = True
+    hub.start(flow().replace("width: 4", "width: 4\n      timeout: 10s"), [1, 2, 3])
+    hub.run()
+    hub.advance(11)
+    assert hub.error()["type"] == "perdure.Timeout"
+    hub.manual = False
+    hub.rewind()
+    hub.run()
+    assert hub.output()["results"] == [2, 4, 6]
+
+
+def test_a_chunk_that_was_terminated_goes_on_when_its_parent_is_rewound(hub: Hub) -> None:
+    """It is the same instance."""
+    hub.activity("Do", double)
+    hub.manual = True
+    hub.start(flow(policy="collect"), [1, 2, 3, 4])
+    hub.run()
+    hub.terminate(id="i:do.0.all:0")
+    hub.run()
+    while hub.open:
+        hub.finish(hub.open[0])
+    hub.run()
+    assert hub.error()["type"] == "perdure.SubWorkflowFailed"
+    hub.manual = False
+    hub.rewind()
+    hub.run()
+    assert hub.output()["results"] == [2, 4, 6, 8]
+
+
 def test_a_chunk_does_not_begin_again_by_itself(hub: Hub) -> None:
     """It is a part of another instance's work."""
     hub.activity("Do", double)
