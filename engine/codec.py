@@ -21,7 +21,7 @@ LARGE = 16 << 10
 FIELDS = ("input", "result", "output", "data", "cause", "error", "items", "around")
 """Fields of events that hold values of users."""
 
-_APART = (FanOutSplit, ExecutionStarted)
+_APART = frozenset({FanOutSplit, ExecutionStarted})
 """What is looked at however short the text: it has values that are kept apart in any case."""
 
 _KEY = re.compile(r"sha256:[0-9a-f]{64}")
@@ -100,12 +100,12 @@ def split_events(events: list[Event]) -> Split:
     """A turn's events as one JSON array, the large values apart."""
     values: dict[str, str] = {}
     raw = _encoder.encode(events)
-    if len(raw) < LARGE and not any(isinstance(event, _APART) for event in events):
+    if len(raw) < LARGE and _APART.isdisjoint(map(type, events)):
         return Split(raw.decode(), values)
     parts = []
     for event in events:
         raw = _encoder.encode(event)
-        if len(raw) >= LARGE or isinstance(event, _APART):
+        if len(raw) >= LARGE or type(event) in _APART:
             raw = _encoder.encode(_split(event, values))
         parts.append(raw)
     return Split(f"[{b','.join(parts).decode()}]", values)

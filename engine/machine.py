@@ -8,7 +8,7 @@ the instructions are in ``ops``, leaving a scope in ``scopes``, branches in ``fo
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any
 
 import msgspec
@@ -170,9 +170,9 @@ class Machine:
     def expects(self, event: Received) -> bool:
         """Whether an event is not one too many: a second start, or a second answer to a decision."""
         state = self.state
-        if isinstance(event, StepResolved):
-            return by_hand.problem(self, event) is None
         if not isinstance(event, ANSWERS):
+            if isinstance(event, StepResolved):
+                return by_hand.problem(self, event) is None
             return not state.ended and not (state.begun and isinstance(event, ExecutionStarted))
         if event.scheduled_seq not in self._open(event):
             return False
@@ -382,51 +382,42 @@ class Machine:
         state = self.state
         if isinstance(event, ExecutionStarted):
             self.started, state.begun = event, True
+        act = _ACTS.get(type(event))
+        if act is None:
+            self._manage(event)
+        elif state.suspended:
+            state.held.append(event)
+        else:
+            act(self, event)
+            self._run()
+
+    def _manage(self, event: Received) -> None:
+        """What is heard whether the instance is suspended or not."""
+        state = self.state
         match event:
             case ExecutionSuspended():
                 state.suspended = True
             case ExecutionResumed():
                 state.suspended = False
                 limits.allow_more(self, self._events)
-                while state.held and not state.ended:
-                    self._receive(state.held.pop(0))
+                self._let_go()
             case ExecutionRewound():
                 state.suspended = False
-                while state.held and not state.ended:
-                    self._receive(state.held.pop(0))
+                self._let_go()
                 going_on.go_on(self)
             case ParentAttached(asker=asker):
                 state.others.append(asker)
-            case _ if state.suspended:
-                state.held.append(event)
-            case _:
-                self._act(event)
-                self._run()
-
-    def _act(self, event: Received) -> None:
-        match event:
-            case ExecutionStarted():
-                self._start(event)
-            case TaskCompleted() | TaskFailed():
-                waits.task_answered(self, event)
-            case TimerFired():
-                waits.timer_fired(self, event.scheduled_seq)
-            case EventRaised():
-                waits.event_raised(self, event)
-            case ExecutionCanceled(reason=reason):
-                endings.end_early(self, Ending(why="canceled", text=reason))
-            case FanOutStopped():
-                chunks.stop(self)
-            case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
-                waits.answered(self, event)
-            case StepResolved():
-                by_hand.resolve(self, event)
-            case EntityOperationCompleted() | EntityOperationFailed():
-                waits.operation_answered(self, event)
-            case EntityLockGranted():
-                locks.granted(self, event)
             case _:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
+
+    def _let_go(self) -> None:
+        """Act on what was held, in order."""
+        while self.state.held and not self.state.ended:
+            self._receive(self.state.held.pop(0))
+
+    def cancel_all(self, event: ExecutionCanceled) -> None:
+        """Somebody wants the instance to end."""
+        endings.end_early(self, Ending(why="canceled", text=event.reason))
 
     def introduce(self, event: ExecutionStarted, at: int) -> None:
         """Know what the generation starts with, before anything of it runs."""
@@ -441,7 +432,8 @@ class Machine:
         variables = self.program.program.variables if event.resume is None else event.resume.variables
         self.set_variables(variables)
 
-    def _start(self, event: ExecutionStarted) -> None:
+    def start(self, event: ExecutionStarted) -> None:
+        """Begin the generation."""
         self.introduce(event, self.env.now_us)
         state = self.state
         state.buffer = list(event.carried)
@@ -457,7 +449,7 @@ class Machine:
             checkpoints.go_on(self, event.resume)
         endings.watch_time(self)
         if event.canceled is not None:
-            self._act(event.canceled)
+            self.cancel_all(event.canceled)
         elif state.ending is not None:
             endings.cancel_root(self)
 
@@ -499,3 +491,21 @@ class Machine:
             except EvalError as error:
                 failure = self.expression_failure(fiber, error)
                 stopped = scopes.unwind(self, fiber, Failed(failure=failure))
+
+
+_ACTS: dict[type, Callable[[Machine, Any], None]] = {
+    TaskCompleted: waits.task_answered,
+    TaskFailed: waits.task_answered,
+    TimerFired: lambda machine, event: waits.timer_fired(machine, event.scheduled_seq),
+    EventRaised: waits.event_raised,
+    SubOrchestrationInstanceCompleted: waits.answered,
+    SubOrchestrationInstanceFailed: waits.answered,
+    EntityOperationCompleted: waits.operation_answered,
+    EntityOperationFailed: waits.operation_answered,
+    EntityLockGranted: locks.granted,
+    StepResolved: by_hand.resolve,
+    FanOutStopped: lambda machine, _: chunks.stop(machine),
+    ExecutionCanceled: Machine.cancel_all,
+    ExecutionStarted: Machine.start,
+}
+"""What is acted on; it waits while the instance is suspended."""

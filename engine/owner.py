@@ -613,9 +613,10 @@ class Owner:
                 return
             hot.uncommitted += 1
             hot.pending = turn.left + hot.pending
-            inputs = self._ask_again(turn, inputs)
+            if turn.refused:
+                inputs = self._ask_again(turn, inputs)
+                self.superseded += sum(reason == "superseded" for _, reason in turn.refused)
             sealing.seal(hot, turn, inputs, sealed, self._requests, self._offers, now)
-            self.superseded += sum(reason == "superseded" for _, reason in turn.refused)
             if turn.start is not None:
                 self._start_next(hot, turn.start)
         self._more(hot, running, sealed)

@@ -221,28 +221,29 @@ class _Turning:
         seq = running.next_seq
         if isinstance(event, ExecutionStarted) and event.upgrade is not None:
             event = self._chosen(event)
-        if isinstance(event, ExecutionTerminated):
-            self._record(event, [])
-            self._terminate(event)
-            return
         if isinstance(event, RESULTS):
             self.turn.tasks_closed.append((running.instance.execution, event.scheduled_seq))
         elif isinstance(event, TimerFired):
             self.turn.timers_closed.append((running.instance.execution, event.scheduled_seq))
+        elif isinstance(event, ExecutionTerminated):
+            self._record(event, [])
+            self._terminate(event)
+            return
         before = running.machine.state.limited
         decisions = running.machine.step(event, seq, self.at)
         self._record(event, decisions)
         self.turn.logs += running.machine.logs
-        self._subscribe()
+        if running.machine.subscribed or running.machine.unsubscribed:
+            self._subscribe()
         for number, decision in enumerate(decisions, seq + 1):
             self._act(number, decision)
         if isinstance(event, ExecutionSuspended | ExecutionResumed):
             questions = running.machine.state.questions
             self.turn.outgoing += outgoing.passed_on(running.instance, seq, event, questions)
-        if isinstance(event, ExecutionSuspended):
-            running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
-        elif isinstance(event, ExecutionResumed) and not running.instance.status.ended:
-            running.instance = msgspec.structs.replace(running.instance, reason=None)
+            if isinstance(event, ExecutionSuspended):
+                running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
+            elif not running.instance.status.ended:
+                running.instance = msgspec.structs.replace(running.instance, reason=None)
         limited = running.machine.state.limited
         if limited is not None and limited != before:
             running.instance = msgspec.structs.replace(running.instance, reason=limited)
