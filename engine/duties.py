@@ -61,6 +61,15 @@ MEMBERS_EVERY = 0.25
 """Seconds between looks at the other members, and at slots that nobody owns."""
 POLL_EVERY = 0.5
 """Seconds between looks at the inbox and the tasks without any hint."""
+GROOM_EVERY = 20.0
+"""Seconds between looks for what is over and may go."""
+GROOM_AGAIN = 1.0
+"""The same while there is more of it than goes at once."""
+GROOM_INSTANCES = 100
+GROOM_ROWS = 2000
+"""What goes at once, so that nobody waits for long: so many instances, and no more after so many rows."""
+REQUESTS_KEPT = 7 * 24 * 3600 * 1_000_000
+"""Microseconds that it is remembered what was carried out under a key."""
 MAX_REFUSALS = 3
 """Batches with one client's message alone that are tried before the client is told."""
 
@@ -149,6 +158,7 @@ class Duties:
         self._suspect: tuple[tuple[str, int], float] | None = None
         """A task that ran when workers died, and since when it runs here."""
         self._renewed = self._looked = self._polled = self._claimed = float("-inf")
+        self._groom_at = float("-inf")
         self._free_since: float | None = None
         self._suspects = Suspects()
         self._news = self._tasks_news = self._types_news = True
@@ -198,9 +208,21 @@ class Duties:
         if self.slots and self._suspects.calm(tick):
             self.store.calm(self.id)
             self._suspects.trust()
+        if self.slots and tick >= self._groom_at:
+            self._groom(now, tick)
         busy = self._claim(tick) or busy
         self._activities.tend(tick)
         return busy
+
+    def _groom(self, now: int, tick: float) -> None:
+        """A slice of what is over; more of it soon, while there is more."""
+        self._groom_at = tick + GROOM_EVERY
+        gone = self.store.groom(GROOM_INSTANCES, GROOM_ROWS).rows
+        forgotten = self.store.forget_requests(now - REQUESTS_KEPT, GROOM_ROWS)
+        if gone:
+            _log.info("purged %d instances whose retention has ended", gone["instances"])
+        if gone.get("instances", 0) >= GROOM_INSTANCES or max(sum(gone.values()), forgotten) >= GROOM_ROWS:
+            self._groom_at = tick + GROOM_AGAIN
 
     def last_round(self) -> bool:
         """Everything without which something would have to be done again; returns whether there was any."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from perdure.compiler.ir import Retention
 from perdure.engine.entity_turn import Heard
 from perdure.engine.events import ExecutionResumed
 from perdure.engine.instance import Instance
@@ -32,7 +33,8 @@ class Hot:
     the database yet, with its Program; ``inserted``: a turn not committed yet writes it. ``eager`` and
     ``rows`` divide its open tasks: those that only this memory keeps going, and those with a row in
     ``tasks``. ``excess`` are inputs to be set aside in the inbox; ``held`` counts what lies there,
-    ``released`` how many of them are on their way back.
+    ``released`` how many of them are on their way back. ``retention`` is its Program's, which a parked
+    instance has no use of but when it is terminated.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class Hot:
         "parked",
         "pending",
         "released",
+        "retention",
         "rows",
         "running",
         "uncommitted",
@@ -67,6 +70,7 @@ class Hot:
         self.released = 0
         self.uncommitted = 0
         self.parked = False
+        self.retention: Retention | None = None
 
     @property
     def resuming(self) -> bool:

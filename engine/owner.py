@@ -461,6 +461,7 @@ class Owner:
         """Replay an instance; None when it is parked."""
         instance = loaded.instance
         hot.instance, hot.history = instance, loaded.history
+        hot.retention = None if isinstance(program, str) else program.program.retention
         hot.held = loaded.held + hot.released
         if hot.held:
             # Events that arrived before we knew belong behind those that are set aside.

@@ -13,6 +13,7 @@ from perdure.engine.codec import encode_events
 from perdure.engine.events import PARENTAL, Asker, ExecutionResumed, ExecutionSuspended, ExecutionTerminated
 from perdure.engine.hot import Hot, Sealed
 from perdure.engine.instance import Instance, Status
+from perdure.engine.retention import purge_at
 from perdure.engine.store.rows import Checkpoint, HistoryRow
 from perdure.engine.turn import Input, Open, open_work
 
@@ -56,7 +57,12 @@ def _terminate(
     at = now if last is None else max(now, last.at)
     seq = 0 if last is None else last.next_seq
     ended = msgspec.structs.replace(
-        instance, status=Status.TERMINATED, reason=event.reason, ended_at=at, updated_at=at
+        instance,
+        status=Status.TERMINATED,
+        reason=event.reason,
+        ended_at=at,
+        updated_at=at,
+        purge_at=purge_at(hot.retention, Status.TERMINATED, at),
     )
     row = HistoryRow(
         instance=instance.id,

@@ -14,6 +14,7 @@ import msgspec
 from perdure.engine.codec import encode_received
 from perdure.engine.events import RESULTS, ExecutionStarted, TimerFired, kind
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
+from perdure.engine.retention import forget_before
 from perdure.engine.store.rows import (
     AuditEntry,
     Checkpoint,
@@ -26,9 +27,6 @@ from perdure.engine.store.rows import (
 )
 from perdure.engine.tasks import is_shared, result_id, row_of, task_of
 from perdure.engine.turn import Input, Turn, payload_rows
-
-KEPT_GENERATIONS = 1
-"""Histories of earlier generations that are kept."""
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -98,7 +96,7 @@ def seal(
             tasks_closed=tuple(done.rows_closed),
             subscriptions=tuple(turn.subscriptions),
             subscriptions_closed=tuple(turn.subscriptions_closed),
-            forget_before=_forget_before(turn),
+            forget_before=_forget_before(hot, turn),
         )
     )
 
@@ -204,9 +202,11 @@ def _timers_closed(turn: Turn) -> tuple[tuple[str, int], ...]:
     return tuple(key for key in turn.timers_closed if key not in made)
 
 
-def _forget_before(turn: Turn) -> int | None:
-    renewed = turn.instance.generation > turn.found.generation
-    return turn.instance.generation - KEPT_GENERATIONS if renewed else None
+def _forget_before(hot: Hot, turn: Turn) -> int | None:
+    if turn.instance.generation == turn.found.generation:
+        return None
+    assert hot.running is not None, "whoever took a turn is in memory"
+    return forget_before(hot.running.program.program.retention, turn.instance.generation)
 
 
 def next_start(hot: Hot, event: ExecutionStarted) -> Message:

@@ -50,6 +50,7 @@ from perdure.engine.linked import LinkedProgram, encode_json
 from perdure.engine.machine import LogLine, Machine
 from perdure.engine.replay import replay
 from perdure.engine.rerun import CannotGoOn, Rerun
+from perdure.engine.retention import purge_at
 from perdure.engine.state import Question
 from perdure.engine.store.rows import HistoryRow, Loaded, Message, PayloadRow, SubscriptionRow
 from perdure.engine.upgrading import Upgrades, wanted_next
@@ -289,7 +290,10 @@ class _Turning:
         instance = self.running.instance
         assert status in LEGAL[instance.status], f"{instance.status} is not followed by {status}"
         times = {"started_at": instance.started_at or self.at, "ended_at": self.at, "updated_at": self.at}
-        self.running.instance = msgspec.structs.replace(instance, status=status, **times, **changes)
+        kept = purge_at(self.running.program.program.retention, status, self.at)
+        self.running.instance = msgspec.structs.replace(
+            instance, status=status, purge_at=kept, **times, **changes
+        )
 
     def _complete(self, event: ExecutionCompleted) -> None:
         instance_id = self.running.instance.id
@@ -468,6 +472,7 @@ class _Turning:
             "execution": execution,
             "updated_at": self.at,
             "ended_at": None,
+            "purge_at": None,
             "reason": None,
             "custom_status": None,
         }

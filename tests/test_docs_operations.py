@@ -14,8 +14,8 @@ from perdure.engine import (
     instance,
     machine,
     payload,
+    retention,
     retry,
-    sealing,
     suspects,
     worker,
 )
@@ -35,7 +35,7 @@ LIMITS = [
     ("idempotency key of a request", f"{instance.MAX_ID} characters"),
     ("instructions", f"{machine.MAX_INSTRUCTIONS:,}"),
     ("wait between two attempts", f"{retry.MAX_DELAY // 86_400_000_000} days"),
-    ("histories of earlier generations", str(sealing.KEPT_GENERATIONS)),
+    ("histories of earlier generations", str(retention.KEPT_GENERATIONS)),
     ("hand-outs", str(duties.MAX_DELIVERIES)),
     ("deaths of processes", str(suspects.SHAKY)),
     ("turns of an instance in which", str(suspects.MAX_DEATHS)),

@@ -36,7 +36,6 @@ def test_every_instruction_is_run_or_refused() -> None:
     ("text", "features"),
     [
         ("concurrency: { key: '${ input }', limit: 1 }\ndo: [ return: 1 ]", ["concurrency"]),
-        ("retention: { generations: 1 }\ndo: [ return: 1 ]", ["retention"]),
     ],
 )  # fmt: skip
 def test_each_feature_is_named(text: str, features: list[str]) -> None:
