@@ -320,7 +320,8 @@ def executor(done: _Done) -> Iterator[Executor]:
     """An executor that has the counter."""
     registry = Registry()
     registry.add_entity(Counter)
-    made = Executor(registry, lambda _digest: pytest.fail("no Program is needed"), done, concurrency=2)
+    programs: Any = lambda _digest: pytest.fail("no Program is needed")  # noqa: E731
+    made = Executor(registry, programs, done, concurrency=2, token_key=lambda: "key")
     yield made
     made.stop(1)
 

@@ -37,11 +37,11 @@ class Shaky(MemoryStore):
     def __init__(self, clock: VirtualClock, dice: random.Random) -> None:
         super().__init__(clock)
         self.dice = dice
-        self.calm = False
+        self.peaceful = False
         self.written_without_answer = False
 
     def commit(self, batch: Batch) -> int:
-        chance = 1.0 if self.calm else self.dice.random()
+        chance = 1.0 if self.peaceful else self.dice.random()
         if chance < 0.15:
             raise Busy("shaky")
         if chance < 0.20:
@@ -110,7 +110,7 @@ class Storm:
 
     def calm_down(self) -> None:
         """The end of all trouble."""
-        self.store.calm = True
+        self.store.peaceful = True
         for _ in range(200):
             self.hub.run()
             self.from_inbox()
