@@ -36,6 +36,19 @@ def cancel_root(machine: Machine) -> None:
         machine.cancel(root)
 
 
+def said(machine: Machine) -> str:
+    """The message of a cancellation: with the reason, when it is the instance's."""
+    ending = machine.state.ending
+    reason = ending.text if ending is not None and ending.why == "canceled" else None
+    return f"canceled: {reason}" if reason else "canceled"
+
+
+def never_begin(machine: Machine) -> None:
+    """End an instance whose start was not due yet: there is nothing to clean up."""
+    machine.state.ended = True
+    machine.decide(failed(machine, Failure(type=CANCELED, message=said(machine))))
+
+
 def watch_time(machine: Machine) -> None:
     """Start the clock of the whole workflow; what earlier generations have used of it counts."""
     state, timeout = machine.state, machine.program.program.timeout

@@ -188,10 +188,14 @@ class ExecutionTerminated(_Event, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class ExecutionCanceled(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionCanceled"):
-    """The instance is to end: ``perdure.Canceled`` is raised, ``finally`` and compensations run."""
+    """The instance is to end: ``perdure.Canceled`` is raised, ``finally`` and compensations run.
+
+    ``unstarted``: its start was not due yet, and it ends at once.
+    """
 
     reason: str | None = None
     parent: Asker | None = None
+    unstarted: bool = False
 
 
 class FanOutStopped(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="FanOutStopped"):

@@ -296,9 +296,7 @@ class Machine:
 
     def cancellation(self, fiber: Fiber) -> Failure:
         """What is raised where a fiber is that nobody needs any more."""
-        ending = self.state.ending
-        reason = ending.text if ending is not None and ending.why == "canceled" else None
-        return self.failure(fiber, CANCELED, f"canceled: {reason}" if reason else "canceled")
+        return self.failure(fiber, CANCELED, endings.said(self))
 
     def expression_failure(self, fiber: Fiber, error: EvalError) -> Failure:
         """An expression that could not be evaluated, with its place in the file."""
@@ -407,6 +405,39 @@ class Machine:
                 going_on.go_on(self)
             case ParentAttached(asker=asker):
                 state.others.append(asker)
+<<<<<<< HEAD
+=======
+            case _ if state.suspended:
+                state.held.append(event)
+            case _:
+                self._act(event)
+                self._run()
+
+    def _act(self, event: Received) -> None:
+        match event:
+            case ExecutionStarted():
+                self._start(event)
+            case TaskCompleted() | TaskFailed():
+                waits.task_answered(self, event)
+            case TimerFired():
+                waits.timer_fired(self, event.scheduled_seq)
+            case EventRaised():
+                waits.event_raised(self, event)
+            case ExecutionCanceled(reason=reason):
+                endings.end_early(self, Ending(why="canceled", text=reason))
+                if event.unstarted and not self.state.begun:
+                    endings.never_begin(self)
+            case FanOutStopped():
+                chunks.stop(self)
+            case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
+                waits.answered(self, event)
+            case StepResolved():
+                by_hand.resolve(self, event)
+            case EntityOperationCompleted() | EntityOperationFailed():
+                waits.operation_answered(self, event)
+            case EntityLockGranted():
+                locks.granted(self, event)
+>>>>>>> 46a1278 (Cancel at once what has not begun and is not due, and say where endings are decided)
             case _:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
 

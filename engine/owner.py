@@ -652,7 +652,7 @@ class Owner:
             hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
             start = next((e.event for e in hot.pending if isinstance(e.event, ExecutionStarted)), None)
             if start is None:
-                return _ending(hot)
+                return _ending(hot, running.instance.generation)
             if not self.upgrades.knows(start):
                 return []
         state = running.machine.state
@@ -817,12 +817,16 @@ def _hears(running: Running, inputs: list[Input]) -> bool:
     return any(isinstance(each.event, EventRaised) and each.event.name in awaited for each in inputs)
 
 
-def _ending(hot: Hot) -> list[Input]:
+def _ending(hot: Hot, generation: int) -> list[Input]:
     """What ends an instance whose start is not due yet; all else waits for that."""
-    end = next((each for each in hot.pending if isinstance(each.event, ExecutionTerminated)), None)
+    # A later generation hears of a cancel when it begins, which is soon.
+    ends = (ExecutionTerminated, ExecutionCanceled) if generation == 1 else (ExecutionTerminated,)
+    end = next((each for each in hot.pending if isinstance(each.event, ends)), None)
     if end is None:
         return []
     hot.pending.remove(end)
+    if isinstance(end.event, ExecutionCanceled):
+        end = msgspec.structs.replace(end, event=msgspec.structs.replace(end.event, unstarted=True))
     return [end]
 
 

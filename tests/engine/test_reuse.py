@@ -222,6 +222,18 @@ def test_terminated_before_it_is_due_it_never_begins(hub: Hub) -> None:
     assert (hub.store.dead_letters(), hub.store.inbox(hub.slots, 9)) == ([], [])
 
 
+def test_canceled_before_it_is_due_it_never_begins(hub: Hub) -> None:
+    """It ends at once, with the reason: there is nothing to clean up."""
+    later(hub, 100)
+    hub.cancel("no")
+    hub.run()
+    assert (hub.status(), hub.instance().reason, hub.error()["message"]) == ("Canceled", "no", "canceled: no")
+    hub.crash()
+    hub.advance(200)
+    assert hub.kinds() == ["ExecutionCanceled", "ExecutionCompleted"]
+    assert (hub.store.dead_letters(), hub.store.inbox(hub.slots, 9)) == ([], [])
+
+
 @pytest.mark.parametrize("lost", [False, True])
 def test_what_is_left_for_the_one_before_does_not_hide_the_next_start(hub: Hub, lost: bool) -> None:
     """Though more came for it than it heard, and it was in memory when it was replaced."""
