@@ -405,39 +405,6 @@ class Machine:
                 going_on.go_on(self)
             case ParentAttached(asker=asker):
                 state.others.append(asker)
-<<<<<<< HEAD
-=======
-            case _ if state.suspended:
-                state.held.append(event)
-            case _:
-                self._act(event)
-                self._run()
-
-    def _act(self, event: Received) -> None:
-        match event:
-            case ExecutionStarted():
-                self._start(event)
-            case TaskCompleted() | TaskFailed():
-                waits.task_answered(self, event)
-            case TimerFired():
-                waits.timer_fired(self, event.scheduled_seq)
-            case EventRaised():
-                waits.event_raised(self, event)
-            case ExecutionCanceled(reason=reason):
-                endings.end_early(self, Ending(why="canceled", text=reason))
-                if event.unstarted and not self.state.begun:
-                    endings.never_begin(self)
-            case FanOutStopped():
-                chunks.stop(self)
-            case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
-                waits.answered(self, event)
-            case StepResolved():
-                by_hand.resolve(self, event)
-            case EntityOperationCompleted() | EntityOperationFailed():
-                waits.operation_answered(self, event)
-            case EntityLockGranted():
-                locks.granted(self, event)
->>>>>>> 46a1278 (Cancel at once what has not begun and is not due, and say where endings are decided)
             case _:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
 
@@ -449,6 +416,8 @@ class Machine:
     def cancel_all(self, event: ExecutionCanceled) -> None:
         """Somebody wants the instance to end."""
         endings.end_early(self, Ending(why="canceled", text=event.reason))
+        if event.unstarted and not self.state.begun:
+            endings.never_begin(self)
 
     def introduce(self, event: ExecutionStarted, at: int) -> None:
         """Know what the generation starts with, before anything of it runs."""
