@@ -117,8 +117,9 @@ class Maker:
         policy = self._draw(st.sampled_from(["collect", "fail_fast", {"tolerate": 1}]))
         width = self._draw(st.integers(1, 3))
         inner = {**where, "concurrent": True, "loop": False}
+        chunk = self._draw(st.sampled_from(["off", 2]))
         step = {"fan_out": [1, 2, 3], "each": f"item{number}", "width": width, "on_failure": policy}
-        return {**step, "do": self.valued(**inner)}
+        return {**step, "chunk": chunk, "do": self.valued(**inner)}
 
     def _parallel(self, number: int, where: dict[str, Any]) -> dict[str, Any]:
         inner = {**where, "concurrent": True, "loop": False}

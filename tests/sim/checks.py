@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from perdure.engine.codec import whole_events
+from perdure.engine.codec import decode_events
 from perdure.engine.events import (
     ANSWERS,
     SubOrchestrationCanceled,
@@ -67,7 +67,7 @@ class Checks:
         seq, at = self._next.get((row.instance, row.generation), (0, 0))
         assert row.first_seq == seq, f"C1: {row.instance} goes on at {row.first_seq}, not {seq}"
         assert row.at >= at, f"C1: time goes back in {row.instance}"
-        events = whole_events(row.events, row.values)
+        events = decode_events(row.events)
         assert row.first_seq + len(events) == row.next_seq, f"C1: {row.instance} miscounts its events"
         self._next[row.instance, row.generation] = row.next_seq, row.at
 
@@ -88,7 +88,7 @@ def check_events(store: MemoryStore, instance_id: str, generation: int) -> None:
     children: set[int] = set()
     closed: set[int] = set()
     for row in store.history(instance_id, generation, 0, 1_000_000):
-        for seq, event in enumerate(whole_events(row.events, row.values), row.first_seq):
+        for seq, event in enumerate(decode_events(row.events), row.first_seq):
             match event:
                 case TaskScheduled():
                     scheduled[seq] = event

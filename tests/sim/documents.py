@@ -352,6 +352,7 @@ class _Maker:
             "key": f"${{ string({item}) }}",
             "width": self._random.randint(1, 4),
             "on_failure": "collect",
+            "chunk": self._random.choice(["auto", 1, 2]),
             "do": steps,
             "output": "${ result.results.filter(x, x != null).sum() }",
         }
