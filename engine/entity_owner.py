@@ -321,7 +321,7 @@ class EntityOwner:
                 own.settled.append(each.message.id)
         own.settled += turn.ended
         slot = slot_of(hot.id)
-        tasks = () if turn.task is None else (row_of(turn.task, slot, ""),)
+        tasks = () if turn.task is None else (row_of(turn.task, slot, None),)
         closed = () if turn.closed is None else (turn.closed,)
         if consumed or tasks or closed:
             own.checkpoints.append(

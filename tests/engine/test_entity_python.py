@@ -1,0 +1,186 @@
+"""Entities in Python: any worker carries their operations out, each counts once, whoever dies."""
+
+from __future__ import annotations
+
+import pytest
+
+import perdure
+from perdure import EntityContext
+from perdure.engine.entity_tasks import EntityTask
+from perdure.engine.events import OperationRequested
+from perdure.engine.store.memory import MemoryStore
+from perdure.engine.tasks import work_in
+from tests.engine.driver import Hub
+
+
+@perdure.entity("Tally")
+class Tally:
+    """Counts."""
+
+    value: int = 0
+
+    def add(self, amount: int) -> int:
+        """Add."""
+        self.value += amount
+        return self.value
+
+    def fail(self) -> None:
+        """Fail after a change."""
+        self.value = -1
+        raise LookupError("nothing")
+
+    def tell(self, ctx: EntityContext) -> None:
+        """Tell another one."""
+        ctx.signal("Tally@other", "add", 1)
+
+    @perdure.readonly
+    def get(self) -> int:
+        """Look."""
+        return self.value
+
+
+@pytest.fixture(autouse=True)
+def tally(hub: Hub) -> None:
+    """Tallies are offered here."""
+    hub.registry.add_entity(Tally)
+
+
+def add(amount: int = 1) -> OperationRequested:
+    """A signal."""
+    return OperationRequested(operation="add", input=amount)
+
+
+def test_a_client_calls_an_entity_in_python(hub: Hub) -> None:
+    """And has its answer, or its exception by the class's name."""
+    assert hub.operate("Tally@a", "add", 3) == 3
+    assert hub.operate("Tally@a", "get") == 3
+    assert hub.operate("Tally@a", "fail") == ["LookupError", "nothing"]
+    assert hub.operate("Tally@a", "add", "x")[0] == "perdure.Schema"
+    assert hub.state("Tally@a") == {"value": 3}
+
+
+def test_operations_that_have_come_together_are_one_task(hub: Hub) -> None:
+    """In their order; the state is written once."""
+    for _ in range(30):
+        hub.tell("Tally@a", add())
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 30}
+    assert [len(task.operations) for task in hub.operations] == [30]
+
+
+def test_a_task_has_a_bound(hub: Hub) -> None:
+    """What is beyond it comes next."""
+    for _ in range(120):
+        hub.tell("Tally@a", add())
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 120}
+    assert [len(task.operations) for task in hub.operations] == [50, 50, 20]
+
+
+@pytest.mark.parametrize("rounds", range(8))
+def test_each_operation_counts_once_whenever_a_worker_dies(hub: Hub, rounds: int) -> None:
+    """A task whose result is not committed is delivered again, with the state as it was."""
+    for _ in range(3):
+        hub.post("Tally@a", add())
+    hub.start(
+        """
+        do:
+          - one: { call_entity: Tally@a, op: add, with: 10 }
+          - two: { call_entity: Tally@a, op: add, with: 10 }
+          - return: "${ two }"
+        """
+    )
+    for _ in range(rounds):
+        hub.round()
+    hub.crash()
+    hub.run()
+    assert hub.output() == 23
+    assert hub.state("Tally@a") == {"value": 23}
+    assert hub.leftovers("@Tally@a") == []
+
+
+def test_a_task_of_a_worker_that_died_is_delivered_again(hub: Hub) -> None:
+    """And nothing else is done for this entity meanwhile."""
+    hub.manual = True
+    hub.post("Tally@a", add())
+    hub.run()
+    (row,) = hub.claim()
+    assert row.name == "@Tally"
+    hub.post("Tally@a", add())
+    hub.run()
+    assert hub.claim() == []
+    hub.manual = False
+    hub.crash()
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 2}
+
+
+def test_poison_is_found_among_its_neighbours(hub: Hub) -> None:
+    """A task that kills its workers is split; the operation that does it fails, with a dead letter."""
+    hub.manual = True
+    for amount in (1, 666, 2):
+        hub.post("Tally@a", add(amount))
+    for _ in range(40):
+        hub.run()
+        rows = hub.claim()
+        for row in rows:
+            task = work_in(row)
+            assert isinstance(task, EntityTask)
+            if any(asked.input == 666 for asked in task.operations):
+                hub.crash()
+            else:
+                hub.carry_out(task)
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 3}
+    assert [letter.kind for letter in hub.store.dead_letters()] == ["TaskScheduled"] * 2
+    assert hub.notes[0].startswith("Tally@a: the signal 'add' failed: perdure.Poison")
+    assert hub.leftovers("@Tally@a") == []
+
+
+def test_signals_go_with_the_result(hub: Hub) -> None:
+    """In the commit that ends the operation."""
+    hub.operate("Tally@a", "tell")
+    hub.run()
+    assert hub.state("Tally@other") == {"value": 1}
+    assert hub.row("Tally@a") is None
+
+
+def test_an_entity_in_python_is_locked(hub: Hub) -> None:
+    """Its holder's operations go through; the others wait."""
+    hub.start(
+        """
+        do:
+          - alone:
+              lock_entities: [ Tally@a ]
+              do:
+                - one: { call_entity: Tally@a, op: add, with: 1 }
+                - go: { wait_for_event: Go, timeout: never }
+                - two: { call_entity: Tally@a, op: add, with: 1 }
+                - output: "${ two }"
+          - return: ${ alone }
+        """
+    )
+    hub.run()
+    hub.post("Tally@a", add(100))
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 1}
+    hub.raise_event("Go")
+    hub.run()
+    assert hub.output() == 2
+    assert hub.state("Tally@a") == {"value": 102}
+
+
+def test_a_type_that_nobody_offers_waits_for_a_worker(hub: Hub) -> None:
+    """No task is made before."""
+    hub.post("Later@a", add(4))
+    hub.run()
+    assert isinstance(hub.store, MemoryStore)
+    assert hub.store._tasks == {}
+
+    @perdure.entity("Later")
+    class _Later(Tally):
+        pass
+
+    hub.registry.add_entity(_Later)
+    hub.run()
+    assert hub.state("Later@a") == {"value": 4}
