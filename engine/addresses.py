@@ -7,7 +7,7 @@ import re
 MAX_KEY = 256
 """Characters of a key."""
 
-_ENTITY = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,127})@(.+)", re.DOTALL)
+_ENTITY = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,127})@([^\x00\ud800-\udfff]+)")
 
 
 def entity_of(text: str) -> tuple[str, str] | None:

@@ -24,6 +24,7 @@ from perdure.engine.completing import Completing
 from perdure.engine.cursors import decode_cursor, encode_cursor
 from perdure.engine.cursors import valid_limit as _valid_limit
 from perdure.engine.definitions import Definitions, refuse_breaking, startable, unknown
+from perdure.engine.entity_client import Entities
 from perdure.engine.errors import Conflict, NotFound, UserError
 from perdure.engine.events import (
     EventRaised,
@@ -75,7 +76,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class Client(Acts, Completing, Definitions, Operations, Purging):
+class Client(Acts, Completing, Definitions, Entities, Operations, Purging):
     """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""
 
     def __init__(self, store: Store, worker: Worker | None = None) -> None:
@@ -111,6 +112,7 @@ class Client(Acts, Completing, Definitions, Operations, Purging):
         known = self.store.look_up([], keys, []).definitions
         found = [known.get((each.name, each.version)) for each in entries]
         _check_unchanged(entries, found)
+        _check_kinds(rows, known)
         broken = self._breaks([(each.name, each.version, each.program) for each in entries], known)
         if not allow_breaking:
             refuse_breaking(broken)
@@ -648,6 +650,20 @@ def _check_unchanged(entries: Sequence[Deployment], found: Sequence[Definition |
             error = Conflict(
                 f"{each.name}@{each.version} is deployed with other content",
                 hint="a deployed version never changes: give the new content a new version",
+            )
+            error.code = "definition_conflict"
+            raise error
+
+
+def _check_kinds(
+    rows: Sequence[tuple[Definition, str]], known: Mapping[tuple[str, str | None], Definition]
+) -> None:
+    for row, _ in rows:
+        present = known.get((row.name, None))
+        if present is not None and present.kind != row.kind:
+            error = Conflict(
+                f"{row.name!r} is deployed as {present.kind}, and cannot be one as {row.kind}",
+                hint="choose another name",
             )
             error.code = "definition_conflict"
             raise error

@@ -65,6 +65,13 @@ def refuse_breaking(found: Mapping[tuple[str, str], tuple[str, list[str]]]) -> N
 
 def startable(definition: Definition) -> Definition:
     """The definition, if it may start something. Raises ``Conflict``."""
+    if definition.kind == "entity":
+        problem = Conflict(
+            f"{definition.name!r} is an entity, no workflow",
+            hint=f"speak to one: perdure entities signal {definition.name}@KEY OPERATION",
+        )
+        problem.code = "no_workflow"
+        raise problem
     if not definition.retired:
         return definition
     shown = f"{definition.name}@{definition.version}"

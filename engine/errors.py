@@ -4,7 +4,8 @@ PerdureError
 ├── UserError                 the request is wrong; the text is safe to show
 │   ├── NotFound              no such instance, definition, ...
 │   ├── Conflict              it exists already, or its state forbids this
-│   └── Ended                 the instance has ended
+│   ├── Ended                 the instance has ended
+│   └── OperationFailed       an entity's operation failed, and nothing of it was done
 ├── NonDeterminismError       a history and its Program do not agree
 ├── LimitExceeded             a bound of the engine was hit
 └── StoreError                the database did not do it
@@ -17,6 +18,7 @@ PerdureError
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 
 class PerdureError(Exception):
@@ -51,6 +53,19 @@ class Ended(UserError):
     """The instance has ended."""
 
     code = "ended"
+
+
+class OperationFailed(UserError):
+    """An operation of an entity failed, and nothing of it was done.
+
+    ``error`` has ``type``, ``message`` and ``data``.
+    """
+
+    code = "operation_failed"
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(f"{error['type']}: {error['message']}")
+        self.error = error
 
 
 class NonDeterminismError(PerdureError):

@@ -127,7 +127,11 @@ class _Definitions:
         name, version = wanted
         if version is None:
             found = self._store.look_up([], [(name, None)], []).definitions.get((name, None))
-            return f"no workflow {name!r} is deployed" if found is None else (found.version, found.program)
+            return (
+                f"no workflow {name!r} is deployed"
+                if found is None or found.kind == "entity"
+                else (found.version, found.program)
+            )
         rows = {each.version: each.program for each in self._store.definitions(name) if not each.retired}
         best = newest(rows, version)
         if best is None:

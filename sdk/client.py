@@ -17,6 +17,7 @@ from perdure.engine.errors import (
     Ended,
     FenceLost,
     NotFound,
+    OperationFailed,
     OutcomeUnknown,
     PerdureError,
     StoreError,
@@ -407,6 +408,73 @@ class Client:
         wanted = _page(limit, cursor, target=target, action=action, actor=actor)
         return self._document("GET", "/audit", wanted)
 
+    def entities(
+        self,
+        *,
+        type: str | None = None,
+        key_prefix: str = "",
+        updated_from: str | None = None,
+        updated_to: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Document:
+        """A page of the entities that have a state, by type and key: ``items``, and ``next``."""
+        wanted = _page(limit, cursor, name=type, updated_from=updated_from, updated_to=updated_to)
+        return self._document("GET", "/entities", {**wanted, **({"key": key_prefix} if key_prefix else {})})
+
+    def entity(self, entity: str) -> Document:
+        """The document of ``Type@key``. Raises ``NotFound`` when it has no state."""
+        return self._document("GET", f"/entities/{_quoted(entity)}")
+
+    def call_entity(
+        self,
+        entity: str,
+        operation: str,
+        input: Any = None,
+        *,
+        timeout: float | None = None,
+        request_key: str | None = None,
+    ) -> Document | None:
+        """Have an entity carry out an operation; ``{"result": ...}``, or None after ``timeout`` seconds.
+
+        Raises ``OperationFailed`` when it fails, ``NotFound`` and ``UserError``.
+        """
+        path = f"/entities/{_quoted(entity)}/{_quoted(operation)}"
+        key, left = request_key or new_id(), timeout
+        while True:
+            seconds = WAIT_SECONDS if left is None else min(max(left, 0.0), WAIT_SECONDS)
+            query = {"call": "true", "wait": f"{int(seconds * 1000)}ms"}
+            answer = self._send_json(path, input, key, query=query, waits=seconds)
+            if answer.status_code == 200:
+                document: Document = answer.json()
+                return document
+            left = None if left is None else left - max(answer.elapsed.total_seconds(), 0.001)
+            if left is not None and left <= 0:
+                return None
+
+    def signal_entity(
+        self,
+        entity: str,
+        operation: str,
+        input: Any = None,
+        *,
+        at: str | None = None,
+        request_key: str | None = None,
+    ) -> None:
+        """Have an entity carry out an operation for which nobody waits, not before ``at`` (RFC 3339)."""
+        path = f"/entities/{_quoted(entity)}/{_quoted(operation)}"
+        self._send_json(path, input, request_key or new_id(), query={} if at is None else {"at": at})
+
+    def delete_entity(
+        self, entity: str, *, reason: str | None = None, request_key: str | None = None
+    ) -> Document:
+        """Let an entity be no more, once those who spoke to it before have been heard."""
+        query = {} if reason is None else {"reason": reason}
+        headers = {"idempotency-key": request_key or new_id()}
+        answer = self._send("DELETE", f"/entities/{_quoted(entity)}", query=query, headers=headers)
+        document: Document = answer.json()
+        return document
+
     def schedules(self) -> Document:
         """All schedules, by id: ``items``."""
         return self._document("GET", "/schedules")
@@ -444,13 +512,24 @@ class Client:
         return document
 
     def _post(self, path: str, body: Any, request_key: str | None) -> Document:
-        headers = {**_JSON, "idempotency-key": request_key or new_id()}
+        document: Document = self._send_json(path, body, request_key or new_id()).json()
+        return document
+
+    def _send_json(
+        self,
+        path: str,
+        body: Any,
+        key: str,
+        *,
+        query: Mapping[str, str | list[str]] | None = None,
+        waits: float = 0.0,
+    ) -> httpx2.Response:
+        headers = {**_JSON, "idempotency-key": key}
         try:
             content = encode_json(body)
         except (TypeError, ValueError, RecursionError) as error:
             raise UserError(f"The value cannot be sent as JSON: {error}.") from None
-        document: Document = self._send("POST", path, headers=headers, body=content).json()
-        return document
+        return self._send("POST", path, query=query, headers=headers, body=content, waits=waits)
 
     def _delete(self, path: str, query: Mapping[str, str | list[str]]) -> Document:
         document: Document = self._send("DELETE", path, query=query, again=False).json()
@@ -506,6 +585,8 @@ def _error(problem: Document) -> PerdureError:
     if "diagnostics" in problem:
         return _Invalid(problem["diagnostics"])
     status, code = problem["status"], problem["code"]
+    if code == OperationFailed.code:
+        return OperationFailed(problem["error"])
     kind = _OUTAGES.get(code) or _KINDS.get(status) or (UserError if status < 500 else PerdureError)
     error = kind(problem["detail"], hint=problem.get("hint"))
     error.code = code

@@ -16,7 +16,17 @@ from perdure.engine.worker import Worker
 from perdure.server.api import PREFIX, Api
 from perdure.server.guards import Guard
 from perdure.server.problems import HANDLERS
-from perdure.server.routes import acts, definitions, health, instances, operations, purging, schedules, tokens
+from perdure.server.routes import (
+    acts,
+    definitions,
+    entities,
+    health,
+    instances,
+    operations,
+    purging,
+    schedules,
+    tokens,
+)
 from perdure.server.settings import Settings
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -62,6 +72,9 @@ _ROUTES = [
     _route("/dead-letters/{number}", GET=operations.show_dead_letter),
     _route("/dead-letters/{number}/retry", POST=operations.retry_dead_letter),
     _route("/dead-letters/{number}/discard", POST=operations.discard_dead_letter),
+    _route("/entities", GET=entities.list_entities),
+    _route("/entities/{entity}", GET=entities.show, DELETE=entities.delete),
+    _route("/entities/{entity}/{operation}", POST=entities.operate),
     _route("/schedules", GET=schedules.list_schedules),
     _route("/schedules/{id}", GET=schedules.show),
     _route("/schedules/{id}/pause", POST=schedules.pause),

@@ -10,6 +10,7 @@ from typing import Any
 
 from perdure.compiler.build import Built, BuiltEntity, build
 from perdure.compiler.difference import differences
+from perdure.compiler.ir import Program
 from perdure.dsl import Diagnostic, Severity, Source, format_diagnostics, load_bytes
 from perdure.dsl.diagnostics import Related, quote
 from perdure.dsl.source import Position, Span
@@ -58,7 +59,7 @@ def deploy_source(
     activate: bool = True,
     allow_breaking: bool = False,
 ) -> list[dict[str, Any]]:
-    """Deploy every workflow of a file, or none; ``Client.deploy`` says what comes back.
+    """Deploy every workflow and entity of a file, or none; ``Client.deploy`` says what comes back.
 
     ``filename`` is what diagnostics call the file. Raises ``InvalidDocument`` for a file with errors, or
     with something that the engine cannot run, and ``Conflict`` when a version is there with other content.
@@ -69,7 +70,7 @@ def deploy_source(
     diagnostics = (*built.diagnostics, *unsupported(built.workflows, built.entities, source))
     if any(each.severity is Severity.ERROR for each in diagnostics):
         raise InvalidDocument(diagnostics, source)
-    entries = [_deployment(each, text) for each in built.workflows]
+    entries = deployments(built.workflows, built.entities, text)
     try:
         return client.deploy(entries, dry_run=dry_run, activate=activate, allow_breaking=allow_breaking)
     except Conflict as error:
@@ -95,7 +96,7 @@ def _changes(client: Client, entries: Sequence[Deployment]) -> list[str]:
     for each in entries:
         with suppress(PerdureError):
             present = client.definition(each.name, each.version)
-            if present["digest"] != each.digest:
+            if present["digest"] != each.digest and isinstance(each.program, Program):
                 return differences(client.program(present["program_digest"]), each.program)
     return []
 
@@ -149,14 +150,19 @@ def diagnostics_from(document: Sequence[Mapping[str, Any]]) -> list[Diagnostic]:
     return [_diagnostic(each) for each in document]
 
 
-def _deployment(built: Built, text: str) -> Deployment:
-    return Deployment(
-        name=built.workflow.name,
-        version=built.workflow.version,
-        digest=built.digest,
-        program=built.program,
-        source=text,
-    )
+def deployments(workflows: Sequence[Built], entities: Sequence[BuiltEntity], text: str) -> list[Deployment]:
+    """What a file's text holds, as it is deployed: entities first, for workflows speak to them."""
+    documents = [(each.entity, each) for each in entities] + [(each.workflow, each) for each in workflows]
+    return [
+        Deployment(
+            name=document.name,
+            version=document.version,
+            digest=built.digest,
+            program=built.program,
+            source=text,
+        )
+        for document, built in documents
+    ]
 
 
 def _diagnostic(document: Mapping[str, Any]) -> Diagnostic:

@@ -22,6 +22,7 @@ from perdure.engine.errors import (
     FenceLost,
     LimitExceeded,
     NotFound,
+    OperationFailed,
     OutcomeUnknown,
     PerdureError,
     UserError,
@@ -108,6 +109,8 @@ def _on_engine_error(request: Request, error: Exception) -> Response:
             members["changes"] = error.changes
         elif isinstance(error, BreakingChange):
             members["breaks"] = error.breaks
+        elif isinstance(error, OperationFailed):
+            members["error"] = error.error
         return problem_response(Problem(status, error.code, str(error), hint=error.hint), **members)
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     headers = {"retry-after": str(RETRY_SECONDS)} if status == 503 else {}

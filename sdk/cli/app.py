@@ -32,6 +32,7 @@ COMMANDS = {
     "query": "Ask an instance what its workflow's queries answer.",
     "events": "Send events to instances.",
     "complete": "Give an activity that waits for it its result, or an error.",
+    "entities": "Look at entities, and speak to them.",
     "suspend": "Stop instances from going on, until they are resumed.",
     "resume": "Let suspended instances go on.",
     "cancel": "End instances after their cleanup.",

@@ -83,6 +83,45 @@ class Hub(Protocol):
         cursor: str | None = None,
     ) -> dict[str, Any]: ...
 
+    def entities(
+        self,
+        *,
+        type: str | None = None,
+        key_prefix: str = "",
+        updated_from: str | None = None,
+        updated_to: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> dict[str, Any]: ...
+
+    def entity(self, entity: str, /) -> dict[str, Any]: ...
+
+    def call_entity(
+        self,
+        entity: str,
+        operation: str,
+        /,
+        input: Any = None,
+        *,
+        timeout: float | None = None,
+        request_key: str | None = None,
+    ) -> dict[str, Any] | None: ...
+
+    def signal_entity(
+        self,
+        entity: str,
+        operation: str,
+        /,
+        input: Any = None,
+        *,
+        at: str | None = None,
+        request_key: str | None = None,
+    ) -> None: ...
+
+    def delete_entity(
+        self, entity: str, /, *, reason: str | None = None, request_key: str | None = None
+    ) -> dict[str, Any]: ...
+
     def schedules(self) -> dict[str, Any]: ...
 
     def schedule(self, schedule_id: str, /) -> dict[str, Any]: ...

@@ -18,7 +18,15 @@ from typing import Any
 import click
 
 from perdure.cli.settings import Settings, settings, version
-from perdure.engine.errors import Conflict, Ended, NotFound, PerdureError, StoreError, UserError
+from perdure.engine.errors import (
+    Conflict,
+    Ended,
+    NotFound,
+    OperationFailed,
+    PerdureError,
+    StoreError,
+    UserError,
+)
 
 NO, USAGE, UNREACHABLE, CONFLICT, BUG, TIMEOUT, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 5, 124, 130, 143
 
@@ -112,6 +120,8 @@ def _usage(error: click.UsageError) -> Told:
 def exit_code(error: PerdureError) -> int:
     """The exit code that an error of the engine stands for."""
     match error:
+        case OperationFailed():
+            return NO
         case NotFound() | Conflict() | Ended():
             return CONFLICT
         case UserError():

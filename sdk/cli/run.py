@@ -68,6 +68,7 @@ def run(
     from perdure.engine.client import Client
     from perdure.engine.store.memory import MemoryStore
     from perdure.engine.worker import Worker
+    from perdure.server.deployments import deployments
 
     url = settings(ctx).database("run")
     out = console(ctx)
@@ -85,6 +86,8 @@ def run(
             again = None
         worker = Worker(store, registry, reserve=True, private=[name])
         client = Client(store, worker)
+        if checked.entities:  # they belong to the hub, not to one instance
+            client.deploy(deployments((), checked.entities, checked.source.text))
         since = store.time()
         try:
             with redirect_stdout(sys.stderr):  # what activities print is not our answer

@@ -19,7 +19,9 @@ def test_an_entity_has_a_type_and_a_key(text: str) -> None:
     assert is_entity(address_of(*found))
 
 
-@pytest.mark.parametrize("text", ["Account", "Account@", "@a", "1A@a", "A b@c", "", "A@" + "k" * 257])
+@pytest.mark.parametrize(
+    "text", ["Account", "Account@", "@a", "1A@a", "A b@c", "", "A@\0", "A@\ud800", "A@" + "k" * 257]
+)
 def test_anything_else_is_none(text: str) -> None:
     """Without a type, or a key, or with one that is too long."""
     assert entity_of(text) is None
