@@ -19,7 +19,10 @@ _DATA = "The operation's input; null by default."
 
 @click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
 def entities() -> None:
-    """Look at entities, and speak to them. One is written NAME@KEY."""
+    """Look at entities, and speak to them.
+
+    One is written NAME@KEY.
+    """
 
 
 @entities.command("list", cls=Command)

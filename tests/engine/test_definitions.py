@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from perdure.compiler.ir import Program
 from perdure.engine.client import Client, Deployment
 from perdure.engine.compatibility import BreakingChange, breaks, may_break
 from perdure.engine.errors import Conflict, NotFound
@@ -131,7 +132,10 @@ def test_the_number_says_whether_it_may_break(before: str, version: str, may: bo
 
 def found(old: str, new: str) -> list[str]:
     """What the second header or body breaks of the first."""
-    return breaks(entry("1.0.0", old).program, entry("1.1.0", new).program)
+    before, after = entry("1.0.0", old).program, entry("1.1.0", new).program
+    assert isinstance(before, Program)
+    assert isinstance(after, Program)
+    return breaks(before, after)
 
 
 def inputs(old: Any, new: Any) -> list[str]:

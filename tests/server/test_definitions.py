@@ -74,9 +74,7 @@ name: parent
 version: 1.0.0
 concurrency: { key: a, limit: 1 }
 do:
-  - child:
-      call_entity: Counter@a
-      op: get
+  - return: 1
 """
 COUNTER = """\
 dsl: perdure/1
@@ -97,21 +95,15 @@ def test_what_the_engine_cannot_run_is_not_deployed() -> None:
     found = [(each["code"], each["start"]["line"], each["message"]) for each in answer.json()["diagnostics"]]
     line = ECHO.count("\n") + 1
     assert refusal(answer) == (422, "invalid_document")
-    assert found == [
-        ("PD603", line + 4, "engine support missing: concurrency"),
-        ("PD603", line + 6, "engine support missing: call_entity in the step 'child'"),
-    ]
+    assert found == [("PD603", line + 4, "engine support missing: concurrency")]
 
 
-def test_an_entity_is_not_deployed() -> None:
-    """An entity is 422 as a whole."""
+def test_an_entity_is_deployed() -> None:
+    """Beside the workflows of its file."""
     with given_server() as http:
-        answer = deploy(http, COUNTER)
-    found = answer.json()["diagnostics"]
-    assert refusal(answer) == (422, "invalid_document")
-    assert [(each["code"], each["message"]) for each in found] == [
-        ("PD603", "engine support missing: kind: entity")
-    ]
+        answer = deploy(http, f"{ECHO}---\n{COUNTER}")
+        assert names(http) == ["Counter@1.0.0", "echo@1.0.0"]
+    assert [each["name"] for each in answer.json()["items"]] == ["Counter", "echo"]
 
 
 def test_bytes_that_are_no_text_have_their_place(http: TestClient) -> None:
