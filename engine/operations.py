@@ -8,8 +8,11 @@ import msgspec
 
 from perdure.engine import audit, dead_letters
 from perdure.engine.cursors import valid_limit
+from perdure.engine.errors import NotFound
 from perdure.engine.ids import new_id
+from perdure.engine.programs import Programs
 from perdure.engine.requests import keyed_request
+from perdure.engine.statistics import statistics
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditEntry
 
@@ -19,6 +22,7 @@ class Operations:
 
     store: Store
     actor: str
+    _programs: Programs
 
     def audit(
         self,
@@ -33,6 +37,13 @@ class Operations:
         return audit.page(
             self.store, target=target, action=action, actor=actor, limit=valid_limit(limit), cursor=cursor
         )
+
+    def statistics(self, instance: str) -> dict[str, Any]:
+        """Events, bytes and attempts of an instance's history by steps. Raises ``NotFound``."""
+        row = self.store.instance(instance)
+        if row is None:
+            raise NotFound(f"there is no instance {instance!r}")
+        return statistics(self.store, row, self._programs)
 
     def dead_letters(
         self, instance: str | None = None, *, limit: int = 50, cursor: str | None = None

@@ -15,6 +15,7 @@ from perdure.engine.machine import Machine
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
 from perdure.engine.state import (
+    Bound,
     EventWait,
     Fiber,
     Group,
@@ -27,6 +28,7 @@ from perdure.engine.state import (
 )
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import OUTSIDE, Loaded, TaskRow, Worker
+from perdure.engine.suspects import PARKED
 from perdure.engine.tasks import is_private
 from perdure.engine.views import time_text
 
@@ -46,10 +48,13 @@ def replayed(
 
 
 def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[dict[str, Any]]:
-    """One document for each thing: kind, name, step, path, file, line, column, since, until, note.
+    """One document for each thing: kind, name, place, since, until, left, attempt, attempts, note.
 
-    Empty for an instance whose history cannot be replayed: its ``reason`` says why.
+    Empty for an instance whose history cannot be replayed, or whose replay may kill whoever tries: its
+    ``reason`` says why.
     """
+    if (instance.reason or "").startswith(PARKED):
+        return []
     loaded, machine = replayed(store, instance, programs)
     if loaded is None or machine is None:
         return []
@@ -60,7 +65,7 @@ def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[di
     unclaimed = {(task.execution, task.seq): task for task in store.waiting_tasks(instance.id)}
     workers = store.workers() if unclaimed else []
     outside = store.claimed(OUTSIDE)
-    found = []
+    found, now = [], store.time()
     for fiber in machine.state.fibers.values():
         entry = _entry(machine, fiber, times)
         if entry is None:
@@ -71,8 +76,15 @@ def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[di
                 entry["note"] = _unclaimed(store, task, workers)
             elif (instance.execution, fiber.wait.seq) in outside:
                 entry["note"] = "its activity waits to be completed with its token"
-        found.append(entry)
+        found.append(_shown(entry, now))
     return found
+
+
+def _shown(entry: dict[str, Any], now: int) -> dict[str, Any]:
+    """Times as text; ``left`` is in seconds, by the store's clock."""
+    until = entry["until"]
+    left = None if until is None else max(until - now, 0) / 1_000_000
+    return {**entry, "since": time_text(entry["since"]), "until": time_text(until), "left": left}
 
 
 def _unclaimed(store: Store, task: TaskRow, workers: Sequence[Worker]) -> str | None:
@@ -98,13 +110,14 @@ def _entry(machine: Machine, fiber: Fiber, times: dict[int, tuple[int, Event]]) 
     since: int | None
     match fiber.wait:
         case TaskWait(seq=seq):
-            kind, name, since, until = "task", op.activity, times[seq][0], None
+            kind, name, since, until = "task", op.activity, times[seq][0], _bound(machine, fiber)
         case TimerWait(seq=seq):
             kind, name, since = "timer", machine.state.timers[seq].purpose, times[seq][0]
             until = _due(times[seq][1])
         case ReplyWait(seq=seq):
-            asked = "entity" if op.kind is ir.CallEntity else "instance"
-            kind, name, since, until = asked, machine.state.questions[seq].instance, times[seq][0], None
+            kind = "entity" if op.kind is ir.CallEntity else "instance"
+            name, since = machine.state.questions[seq].instance, times[seq][0]
+            until = _bound(machine, fiber)
         case LockWait(seq=seq, entity=entity):
             scope = fiber.scopes[-1]
             kind, name, since = "lock", entity, times[seq][0]
@@ -114,16 +127,50 @@ def _entry(machine: Machine, fiber: Fiber, times: dict[int, tuple[int, Event]]) 
             until = _due(times[timer][1]) if timer is not None else None
         case JoinWait(group=group) if machine.state.groups[group].split is not None:
             return _chunks(machine, fiber, machine.state.groups[group])
+        case JoinWait(group=group):
+            return _branches(machine, fiber, machine.state.groups[group])
         case _:
             return None
     return {
         "kind": kind,
         "name": name,
         **_place(machine.program, machine, fiber),
-        "since": time_text(since),
-        "until": time_text(until),
+        "since": since,
+        "until": until,
+        **_attempts(fiber),
         "note": None,
     }
+
+
+def _attempts(fiber: Fiber) -> dict[str, Any]:
+    """Which attempt this is, or which one has failed before the wait, and of how many."""
+    scope = next((each for each in reversed(fiber.scopes) if isinstance(each, Bound) and each.policy), None)
+    if scope is None or scope.policy is None:
+        return {"attempt": None, "attempts": None}
+    return {"attempt": scope.attempt, "attempts": scope.policy[0]}
+
+
+def _bound(machine: Machine, fiber: Fiber) -> int | None:
+    """When the first of the timeouts and deadlines around is over."""
+    bounds = [scope for scope in fiber.scopes if isinstance(scope, Bound)]
+    timers = [seq for scope in bounds for seq in (scope.timeout, scope.deadline) if seq is not None]
+    running = [machine.state.timers[seq].fire_at for seq in timers if seq in machine.state.timers]
+    return min(running, default=None)
+
+
+def _branches(machine: Machine, fiber: Fiber, group: Group) -> dict[str, Any]:
+    """How far parallel branches or items have come; those that run stand beside this."""
+    branches = getattr(machine.program.ops[group.pc], "branches", None)
+    begun, total = (group.next, len(group.items)) if branches is None else (len(branches),) * 2
+    run = len(group.active)
+    note = f"{begun - run} of {total} are over, {run} {'runs' if run == 1 else 'run'}"
+    note += f", {group.failed} failed" if group.failed else ""
+    return {**_group(machine, fiber, "branches"), "until": _bound(machine, fiber), "note": note}
+
+
+def _group(machine: Machine, fiber: Fiber, kind: str) -> dict[str, Any]:
+    none = dict.fromkeys(("since", "until", "attempt", "attempts"))
+    return {"kind": kind, "name": None, **_place(machine.program, machine, fiber), **none}
 
 
 def _chunks(machine: Machine, fiber: Fiber, group: Group) -> dict[str, Any]:
@@ -132,8 +179,7 @@ def _chunks(machine: Machine, fiber: Fiber, group: Group) -> dict[str, Any]:
     over = group.next - len(group.active)
     done, total = group.succeeded + group.failed, len(group.items)
     note = f"{over} of {group.split.count} chunks are over: {done} of {total} items, {group.failed} failed"
-    place = _place(machine.program, machine, fiber)
-    return {"kind": "chunks", "name": None, **place, "since": None, "until": None, "note": note}
+    return {**_group(machine, fiber, "chunks"), "note": note}
 
 
 def _due(event: Event) -> int | None:

@@ -377,6 +377,10 @@ class Client:
         """The live workers of the hub."""
         return _items(self._send("GET", "/workers"))
 
+    def statistics(self, instance: str) -> Document:
+        """Events, bytes and attempts of an instance's history by steps. Raises ``NotFound``."""
+        return self._document("GET", f"/instances/{_quoted(instance)}/stats")
+
     def dead_letters(
         self, instance: str | None = None, *, limit: int = 50, cursor: str | None = None
     ) -> Document:

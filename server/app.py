@@ -56,6 +56,7 @@ _ROUTES = [
     _route("/instances/{id}/history", GET=instances.history),
     _route("/instances/{id}/payloads/{key}", GET=instances.payload),
     _route("/instances/{id}/explain", GET=instances.explain),
+    _route("/instances/{id}/stats", GET=operations.stats),
     _route("/instances/{id}/queries/{name}", GET=instances.query),
     _route("/instances/{id}/events/{name}", POST=instances.raise_event),
     _route("/events/{name}", POST=instances.publish),

@@ -18,7 +18,7 @@ COMMANDS = {
     "fmt": "Bring workflow files into one layout.",
     "compile": "List the instructions that workflows and entities compile to.",
     "diagram": "Draw a workflow as SVG, Mermaid or text.",
-    "explain": "Say what a diagnostic's code means.",
+    "explain": "Say what a code means, or why an instance is where it is.",
     "schema": "Print the JSON Schema of workflow files, for editors.",
     "run": "Run a workflow file to its end in this process.",
     "serve": "Serve the HTTP API and run workflows and activities.",

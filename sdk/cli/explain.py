@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,16 +21,23 @@ if TYPE_CHECKING:
     from perdure.dsl.explain import Page
 
 _MOST_COLUMNS = 80
+_CODE = re.compile(r"pd[0-9o]{1,4}", re.IGNORECASE)
+"""What is taken for a code, also one that was mistyped; all else is an instance's id."""
+_MOST_WAITS = 20
 
 
 @click.command(cls=Command)
-@click.argument("code", required=False)
+@click.argument("code", required=False, metavar="[CODE|ID]")
 @click.pass_context
 def explain(ctx: click.Context, code: str | None) -> None:
-    """Say what a diagnostic's code means.
+    """Say what a code means, or why an instance is where it is.
 
-    With a wrong and a right example, and with what is said of the wrong one. Without CODE: all codes.
+    A code comes with a wrong and a right example, and with what is said of the wrong one; without CODE: all
+    codes. Of an instance: what it waits for, and what its history is made of.
     """
+    if code is not None and _CODE.fullmatch(code) is None:
+        _explain_instance(ctx, code)
+        return
     from perdure.dsl.diagnostics import CODES, IGNORABLE, severity_of
     from perdure.dsl.explain import page, said
 
@@ -56,6 +64,41 @@ def explain(ctx: click.Context, code: str | None) -> None:
         "right": found.right,
     }
     out.answer(data, "\n".join(_lines(out, found, says, ignorable=bool(data["ignorable"]))))
+
+
+def _explain_instance(ctx: click.Context, instance_id: str) -> None:
+    from perdure.cli.connection import note_unserved, open_hub
+
+    out = console(ctx)
+    with open_hub(ctx) as hub:
+        instance = hub.instance(instance_id)
+        waiting = [] if instance["ended_at"] else hub.waiting(instance_id)
+        statistics = hub.statistics(instance_id)
+        if instance["ended_at"] is None:
+            note_unserved(hub, out, "this instance goes on", [instance_id])
+    shown = {name: instance[name] for name in ("id", "status", "reason")}
+    data = {**shown, "waiting": waiting, "statistics": statistics}
+    out.answer(data, "" if out.json else "\n".join(_reasons(out, data)))
+
+
+def _reasons(out: Console, data: dict[str, Any]) -> Iterator[str]:
+    from perdure.cli.texts import waiting_text
+
+    because = f": {data['reason']}" if data["reason"] else ""
+    yield f"{data['id']} is {out.status(data['status'])}{because}"
+    for each in data["waiting"][:_MOST_WAITS]:
+        yield f"waits for {waiting_text(each)}"
+    if (more := len(data["waiting"]) - _MOST_WAITS) > 0:
+        yield f"and for {more} more things: --json has them all"
+    counts = data["statistics"]
+    limit = f" of {counts['limit']}" if counts["limit"] else ""
+    yield f"history: {counts['events']}{limit} events, {counts['bytes']} bytes, {counts['turns']} turns"
+    rows = [
+        (each["path"] or "-", *(str(each[name]) for name in ("line", "events", "bytes", "attempts")))
+        for each in counts["steps"]
+    ]
+    if rows:
+        yield out.table(("STEP", "LINE", "EVENTS", "BYTES", "ATTEMPTS"), rows)
 
 
 def _table(out: Console) -> Iterator[str]:

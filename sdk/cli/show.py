@@ -12,6 +12,8 @@ from perdure.cli.console import Console, console, pretty
 from perdure.cli.settings import Command
 from perdure.cli.texts import error_text, time_text, waiting_text
 
+_MOST_WAITS = 20
+
 
 @click.command(cls=Command)
 @click.argument("instance_id", metavar="ID")
@@ -48,8 +50,10 @@ def _lines(out: Console, instance: dict[str, Any], waiting: list[dict[str, Any]]
         yield f"custom    {pretty(instance['custom_status'])}"
     if instance["input"] is not None:
         yield f"input     {pretty(instance['input'])}"
-    for each in waiting:
+    for each in waiting[:_MOST_WAITS]:
         yield f"waits for {waiting_text(each)}"
+    if (more := len(waiting) - _MOST_WAITS) > 0:
+        yield f"and for {more} more things: --json has them all"
     if instance["status"] == "Completed":
         yield f"output    {pretty(instance['output'])}"
     if instance["error"] is not None:

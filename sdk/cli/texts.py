@@ -44,9 +44,13 @@ def waiting_text(waiting: dict[str, Any]) -> str:
         "task": f"activity {waiting['name']}",
         "timer": f"timer ({waiting['name']})",
         "event": f'event "{waiting["name"]}"',
-    }[waiting["kind"]]
+    }.get(waiting["kind"], " ".join(filter(None, [waiting["kind"], waiting["name"]])))
     parts = [f"{name}: {what}"]
+    if waiting["attempts"]:
+        parts.append(f"attempt {waiting['attempt']} of {waiting['attempts']}")
     parts += [f"{word} {time_text(waiting[word])}" for word in ("since", "until") if waiting[word]]
+    if waiting["left"] is not None:
+        parts.append(f"{span_text(round(waiting['left'] * 1_000_000))} left")
     if waiting["file"] or waiting["line"]:
         parts.append(f"{waiting['file']}:{waiting['line']}:{waiting['column']}")
     if waiting["note"]:

@@ -21,6 +21,13 @@ class _Nothing(msgspec.Struct):
     """A body that says nothing more."""
 
 
+async def stats(request: Request) -> Response:
+    """What an instance's history is made of."""
+    Query(request)
+    api = api_of(request)
+    return answer(await api.call(api.client.statistics, path_text(request, "id")))
+
+
 async def list_audit(request: Request) -> Response:
     """A page of what operators did, newest first."""
     query = Query(request, ("target", "action", "actor", "limit", "cursor"))

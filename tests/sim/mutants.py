@@ -47,8 +47,8 @@ MUTANTS = {
     ),
     "history_overwritten": Mutant(
         "perdure.engine.store.memory",
-        "self._insert(self._generation(row.instance, row.generation), row.first_seq, row)",
-        "self._put(self._generation(row.instance, row.generation), row.first_seq, row)",
+        "self._insert(self._generation(row.instance, row.generation), row.first_seq, without)",
+        "self._put(self._generation(row.instance, row.generation), row.first_seq, without)",
     ),
     "consumed_message_stays": Mutant(
         "perdure.engine.store.memory",
@@ -62,7 +62,7 @@ MUTANTS = {
     ),
     "open_task_not_recovered_at_takeover": Mutant(
         "perdure.engine.owner",
-        "self._rest.adopt.append(row_of(task, instance.slot, queue, deliveries=1))",
+        "self._rest.adopt.append(row_of(task, instance.slot, queue, event, deliveries=1))",
         "pass",
     ),
     "task_of_the_dead_not_freed": Mutant(
@@ -124,8 +124,8 @@ MUTANTS = {
     "undo_is_canceled": Mutant("perdure.engine.state", 'return self.phase == "undo"', "return False"),
     "request_key_not_written": Mutant(
         "perdure.engine.store.memory",
-        "for request in batch.requests:\n                self._insert(",
-        "for request in ():\n                self._insert(",
+        "for request in batch.requests:\n                self._remember(",
+        "for request in ():\n                self._remember(",
     ),
     "continue_as_new_drops_the_events": Mutant(
         "perdure.engine.turn",

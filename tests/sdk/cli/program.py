@@ -45,6 +45,7 @@ class Answer:
         """Everything, with times and numbers of milliseconds taken out."""
         text = f"exit {self.code}\n--- stdout\n{self.out}--- stderr\n{self.err}"
         text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", "YYYY-MM-DD HH:MM:SSZ", text)
+        text = re.sub(r"[\d.]+ \w+( \d+ \w)? left", "N left", text)
         text = re.sub(r"(?m)^\d\d:\d\d:\d\d ", "HH:MM:SS ", text)
         return re.sub(r"\b\d+(\.\d)? m?s\b", "N ms", text)
 

@@ -92,7 +92,7 @@ def test_the_audit_says_who_acted() -> None:
     assert perdure("dlq", "discard", "1", "--yes", "--actor", "ann", PERDURE_ACTOR="bob").code == 0
     assert perdure("suspend", "one", "--reason", "lunch", PERDURE_ACTOR="bob").code == 0
     assert perdure("terminate", "one", "--yes").code == 0
-    found = perdure("audit", "--json").data
+    found = perdure("audit", "--json", "--target", "one").data
     assert [(each["actor"], each["action"], each["target"]) for each in found] == [
         ("local", "instance.terminate", "one"),
         ("bob", "instance.suspend", "one"),
@@ -107,3 +107,13 @@ def test_an_actor_is_named_in_print() -> None:
     answer = perdure("audit", "--actor", "a\nb")
     assert answer.code == 2
     assert "printable" in answer.err
+
+
+def test_an_instance_is_explained() -> None:
+    """What it waits for and what its history is made of; what is no code is an id."""
+    answer = perdure("explain", "one")
+    assert answer.code == 0
+    assert answer.out.startswith("one is Pending\nhistory: 0 events, 0 bytes, 0 turns")
+    data = perdure("explain", "one", "--json").data
+    assert (data["id"], data["waiting"], data["statistics"]["steps"]) == ("one", [], [])
+    assert perdure("explain", "nobody").code == 4
