@@ -516,18 +516,29 @@ class Client(Acts, Completing, Definitions, Entities, Operations, Purging):
         request = _request("event", instance_id, request_key, {"name": name, "payload": value})
         self._tell(instance_id, EventRaised(name=name, input=value), request)
 
-    def publish(self, name: str, payload: Any = None, *, request_key: str | None = None) -> list[str]:
+    def publish(
+        self, name: str, payload: Any = None, *, start: str | None = None, request_key: str | None = None
+    ) -> list[str]:
         """Send an event to every instance that waits for it now by its content; returns their ids.
 
-        With a ``request_key`` it may be repeated and is delivered once. Raises ``NotFound`` when nobody waits
-        for it, ``UserError`` for a payload that does not fit.
+        When nobody does, an instance of the workflow ``start`` is started, with the payload as its input, and
+        gets the event. With a ``request_key`` it may be repeated and is delivered once. Raises ``NotFound``
+        when nobody waits for it, ``UserError`` for a payload that does not fit.
         """
         value = _payload(payload, "the payload")
-        request = _request("publish", name, request_key, {"payload": value})
-        try:
-            return publishing.publish(self.store, self._programs, name, value, request)
-        except encode.UnknownProgram as error:
-            raise _unusable(error) from error
+        request = _request(
+            "publish", name, request_key, {"payload": value, **({"start": start} if start else {})}
+        )
+        started = ("start", "", request_key or "")
+        if start is None or started not in self.store.look_up([], [], [started]).requests:
+            try:
+                return publishing.publish(self.store, self._programs, name, value, request)
+            except encode.UnknownProgram as error:
+                raise _unusable(error) from error
+            except NotFound:
+                if start is None:
+                    raise
+        return [self.start(start, value, event=name, payload=value, request_key=request_key)["id"]]
 
     def suspend(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None

@@ -240,9 +240,15 @@ class Client:
         """Send an event. Raises ``NotFound``, and ``Ended`` when nobody will hear it."""
         self._post(f"/instances/{_quoted(instance_id)}/events/{_quoted(name)}", payload, request_key)
 
-    def publish(self, name: str, payload: Any = None, *, request_key: str | None = None) -> list[str]:
-        """Send an event to every instance that waits for it now by its content; returns their ids."""
-        ids: list[str] = self._post(f"/events/{_quoted(name)}", payload, request_key)["ids"]
+    def publish(
+        self, name: str, payload: Any = None, *, start: str | None = None, request_key: str | None = None
+    ) -> list[str]:
+        """Send an event to every instance that waits for it now by its content; returns their ids.
+
+        When nobody does, the workflow ``start`` is started with the payload, and gets the event.
+        """
+        path = f"/events/{_quoted(name)}" + ("" if start is None else f"?start={_quoted(start)}")
+        ids: list[str] = self._post(path, payload, request_key)["ids"]
         return ids
 
     def suspend(

@@ -160,7 +160,15 @@ class Hub(Protocol):
         self, instance_id: str, name: str, /, payload: Any = None, *, request_key: str | None = None
     ) -> None: ...
 
-    def publish(self, name: str, /, payload: Any = None, *, request_key: str | None = None) -> list[str]: ...
+    def publish(
+        self,
+        name: str,
+        /,
+        payload: Any = None,
+        *,
+        start: str | None = None,
+        request_key: str | None = None,
+    ) -> list[str]: ...
 
     def suspend(
         self, instance_id: str, /, reason: str | None = None, *, request_key: str | None = None

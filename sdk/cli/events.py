@@ -37,14 +37,17 @@ def send(ctx: click.Context, instance_id: str, name: str, data: str | None, dedu
 @events.command(cls=Command)
 @click.argument("name")
 @click.option("--data", metavar="JSON|@FILE|-", help="The event's payload; null by default.")
+@click.option("--start", metavar="NAME[@VERSION]", help="When nobody waits, start this with the payload.")
 @click.option("--dedup-key", metavar="KEY", help="Sent again with the same key, it is delivered once.")
 @click.pass_context
-def publish(ctx: click.Context, name: str, data: str | None, dedup_key: str | None) -> None:
+def publish(
+    ctx: click.Context, name: str, data: str | None, start: str | None, dedup_key: str | None
+) -> None:
     """Send an event to whoever waits for it by its content.
 
     Prints the ids of these instances. It is not kept for others.
     """
     payload = None if data is None else read_value(data, "--data")
     with open_hub(ctx) as hub:
-        ids = hub.publish(name, payload, request_key=dedup_key)
+        ids = hub.publish(name, payload, start=start, request_key=dedup_key)
     console(ctx).answer({"event": name, "ids": ids}, "\n".join(ids))

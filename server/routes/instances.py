@@ -165,10 +165,10 @@ async def raise_event(request: Request) -> Response:
 
 async def publish(request: Request) -> Response:
     """An event for whoever waits for it by its content; the body is its payload."""
-    Query(request, later=("start",))
+    query = Query(request, ("start",))
     api, key, name = api_of(request), idempotency_key(request), path_text(request, "name")
     payload = await read_json(request, api.settings.body_bytes, optional=True)
-    ids = await api.call(api.client.publish, name, payload, request_key=key)
+    ids = await api.call(api.client.publish, name, payload, start=query.text("start"), request_key=key)
     return answer({"event": name, "ids": ids}, 202)
 
 

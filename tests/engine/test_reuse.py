@@ -10,7 +10,7 @@ import pytest
 
 from perdure.engine.activities import Registry
 from perdure.engine.client import Client, Deployment
-from perdure.engine.errors import Conflict, Ended, UserError
+from perdure.engine.errors import Conflict, Ended, NotFound, UserError
 from perdure.engine.owner import MAX_BUFFER
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.rows import PayloadRow
@@ -175,6 +175,43 @@ def test_what_is_to_begin_later_can_be_terminated_now(client: Client) -> None:
     assert (ended["status"], ended["reason"]) == ("Terminated", "not needed")
     assert [each["type"] for each in client.history("i")["items"]] == ["ExecutionTerminated"]
     assert client.purge("i")["rows"]["inbox"] == 1
+
+
+# -- by content -----------------------------------------------------------------------------------
+
+ORDERS = """
+dsl: perdure/1
+name: orders
+version: 1.0.0
+do:
+- paid: { wait_for_event: Paid, correlate: "${ event.order == input.order }", timeout: never }
+- more: { wait_for_event: Paid, correlate: "${ event.order == input.order }", timeout: never }
+- return: ["${ paid.sum }", "${ more.sum }"]
+"""
+
+
+def test_an_event_that_nobody_waits_for_starts_who_waits_for_the_next(client: Client) -> None:
+    """The first one is its input too; under a key it starts one instance."""
+    program = compiled(ORDERS).program
+    client.deploy([Deployment(name="orders", version="1.0.0", digest="e", program=program, source=ORDERS)])
+    first = {"order": 7, "sum": 1}
+    with pytest.raises(NotFound):
+        client.publish("Paid", first)
+    (started,) = client.publish("Paid", first, start="orders", request_key="k")
+    while not client.waiting(started):
+        client.wait(started, 0.01)
+    assert client.publish("Paid", first, start="orders", request_key="k") == [started]
+    assert client.publish("Paid", {"order": 7, "sum": 2}, start="orders") == [started]
+    assert ended(client, started) == [1, 2]
+    assert len(client.instances()["items"]) == 1
+
+
+def test_only_who_hears_the_event_is_started_by_it(client: Client) -> None:
+    """A workflow without such an event is a mistake."""
+    with pytest.raises(UserError) as refused:
+        client.publish("Paid", 1, start="sums")
+    assert refused.value.code == "unknown_event"
+    assert client.instances()["items"] == []
 
 
 # -- in virtual time -------------------------------------------------------------------------------

@@ -6,13 +6,20 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.server.hub import API, JSON, ended, given_instance, given_server, refusal
+from tests.server.hub import API, JSON, YAML, ended, given_instance, given_server, refusal
 
 INSTANCES = f"{API}/instances"
 FIELDS = (
     "id workflow version digest status reason input output error custom_status tags generation"
     " parent_id created_at started_at updated_at ended_at"
 ).split()
+OPENER = """\
+dsl: perdure/1
+name: opener
+version: 1.0.0
+do:
+- said: { wait_for_event: Opened, timeout: never }
+"""
 FAILS = """\
 dsl: perdure/1
 name: fails
@@ -484,3 +491,13 @@ def test_a_start_may_be_for_later(http: TestClient) -> None:
 def test_a_start_says_clearly_what_it_means(http: TestClient, body: dict[str, Any], code: str) -> None:
     """Everything else is 422."""
     assert refusal(start(http, workflow="gate", input={}, **body)) == (422, code)
+
+
+def test_an_event_that_nobody_waits_for_may_start_a_workflow(http: TestClient) -> None:
+    """The answer has the id of the new instance, which gets the event."""
+    assert refusal(http.post(f"{API}/events/Opened", json=None))[0] == 404
+    http.post(f"{API}/definitions", content=OPENER, headers=YAML)
+    answer = http.post(f"{API}/events/Opened", params={"start": "opener"}, json="x")
+    assert answer.status_code == 202
+    (id_,) = answer.json()["ids"]
+    assert ended(http, f"{INSTANCES}/{id_}")["input"] == "x"
