@@ -11,6 +11,7 @@ from perdure.cli.console import Console
 from perdure.cli.follower import Follower, Happened
 from perdure.cli.texts import span_text
 from perdure.engine.events import (
+    Chunk,
     EventRaised,
     ExecutionCanceled,
     ExecutionCompleted,
@@ -113,6 +114,10 @@ class Lines:
         match happened.event:
             case ExecutionStarted(generation=generation):
                 return f"{name} started" if generation == 1 else f"{name} generation {generation}"
+            case SubOrchestrationInstanceCreated(path=path, chunk=Chunk(offset=first, length=length)):
+                what = f"{label(happened.machine, path)} [{first} to {first + length - 1}]"
+                self._open[happened.seq] = (what, happened.at, "")
+                return None
             case (
                 TaskScheduled(path=path, attempt=attempt)
                 | SubOrchestrationInstanceCreated(path=path, attempt=attempt)

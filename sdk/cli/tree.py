@@ -193,6 +193,10 @@ class Tree:
             if static in self._rows:
                 self._groups[each] = (static, group.succeeded + group.failed, len(group.items))
                 self._rows[static].touched = True
+                if group.split is not None:
+                    # Its items are done elsewhere: what they have run is not told here.
+                    for inside in [row for path, row in self._rows.items() if path.startswith(f"{static}[")]:
+                        inside.touched = True
 
     def _counts(self, row: Row) -> str:
         running = [

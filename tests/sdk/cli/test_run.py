@@ -74,6 +74,31 @@ def test_progress_without_a_terminal(here: Path, snapshot: SnapshotAssertion) ->
     assert perdure("run", FILE, "-i", "word=bad", "--id", "two").stable() == snapshot
 
 
+CHUNKS = """\
+do:
+  - all:
+      fan_out: [one, two, three]
+      each: word
+      chunk: 2
+      do:
+        - said: { call: Say, with: "${ word + input.more }" }
+  - return: ${ all.results.map(each, each.size()) }
+"""
+
+
+def test_progress_of_chunks(here: Path) -> None:
+    """Each tells which items it has done; values that are too large for a page are whole in --json."""
+    given(here, HEADER + CHUNKS)
+    more = "x" * 70_000
+    (here / "more.json").write_text(f'{{"more": "{more}"}}')
+    run = perdure("run", FILE, "--id", "one", "--input", "@more.json")
+    assert "all [0 to 1] completed" in run.err
+    assert "all [2 to 2] completed" in run.err
+    history = perdure("--json", "history", "one")
+    assert history.out.count(more) == 5
+    assert "sha256" not in history.out.replace('"around": "sha256', "").replace('"items": "sha256', "")
+
+
 def test_every_line_has_its_time(here: Path) -> None:
     """Lines of waits and of what was done before begin with the time as all others do."""
     given(here, WAITING.replace("do:\n", "do:\n  - said: { call: Say, with: hello }\n"))

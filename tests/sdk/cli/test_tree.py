@@ -69,6 +69,7 @@ def drawn(text: str, *, until: str, room: int | None = None) -> str:
     ("text", "line"),
     [
         (FAN_OUT, "  ✔ all 3/3\n    ✔ one x3"),
+        (FAN_OUT.replace("each: n", "each: n, chunk: 2"), "  ✔ all 3/3\n    ✔ one"),
         (FAILING, "  ✖ bad ActivityError: no\n  ⊘ after not run"),
         (WAITING, '  ◷ gone (event "Go")'),
         (LATE, "  ◷ gone timed out\n  ◷ pause"),
