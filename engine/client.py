@@ -35,7 +35,7 @@ from perdure.engine.events import (
     ExecutionTerminated,
     Received,
 )
-from perdure.engine.header import instance_tags
+from perdure.engine.header import instance_tags, start_due, with_place
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status, id_problem, slot_of, status_of
 from perdure.engine.linked import LinkedProgram
@@ -203,6 +203,7 @@ class Client(Acts, Completing, Definitions, Entities, Operations, Purging):
         ask.if_exists = _policy(if_exists)
         if due := self._due(start_at, delay):
             # When it is due, another instance may have the id.
+            due = start_due(instance if ask.instance is None else ask.instance, due)
             ask.message = msgspec.structs.replace(ask.message, due=due, execution=instance.execution)
         if event is not None:
             ask.told = self._told(instance.id, program, event, payload)
@@ -326,9 +327,12 @@ class Client(Acts, Completing, Definitions, Entities, Operations, Purging):
         tags = _tags(program, instance, event)
         instance = msgspec.structs.replace(instance, tags=tags)
         event = msgspec.structs.replace(event, tags=tags)
+        instance = _with_place(program, instance, event)
         if request is not None:
             request = msgspec.structs.replace(request, answer=instance.id)
         message = _message(instance.id, event, f"{instance.execution}/start")
+        if due := start_due(instance):
+            message = msgspec.structs.replace(message, due=due, execution=instance.execution)
         return Ask(message, event, request, instance, program)
 
     # -- looking ----------------------------------------------------------------------------------
@@ -618,6 +622,15 @@ def _tags(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -
     except EvalError as error:
         problem = UserError(error.message)
         problem.code = "tags"
+        raise problem from error
+
+
+def _with_place(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -> Instance:
+    try:
+        return with_place(program, instance, event, instance.created_at)
+    except EvalError as error:
+        problem = UserError(error.message)
+        problem.code = "concurrency"
         raise problem from error
 
 

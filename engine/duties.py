@@ -638,6 +638,9 @@ class Duties:
             _workflow_log.log(level, "%s", line.message, extra={**extra, "fields": line.fields})
         for note in sealed.own.notes:
             _workflow_log.warning("%s", note)
+        if any(each.concurrency_key is not None and each.status.ended for each in sealed.changed):
+            # Others may have got its place.
+            self._news = True
         for instance in sealed.changed:
             self.changed(instance.id)
         for entity in sealed.entities:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+
 from perdure.compiler.runtime import EvalError
 from perdure.engine.events import ExecutionStarted
+from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import Machine, workflow_value
+from perdure.engine.store.rows import WAITING
 
 
 def instance_tags(
@@ -33,6 +37,38 @@ def instance_tags(
             message = f"{program.program.file}:{line}:{column}: the tag {name!r}: {error.message}"
             raise EvalError(error.kind, message) from None
     return {**found, **started.tags}
+
+
+def with_place(program: LinkedProgram, instance: Instance, started: ExecutionStarted, now: int) -> Instance:
+    """The row of an instance that starts so, with the header's ``concurrency``: it waits for a place.
+
+    Raises ``EvalError``.
+    """
+    wanted = program.concurrency
+    if wanted is None or started.chunk is not None:
+        return instance
+    values = SimpleNamespace(
+        input=program.input_value(started.input), workflow=workflow_value(instance.id, started, now)
+    )
+    try:
+        key = wanted.key({}, values)
+        limit = wanted.limit if isinstance(wanted.limit, int) else wanted.limit({}, values)
+    except EvalError as error:
+        raise _at(program, "concurrency", error, error.message) from None
+    if limit < 1:
+        problem = EvalError("value", f"a limit of {limit} lets nothing run")
+        raise _at(program, "concurrency", problem, problem.message)
+    return msgspec.structs.replace(instance, concurrency_key=key, concurrency_limit=limit, waits=True)
+
+
+def start_due(instance: Instance, due: int = 0) -> int:
+    """When the first message of a new instance is due, while it waits for a place."""
+    return due + WAITING if instance.waits else due
+
+
+def _at(program: LinkedProgram, key: str, error: EvalError, message: str) -> EvalError:
+    line, column = error.position or program.program.places.get(key, (1, 1))
+    return EvalError(error.kind, f"{program.program.file}:{line}:{column}: {key}: {message}")
 
 
 def answer(machine: Machine, name: str) -> Any:

@@ -56,6 +56,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     present generation began. ``suspect`` counts turns that were begun, since workers with its slot die,
     and not ended. ``purge_at`` is when the retention of its workflow lets it go. ``chunk_of`` is the
     generation of its parent whose ``fan_out`` it is a chunk of, None for what is no chunk.
+    Of one ``concurrency_key`` at most ``concurrency_limit`` go on at a time; the others wait.
     """
 
     id: str
@@ -77,6 +78,9 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     suspect: int = 0
     purge_at: int | None = None
     chunk_of: int | None = None
+    concurrency_key: str | None = None
+    concurrency_limit: int = 0
+    waits: bool = False
 
 
 def slot_of(instance_id: str, slots: int = SLOTS) -> int:

@@ -63,6 +63,8 @@ class LinkedProgram:
         ]
         self.steps = {step.static_path: step for step in program.steps}
         self.tags = {name: _function(code, "text") for name, code in program.tags.items()}
+        self.concurrency: Any = _field(program, "concurrency", program.concurrency)
+        """The header's key and limit, as functions; None without."""
         self.queries = {name: _function(code, "json") for name, code in program.queries.items()}
         self._input = schema_check(program.input_schema)
         self._output = schema_check(program.output_schema)

@@ -23,7 +23,7 @@ from perdure.engine.events import (
     SubOrchestrationInstanceFailed,
 )
 from perdure.engine.failure import CHILD, EXISTS, EXPRESSION, SCHEMA
-from perdure.engine.header import instance_tags
+from perdure.engine.header import instance_tags, start_due, with_place
 from perdure.engine.hot import Writes
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram
@@ -165,8 +165,12 @@ def _create(
     except EvalError as error:
         _refuse(rest, asked, EXPRESSION, error.message, _nothing(asked), now)
         return
-    instance = msgspec.structs.replace(row, tags=tags)
     started = msgspec.structs.replace(started, tags=tags)
+    try:
+        instance = with_place(program, msgspec.structs.replace(row, tags=tags), started, now)
+    except EvalError as error:
+        _refuse(rest, asked, EXPRESSION, error.message, _nothing(asked), now)
+        return
     rest.checkpoints.append(
         Checkpoint(
             id=instance.id,
@@ -180,7 +184,8 @@ def _create(
         )
     )
     first = outgoing.message(instance.id, started, f"{event.execution}/start", execution=event.execution)
-    rest.messages.append(msgspec.structs.replace(first, due=event.due, values=found.values))
+    due = start_due(instance, event.due)
+    rest.messages.append(msgspec.structs.replace(first, due=due, values=found.values))
     rest.settled.append(message.id)
     rest.changed.append(instance)
     if event.asker is not None and not event.child:

@@ -17,7 +17,7 @@ INSTRUCTIONS: dict[type[ir.Op], str] = {}
 WITHIN: tuple[type[ir.Op], ...] = ()
 """More of them, which stand in what one of the others opens."""
 
-HEADER = ("concurrency",)
+HEADER: tuple[str, ...] = ()
 """Keys of a header that nothing acts on, beside those that ``_header`` looks into."""
 
 

@@ -55,6 +55,8 @@ def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[di
     """
     if (instance.reason or "").startswith(PARKED):
         return []
+    if instance.waits:
+        return [_shown(_for_a_place(instance, programs), store.time())]
     loaded, machine = replayed(store, instance, programs)
     if loaded is None or machine is None:
         return []
@@ -85,6 +87,27 @@ def _shown(entry: dict[str, Any], now: int) -> dict[str, Any]:
     until = entry["until"]
     left = None if until is None else max(until - now, 0) / 1_000_000
     return {**entry, "since": time_text(entry["since"]), "until": time_text(until), "left": left}
+
+
+def _for_a_place(instance: Instance, programs: Programs) -> dict[str, Any]:
+    """What an instance waits for before it begins."""
+    linked = programs.all([instance.digest])[instance.digest]
+    program = None if isinstance(linked, str) else linked.program
+    line, column = (1, 1) if program is None else program.places.get("concurrency", (1, 1))
+    return {
+        "kind": "place",
+        "name": instance.concurrency_key,
+        "step": None,
+        "path": None,
+        "file": None if program is None else program.file,
+        "line": line,
+        "column": column,
+        "since": instance.created_at,
+        "until": None,
+        "attempt": None,
+        "attempts": None,
+        "note": f"as many instances as may run at once for this key do: {instance.concurrency_limit}",
+    }
 
 
 def _unclaimed(store: Store, task: TaskRow, workers: Sequence[Worker]) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from perdure.engine.errors import Refused
 from perdure.engine.instance import Instance, Status
-from perdure.engine.store import entities, purge, schedules, subscriptions
+from perdure.engine.store import entities, places, purge, schedules, subscriptions
 from perdure.engine.store import statements as s
 from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.records import from_instance, from_tags
@@ -126,6 +126,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     tx.structs(s.TASK_INSERT, sorted([*opened, *batch.adopt], key=_by_seq))
     subscriptions.write(tx, rows.subscriptions, rows.subscriptions_closed, rows.unsubscribed)
     tx.structs(s.INBOX_INSERT, batch.messages)
+    places.fill(tx, rows.new, [instance for instance, _, _ in rows.changed if instance.status.ended])
     tx.tuples(s.INBOX_HOLD, [(id_,) for id_ in batch.hold])
     tx.tuples(s.INBOX_UNHOLD, batch.unhold)
     tx.structs(s.DEAD_LETTER_INSERT, batch.dead_letters)

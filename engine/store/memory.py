@@ -29,6 +29,7 @@ from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_ke
 from perdure.engine.store.reuse import on_start
 from perdure.engine.store.rows import (
     NO_VALUES,
+    WAITING,
     AuditEntry,
     AuditQuery,
     Batch,
@@ -272,6 +273,10 @@ class MemoryStore(
                 self._insert(self._tasks, (task.execution, task.seq), task)
             for message in batch.messages:
                 self._receive(message)
+            rows = [turn.instance for turn in batch.checkpoints if turn.instance is not None]
+            rows += [parking.instance for parking in batch.parkings]
+            new = [turn.instance for turn in batch.checkpoints if turn.before is None and turn.instance]
+            self._fill_places(new, [row for row in rows if row.status.ended])
             for id_ in batch.hold:
                 self._hold(id_)
             for instance, count in batch.unhold:
@@ -369,9 +374,35 @@ class MemoryStore(
         row = self._instances.get(instance.id)
         if row is None or row.execution != execution or row.status != before:
             raise Refused(f"The instance {instance.id!r} is not as it was.")
-        fixed = ("slot", "name", "created_at", "parent_id", "chunk_of")
+        fixed = ["slot", "name", "created_at", "parent_id", "chunk_of"]
+        fixed += ["concurrency_key", "concurrency_limit", "waits"]
         kept = {name: getattr(row, name) for name in fixed}
         self._put(self._instances, instance.id, _replace(instance, suspect=row.suspect, **kept))
+
+    def _fill_places(self, new: Iterable[Instance], ended: Iterable[Instance]) -> None:
+        """Give free places to those that wait, as ``store.places`` does."""
+        ended = [each for each in ended if each.concurrency_key is not None]
+        for each in ended:
+            self._release_start(each)
+        keys = {each.concurrency_key for each in [*new, *ended] if each.concurrency_key is not None}
+        for key in sorted(keys):
+            rows = [one for one in self._instances.values() if one.concurrency_key == key]
+            rows = [one for one in rows if not one.status.ended]
+            waiting = sorted(
+                (one for one in rows if one.waits), key=lambda one: (one.created_at, one.id), reverse=True
+            )
+            taken = len(rows) - len(waiting)
+            while waiting and taken < waiting[-1].concurrency_limit:
+                first = waiting.pop()
+                self._put(self._instances, first.id, _replace(first, waits=False))
+                self._release_start(first)
+                taken += 1
+
+    def _release_start(self, instance: Instance) -> None:
+        id_ = f"{instance.execution}/start"
+        if id_ in self._inbox and self._inbox[id_][1].due >= WAITING:
+            ord_, message = self._inbox[id_]
+            self._put(self._inbox, id_, (ord_, _replace(message, due=message.due - WAITING)))
 
     def _generation(self, instance: str, generation: int) -> dict[int, HistoryRow]:
         if (instance, generation) not in self._history:
@@ -695,6 +726,7 @@ class MemoryStore(
             self._receive(message)
             if event is not None:
                 self._receive(event)
+            self._fill_places([instance], [])
             self._note(audit, self._clock.now())
             return None
 

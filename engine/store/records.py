@@ -52,6 +52,7 @@ def to_instance(row: Tuple) -> Instance:
     values = dict(zip(_raw_instance, row, strict=True))
     values["status"] = Status(values["status"])
     values["tags"] = msgspec.json.decode(values["tags"]) if values["tags"] != "{}" else {}
+    values["waits"] = bool(values["waits"])
     return Instance(**values)
 
 
@@ -77,6 +78,9 @@ def from_instance(instance: Instance) -> dict[str, Any]:
         "chunk_of": instance.chunk_of,
         "suspect": instance.suspect,
         "purge_at": instance.purge_at,
+        "concurrency_key": instance.concurrency_key,
+        "concurrency_limit": instance.concurrency_limit,
+        "waits": int(instance.waits),
     }
 
 

@@ -25,6 +25,8 @@ Key = tuple[str, int]
 """Names a task or a timer: its execution, and the ``seq`` of the decision."""
 
 
+WAITING = 2**62
+"""Added to the time of a first message while its instance waits for a place."""
 OUTSIDE = "@token"
 """Stands in the place of a worker's id in the row of a task that is completed from outside."""
 

@@ -16,7 +16,7 @@ from perdure.engine import reopening
 from perdure.engine.codec import is_key
 from perdure.engine.errors import Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
-from perdure.engine.store import commit, purge, values
+from perdure.engine.store import commit, places, purge, values
 from perdure.engine.store import statements as s
 from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.entities import SqlEntities
@@ -425,6 +425,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             tx.mappings(s.TAGS_INSERT, from_tags([instance]))
             tx.structs(s.PAYLOAD_PUT, [payload, *values.of_start(message)])
             tx.structs(s.INBOX_INSERT, [message, *told])
+            places.fill(tx, [instance], [])
             write_audit(tx, [audit])
             return None
 

@@ -114,12 +114,16 @@ _THE_REQUEST = (_is(t.requests.c.route), _is(t.requests.c.target), _is(t.request
 REQUEST_ANSWER = update(t.requests).where(*_THE_REQUEST).values(answer=bindparam("answer"))
 REQUEST_FORGET = delete(t.requests).where(*_THE_REQUEST)
 INSTANCE_INSERT = insert(t.instances)
-_NEVER_CHANGED = ("id", "slot", "name", "created_at", "parent_id", "chunk_of")
+_NEVER_CHANGED = ("id", "slot", "name", "created_at", "parent_id", "chunk_of", "concurrency_key")
+_NOT_BY_TURNS = ("suspect", "concurrency_limit", "waits")
 INSTANCE_UPDATE = (
     update(t.instances)
     .where(_is(t.instances.c.id), _is(t.instances.c.execution), _is(t.instances.c.status))
     .values(
-        {column.name: bindparam(column.name) for column in _columns(t.instances, *_NEVER_CHANGED, "suspect")}
+        {
+            column.name: bindparam(column.name)
+            for column in _columns(t.instances, *_NEVER_CHANGED, *_NOT_BY_TURNS)
+        }
     )
 )
 TAGS_DELETE = delete(t.instance_tags).where(_is(t.instance_tags.c.instance))

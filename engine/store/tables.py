@@ -111,8 +111,22 @@ instances = _long(
     Column("suspect", Integer(), nullable=False, server_default=text("0")),
     _maybe("purge_at", Long),
     _maybe("chunk_of", Integer()),
+    _maybe("concurrency_key"),
+    _added("concurrency_limit", "0", Long),
+    _added("waits", "0", Integer()),
 )
 Index("instances_suspected", instances.c.id, **_SUSPECTED)
+_PLACED: dict[str, Any] = dict.fromkeys(
+    ("sqlite_where", "postgresql_where"), text("concurrency_key IS NOT NULL AND ended_at IS NULL")
+)
+Index(
+    "instances_by_concurrency",
+    instances.c.concurrency_key,
+    instances.c.waits,
+    instances.c.created_at,
+    instances.c.id,
+    **_PLACED,
+)
 Index("instances_by_time", instances.c.created_at, instances.c.id)
 Index("instances_by_name", instances.c.name, instances.c.created_at, instances.c.id)
 Index("instances_by_status", instances.c.status, instances.c.created_at, instances.c.id)

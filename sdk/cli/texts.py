@@ -44,8 +44,9 @@ def waiting_text(waiting: dict[str, Any]) -> str:
         "task": f"activity {waiting['name']}",
         "timer": f"timer ({waiting['name']})",
         "event": f'event "{waiting["name"]}"',
+        "place": f'place of concurrency key "{waiting["name"]}"',
     }.get(waiting["kind"], " ".join(filter(None, [waiting["kind"], waiting["name"]])))
-    parts = [f"{name}: {what}"]
+    parts = [what if name is None else f"{name}: {what}"]
     if waiting["attempts"]:
         parts.append(f"attempt {waiting['attempt']} of {waiting['attempts']}")
     parts += [f"{word} {time_text(waiting[word])}" for word in ("since", "until") if waiting[word]]

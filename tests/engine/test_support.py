@@ -7,7 +7,6 @@ from typing import get_args
 import pytest
 
 from perdure.compiler import compile_entity, compile_workflow, ir
-from perdure.compiler.encode import UnknownProgram
 from perdure.dsl import Source, load
 from perdure.engine import ops
 from perdure.engine.linked import link
@@ -33,20 +32,6 @@ def test_every_instruction_is_run_or_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "features"),
-    [
-        ("concurrency: { key: '${ input }', limit: 1 }\ndo: [ return: 1 ]", ["concurrency"]),
-    ],
-)  # fmt: skip
-def test_each_feature_is_named(text: str, features: list[str]) -> None:
-    """A Program that needs something is refused with what authors call it."""
-    needing = program(text)
-    assert [each.feature for each in missing(needing)] == features
-    with pytest.raises(UnknownProgram, match=r"a.yaml:.*: this release cannot run"):
-        link(needing)
-
-
-@pytest.mark.parametrize(
     "text",
     [
         "queries: { a: '${ input }' }\ntags: { a: '${ input.b }' }\ndo: [ return: 1 ]",
@@ -66,19 +51,16 @@ def test_each_feature_is_named(text: str, features: list[str]) -> None:
         "do: [ continue_as_new: { input: 1, version: ^1.2 } ]",
         CALL % "with: '${ secret(\"x\") }'",
         CALL % "heartbeat: 1s",
+        "concurrency: { key: '${ input }', limit: 1 }\ndo: [ return: 1 ]",
+        "retention: { generations: 1 }\ndo: [ return: 1 ]",
         CALL % "queue: q, priority: 0, fairness_key: x, concurrency: { key: x, limit: 1 }",
         "do: [ continue_as_new: { input: 1, version: pinned } ]",
     ],
 )
 def test_what_runs_is_not_refused(text: str) -> None:
-    """Defaults of the language, and functions, need nothing that is not there."""
+    """Every key of the language finds an engine that acts on it."""
     assert missing(program(text)) == []
-
-
-def test_a_key_of_the_header_has_its_place() -> None:
-    """What is missing of the header points at its key."""
-    needing = program("concurrency: { key: a, limit: 1 }\ndo: [ return: 1 ]")
-    assert [tuple(each) for each in missing(needing)] == [("concurrency", None, 4, 1)]
+    link(program(text))
 
 
 def test_an_entity_needs_nothing_that_is_missing() -> None:

@@ -68,14 +68,6 @@ def test_errors_have_their_places(http: TestClient) -> None:
     assert "input" in found["message"]
 
 
-CHILD = """\
-dsl: perdure/1
-name: parent
-version: 1.0.0
-concurrency: { key: a, limit: 1 }
-do:
-  - return: 1
-"""
 COUNTER = """\
 dsl: perdure/1
 kind: entity
@@ -85,17 +77,6 @@ state: { initial: 0 }
 operations:
   add: { input: { type: integer }, set: "${ state + input }" }
 """
-
-
-def test_what_the_engine_cannot_run_is_not_deployed() -> None:
-    """A right file that needs what the engine lacks is 422 with each place, and nothing is stored."""
-    with given_server() as http:
-        answer = deploy(http, f"{ECHO}---\n{CHILD}")
-        assert names(http) == []
-    found = [(each["code"], each["start"]["line"], each["message"]) for each in answer.json()["diagnostics"]]
-    line = ECHO.count("\n") + 1
-    assert refusal(answer) == (422, "invalid_document")
-    assert found == [("PD603", line + 4, "engine support missing: concurrency")]
 
 
 def test_an_entity_is_deployed() -> None:

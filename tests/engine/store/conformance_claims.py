@@ -10,8 +10,9 @@ import pytest
 from perdure.engine.codec import decode_received
 from perdure.engine.errors import FenceLost
 from perdure.engine.events import TaskFailed
+from perdure.engine.instance import Status
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Beat, QueueRow, TaskRow
+from perdure.engine.store.rows import WAITING, Beat, Message, QueueRow, TaskRow
 from tests.engine.store.conformance import Fixtures
 from tests.engine.store.factory import (
     ALL,
@@ -20,6 +21,9 @@ from tests.engine.store.factory import (
     Hub,
     batch,
     first_turn,
+    instance,
+    message,
+    payload,
     result,
     row,
     task,
@@ -43,6 +47,33 @@ def fair(key: str, *seqs: int, **more: Any) -> list[TaskRow]:
 def write(store: Store, *tasks: TaskRow) -> None:
     """Give tasks to the table."""
     store.commit(batch(first_turn(tasks=tasks)))
+
+
+def first_message(name: str, due: int = 0) -> Message:
+    """The start of an instance that waits for a place."""
+    return message(f"{name}-e1/start", name, due=due + WAITING)
+
+
+def begin(store: Store, name: str, *, due: int = 0, **more: Any) -> None:
+    """Start an instance of the key ``k``, of which one goes on at a time."""
+    fields = {"concurrency_key": "k", "concurrency_limit": 1, "waits": True, "status": Status.PENDING, **more}
+    started = instance(name, **fields)
+    first = first_message(name, due) if started.waits else message(f"{name}-e1/start", name)
+    store.start(started, payload(of=name), first, None)
+
+
+def begun(store: Store) -> list[str]:
+    """The instances whose starts are handed out."""
+    return sorted(one.instance for one in store.inbox(ALL, 99))
+
+
+def end(store: Store, name: str) -> None:
+    """End an instance; if it has begun, its start is consumed."""
+    present = store.instance(name)
+    assert present is not None
+    consumed = () if present.waits else (f"{name}-e1/start",)
+    ended = msgspec.structs.replace(present, status=Status.COMPLETED, ended_at=BEGIN)
+    store.commit(batch(turn(name, row(name), before=present.status, instance=ended, consumed=consumed)))
 
 
 def sign(seq: int, **more: Any) -> Beat:
@@ -245,6 +276,55 @@ class ClaimConformance(Fixtures):
         assert store.heartbeat_details("i1", "i1-e1", "step") == "2"
         store.beat("w1", [sign(1, forget=True)])
         assert store.heartbeat_details("i1", "i1-e1", "step") is None
+
+    # -- places of instances ----------------------------------------------------------------------
+
+    def test_instances_of_a_key_begin_in_order(self, hub: Hub, store: Store) -> None:
+        """As many as the limit says; the end of one lets the next begin."""
+        for number, name in enumerate("cab"):
+            begin(store, name, created_at=BEGIN + number)
+        begin(store, "other", concurrency_key="m")
+        begin(store, "free", concurrency_key=None, waits=False)
+        assert begun(store) == ["c", "free", "other"]
+        end(store, "c")
+        assert begun(store) == ["a", "free", "other"]
+        assert [store.instance(name).waits for name in "cab"] == [False, False, True]  # type: ignore[union-attr]
+        end(store, "a")
+        assert begun(store) == ["b", "free", "other"]
+
+    def test_an_instance_that_ends_before_it_begins_takes_no_place(self, store: Store) -> None:
+        """Its start is handed out, for whoever owns it to throw away."""
+        for name in "abc":
+            begin(store, name)
+        end(store, "b")
+        assert begun(store) == ["a", "b"]
+        end(store, "a")
+        assert begun(store) == ["b", "c"]
+
+    def test_the_limit_is_that_of_who_waits(self, store: Store) -> None:
+        """And nobody overtakes."""
+        begin(store, "a", concurrency_limit=2)
+        begin(store, "b", concurrency_limit=1, created_at=BEGIN + 1)
+        begin(store, "c", concurrency_limit=9, created_at=BEGIN + 2)
+        assert begun(store) == ["a"]
+        end(store, "a")
+        assert begun(store) == ["b", "c"]
+
+    def test_a_batch_may_begin_and_end_instances(self, store: Store) -> None:
+        """What an owner writes is counted as what clients write is."""
+        begin(store, "a")
+        row_b = instance("b", concurrency_key="k", concurrency_limit=1, waits=True, status=Status.PENDING)
+        ended = instance("a", status=Status.COMPLETED, ended_at=BEGIN, concurrency_key="k")
+        over = turn("a", row("a"), before=Status.PENDING, instance=ended, consumed=("a-e1/start",))
+        store.commit(batch(over, turn("b", instance=row_b), messages=(first_message("b"),)))
+        assert begun(store) == ["b"]
+
+    def test_a_delayed_start_stays_delayed(self, hub: Hub, store: Store) -> None:
+        """It has its place from the first moment it could have."""
+        begin(store, "a", due=BEGIN + SECOND)
+        assert begun(store) == []
+        hub.clock.now += SECOND
+        assert begun(store) == ["a"]
 
     # -- tokens -----------------------------------------------------------------------------------
 

@@ -123,6 +123,12 @@ def _flow() -> None:
     _added("tasks", "concurrency_key", "''", sa.Text())
     _added("tasks", "concurrency_limit", "0", Long)
     _added("tasks", "heartbeat", "0", Long)
+    op.add_column("instances", sa.Column("concurrency_key", sa.Text(), nullable=True))
+    _added("instances", "concurrency_limit", "0", Long)
+    _added("instances", "waits", "0", sa.Integer())
+    placed: dict[str, Any] = dict.fromkeys(WHERE, sa.text("concurrency_key IS NOT NULL AND ended_at IS NULL"))
+    columns = ["concurrency_key", "waits", "created_at", "id"]
+    op.create_index("instances_by_concurrency", "instances", columns, **placed)
     op.add_column("tasks", sa.Column("silent_at", Long, nullable=True))
     waiting: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NULL"))
     heard: dict[str, Any] = dict.fromkeys(WHERE, sa.text("worker IS NOT NULL AND silent_at IS NOT NULL"))
