@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from perdure.engine import audit, by_hand, rewinding
+from perdure.engine import audit, by_hand, forking, rewinding
+from perdure.engine.codec import decode_events
 from perdure.engine.definitions import startable
 from perdure.engine.errors import Conflict, UserError
-from perdure.engine.events import ExecutionRestarted, ExecutionRewound, Received, StepResolved
+from perdure.engine.events import (
+    ExecutionRestarted,
+    ExecutionRewound,
+    ExecutionStarted,
+    Received,
+    StepResolved,
+)
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
@@ -37,7 +44,7 @@ PATIENCE = 30.0
 
 
 class Acts:
-    """Restart, rewind and resolve."""
+    """Restart, rewind, fork and resolve."""
 
     store: Store
     actor: str
@@ -94,6 +101,7 @@ class Acts:
             definition = startable(self._definition(row.name, version))
             version, digest = definition.version, definition.program
         program = self._linked(digest)
+        self._check_whole(row)
         value = given["input"] if given else self._input(instance_id)
         details = {"reason": reason, "version": version, "new_input": bool(given) or None}
         if new_id or id is not None:
@@ -108,6 +116,14 @@ class Acts:
         row = self._ended(row, reason, terminate=terminate)
         event = ExecutionRestarted(version=version or row.version, digest=digest, input=value, reason=reason)
         return self._act(row, event, "instance.restart", request, details)
+
+    def _check_whole(self, row: Instance) -> None:
+        """Raises ``Conflict`` for a chunk, which begins in the middle of its Program."""
+        rows = self.store.history(row.id, row.generation, 0, 1)
+        begun = decode_events(rows[0].events)[0] if rows else None
+        if isinstance(begun, ExecutionStarted) and begun.chunk is not None:
+            text = f"instance {row.id!r} does a part of the work of {row.parent_id!r}"
+            raise _conflict("chunk", text, "act on that one")
 
     def _input(self, instance_id: str) -> Any:
         """What an instance was started with."""
@@ -160,6 +176,49 @@ class Acts:
                 "not_rewindable", f"instance {row.id!r} cannot be rewound: {problem}", hint
             ) from None
         return list(by_hand.waits_open(rerun.machine))
+
+    def fork(
+        self,
+        instance_id: str,
+        step: str,
+        *,
+        id: str | None = None,
+        version: str | None = None,
+        reason: str | None = None,
+        request_key: str | None = None,
+    ) -> dict[str, Any]:
+        """Start another instance with the past of this one before a step; it goes on from there.
+
+        ``step`` is a name or a path; the first time that the present generation came to it counts. With a
+        ``version`` the new instance runs that one, if it does the same with this past. The instance itself is
+        left as it is. Raises ``NotFound``, and ``Conflict`` where the two do not agree, with the difference.
+        """
+        body = {"step": step, "id": id, "version": version, "reason": reason}
+        request = keyed_request("fork", instance_id, request_key, body)
+        if (earlier := self._earlier(request)) is not None:
+            return {"id": earlier.answer, "changed": True}
+        row = self._row(instance_id)
+        digest = row.digest
+        if version is not None:
+            definition = startable(self._definition(row.name, version))
+            version, digest = definition.version, definition.program
+        program = self._linked(digest)
+        source, found = self._linked(row.digest), self.store.load([row.id])
+        past = found[0].history if found else ()
+        other = self._new_instance(program, version or row.version, id, None)
+        try:
+            other, event = forking.fork(source, past, program, other, step, reason)
+        except CannotGoOn as problem:
+            raise _conflict(
+                "not_forkable", f"instance {row.id!r} cannot be forked: {problem}", None
+            ) from None
+        if request is not None:
+            request = msgspec.structs.replace(request, answer=other.id)
+        details = {"reason": reason, "step": step, "version": version, "as_id": other.id}
+        said = audit.entry(self.actor, "instance.fork", row.id, **details)
+        message = message_to(other.id, event, f"{other.execution}/start")
+        self._carry_out(Ask(message, event, request, other, program, audit=said))
+        return {"id": other.id, "changed": True}
 
     def resolve(
         self,

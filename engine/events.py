@@ -286,6 +286,22 @@ class ExecutionRewound(_Event, frozen=True, kw_only=True, omit_defaults=True, ta
     error: dict[str, Json] | None = None
 
 
+class ExecutionForked(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionForked"):
+    """An instance begins with the past of another one, the ``source``, as it was before a ``step``.
+
+    The first message of the instance has its ``input`` and the ``turns`` of its history: the time of each,
+    and its events as text. ``fresh`` are the decisions in them that the source did not make. In the history
+    it stands behind all of that, without it.
+    """
+
+    source: str
+    step: str
+    reason: str | None = None
+    input: Json = None
+    turns: tuple[tuple[int, str], ...] = ()
+    fresh: tuple[int, ...] = ()
+
+
 class ExecutionRestarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionRestarted"):
     """An operator's order to an instance that has ended: begin the next generation with this input.
 
@@ -578,6 +594,7 @@ Received: TypeAlias = (
     | StepResolved
     | ExecutionRestarted
     | ExecutionRewound
+    | ExecutionForked
 )
 ToEntity: TypeAlias = OperationRequested | LockRequested | LockReleased | DeleteRequested
 """What entities hear."""
@@ -631,6 +648,8 @@ DECIDED = (
     ContinueAsNew,
     ExecutionCompleted,
 )
+BEGINNINGS = (ExecutionStarted, ExecutionForked)
+"""The first message of an instance."""
 REOPENING = (ExecutionRestarted, ExecutionRewound)
 """Orders that reach an instance which has ended."""
 

@@ -31,6 +31,7 @@ from perdure.engine import (
 )
 from perdure.engine.events import (
     ANSWERS,
+    BEGINNINGS,
     RESULTS,
     Answer,
     ContinueAsNew,
@@ -41,6 +42,7 @@ from perdure.engine.events import (
     EventRaised,
     ExecutionCanceled,
     ExecutionCompleted,
+    ExecutionForked,
     ExecutionResumed,
     ExecutionRewound,
     ExecutionStarted,
@@ -173,7 +175,7 @@ class Machine:
         if not isinstance(event, ANSWERS):
             if isinstance(event, StepResolved):
                 return by_hand.problem(self, event) is None
-            return not state.ended and not (state.begun and isinstance(event, ExecutionStarted))
+            return not state.ended and not (state.begun and isinstance(event, BEGINNINGS))
         if event.scheduled_seq not in self._open(event):
             return False
         return not state.held or all(
@@ -399,7 +401,7 @@ class Machine:
                 state.suspended = False
                 limits.allow_more(self, self._events)
                 self._let_go()
-            case ExecutionRewound():
+            case ExecutionRewound() | ExecutionForked():
                 state.suspended = False
                 self._let_go()
                 going_on.go_on(self)

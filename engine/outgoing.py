@@ -119,19 +119,21 @@ def sent(instance: Instance, started: ExecutionStarted, seq: int, decision: Deci
 
 
 def said_again(
-    instance: Instance, machine: Machine, seq: int, decision: Decided, *, known: bool
+    instance: Instance, machine: Machine, seq: int, decision: Decided, *, known: bool, again: bool
 ) -> Message | None:
     """The message of a decision that a rerun has made, if one is to be sent.
 
     What is ``known`` was said by the execution before; only who was asked and has not answered is asked
-    again, and goes on where it is.
+    once more: ``again``, if it was for us, so that it goes on where it is.
     """
     if not known:
         return sent(instance, machine.started, seq, decision)
     if seq not in machine.state.questions:
         return None
     said = sent(instance, machine.started, seq, decision)
-    if said is None or not isinstance(decision, SubOrchestrationInstanceCreated | InstanceStarted):
+    if said is None or not (
+        again and isinstance(decision, SubOrchestrationInstanceCreated | InstanceStarted)
+    ):
         return said
     asked = msgspec.structs.replace(decode_received(said.event), again=True)
     return msgspec.structs.replace(said, event=encode_received(asked))

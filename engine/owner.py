@@ -18,6 +18,7 @@ from perdure.engine.codec import decode_received
 from perdure.engine.entity_owner import EntityOwner
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
+    BEGINNINGS,
     REOPENING,
     TO_ENTITY,
     EventRaised,
@@ -650,10 +651,10 @@ class Owner:
             return [order]
         if running.next_seq == 0:
             hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
-            start = next((e.event for e in hot.pending if isinstance(e.event, ExecutionStarted)), None)
+            start = next((e.event for e in hot.pending if isinstance(e.event, BEGINNINGS)), None)
             if start is None:
                 return _ending(hot, running.instance.generation)
-            if not self.upgrades.knows(start):
+            if isinstance(start, ExecutionStarted) and not self.upgrades.knows(start):
                 return []
         state = running.machine.state
         room = MAX_BUFFER - len(state.buffer) - len(state.held)
@@ -685,7 +686,7 @@ class Owner:
         state = running.machine.state
         if running.next_seq == 0:
             # Before its start is due there is nothing to do with what came for it.
-            soon = any(isinstance(each.event, ExecutionStarted) for each in hot.pending)
+            soon = any(isinstance(each.event, BEGINNINGS) for each in hot.pending)
         else:
             room = len(state.buffer) + len(state.held) < MAX_BUFFER
             soon = room or running.instance.status.ended
@@ -836,6 +837,6 @@ def _before_start(each: Input, generation: int) -> int:
     Generations that follow each other without a wait would never hear of a suspend, cancel or terminate, so
     these come first, except before there was any generation at all.
     """
-    if isinstance(each.event, ExecutionStarted):
+    if isinstance(each.event, BEGINNINGS):
         return 1
     return 0 if generation > 1 and isinstance(each.event, _CONTROL) else 2

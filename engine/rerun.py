@@ -65,10 +65,14 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct):
-    """A history as it is told: its facts in order, how many decisions of each name it has, and its error."""
+    """A history as it is told: its facts in order, how many decisions of each name it has, and its error.
+
+    ``first`` has the ``seq`` of the first decision at each path.
+    """
 
     facts: list[Fact] = []
     decided: dict[Name, int] = {}
+    first: dict[str, int] = {}
     error: dict[str, Any] | None = None
 
 
@@ -131,7 +135,9 @@ def read(rows: Iterable[HistoryRow]) -> History:
             raise CannotGoOn(f"its history cannot be read: {error}") from error
         for seq, event in enumerate(events, row.first_seq):
             if isinstance(event, DECIDED):
-                names.add(seq, event)
+                called = names.add(seq, event)
+                if called is not None:
+                    found.first.setdefault(called[0][1], seq)
                 if isinstance(event, SubOrchestrationInstanceCreated) and event.chunk is not None:
                     chunks.add(seq)
                 if isinstance(event, ExecutionCompleted):

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from perdure.engine.codec import encode_received
-from perdure.engine.events import RESULTS, ExecutionStarted, TimerFired, kind
+from perdure.engine.events import BEGINNINGS, RESULTS, ExecutionStarted, TimerFired, kind
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.retention import forget_before
 from perdure.engine.store.rows import (
@@ -179,7 +179,7 @@ def _close_tasks(hot: Hot, turn: Turn, sealed: Sealed, done: SealedTurn) -> None
 def _payloads(turn: Turn, fresh: bool) -> tuple[PayloadRow, ...]:
     if not fresh:
         return tuple(turn.payloads)
-    started = next(each.event for each in turn.taken if isinstance(each.event, ExecutionStarted))
+    started = next(each.event for each in turn.taken if isinstance(each.event, BEGINNINGS))
     return (*payload_rows(turn.instance.id, "input", started.input), *turn.payloads)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from perdure.engine import keys, outgoing, rerun, rewinding
+from perdure.engine import forking, keys, outgoing, rerun, rewinding
 from perdure.engine.codec import decode_events, split_events, stored_value
 from perdure.engine.events import (
     PARENTAL,
@@ -25,6 +25,7 @@ from perdure.engine.events import (
     Event,
     ExecutionCanceled,
     ExecutionCompleted,
+    ExecutionForked,
     ExecutionRestarted,
     ExecutionResumed,
     ExecutionRewound,
@@ -185,6 +186,9 @@ class _Turning:
                 turn.refused.append((each, problem))
             elif isinstance(each.event, REOPENING):
                 self._reopen(each, running.past)
+            elif isinstance(each.event, ExecutionForked):
+                turn.taken.append(each)
+                self._fork(each.event)
             else:
                 turn.taken.append(each)
                 self._feed(each.event)
@@ -440,11 +444,19 @@ class _Turning:
         begun = self._begun(found.machine.started.execution)
         running.instance = msgspec.structs.replace(running.instance, **begun)
         error = rerun.read(past[-1:]).error
-        self._adopt(found)
+        self._adopt(found, again=True)
         self._feed(msgspec.structs.replace(event, error=error))
 
-    def _adopt(self, found: Rerun) -> None:
-        """Let the machine of a rerun be ours: its history is written, and what it has open is done."""
+    def _fork(self, event: ExecutionForked) -> None:
+        """Begin with the past of another instance."""
+        self._adopt(forking.begin(self.running.program, self.running.instance, event), again=False)
+        self._feed(msgspec.structs.replace(event, input=None, turns=(), fresh=()))
+
+    def _adopt(self, found: Rerun, *, again: bool) -> None:
+        """Let the machine of a rerun be ours: its history is written, and what it has open is done.
+
+        ``again``: what it has asked of others was asked for us before.
+        """
         running, turn, now = self.running, self.turn, self.at
         machine = running.machine = found.machine
         instance = running.instance
@@ -461,7 +473,8 @@ class _Turning:
                 case TimerCreated(fire_at=fire_at) if seq in machine.state.timers:
                     turn.timers.append((instance.execution, seq, fire_at))
                 case _:
-                    said = outgoing.said_again(instance, machine, seq, decision, known=seq not in found.fresh)
+                    known = seq not in found.fresh
+                    said = outgoing.said_again(instance, machine, seq, decision, known=known, again=again)
                     turn.outgoing += [] if said is None else [said]
         turn.subscriptions += [subscription_row(running, number) for number in machine.state.subscriptions]
 

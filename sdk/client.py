@@ -290,6 +290,20 @@ class Client:
         path = f"/instances/{_quoted(instance_id)}/rewind" + ("?dry_run=true" if dry_run else "")
         return self._post(path, {"reason": reason}, request_key)
 
+    def fork(
+        self,
+        instance_id: str,
+        step: str,
+        *,
+        id: str | None = None,
+        version: str | None = None,
+        reason: str | None = None,
+        request_key: str | None = None,
+    ) -> Document:
+        """Start another instance with the past of this one before a step; returns its ``id``."""
+        body = {"step": step, "id": id, "version": version, "reason": reason}
+        return self._post(f"/instances/{_quoted(instance_id)}/fork", body, request_key)
+
     def restart(
         self,
         instance_id: str,

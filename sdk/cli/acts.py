@@ -1,4 +1,4 @@
-"""``perdure rewind``, ``perdure restart`` and ``perdure resolve``."""
+"""``perdure rewind``, ``restart``, ``fork`` and ``resolve``."""
 
 from __future__ import annotations
 
@@ -64,6 +64,29 @@ def restart(
     if not yes:
         ask_first(ctx, "restart", instance_ids)
     apply_to_all(ctx, "restart", instance_ids, lambda hub, each: hub.restart(each, reason=reason, **options))
+
+
+@click.command(cls=Command)
+@click.argument("instance_id", metavar="ID")
+@click.argument("step", metavar="STEP")
+@click.option("--id", "as_id", metavar="ID", help="The new instance's id; one is made up by default.")
+@click.option("--at-version", metavar="VERSION", help="Run this version; the same one by default.")
+@click.option("--reason", help="Why; it is kept in the history.")
+@click.pass_context
+def fork(
+    ctx: click.Context,
+    instance_id: str,
+    step: str,
+    as_id: str | None,
+    at_version: str | None,
+    reason: str | None,
+) -> None:
+    """Start another instance with the past of one, up to a step.
+
+    STEP is its name, or its path; the first time counts.
+    """
+    options = {"id": as_id, "version": at_version, "reason": reason}
+    apply_to_all(ctx, "fork", (instance_id,), lambda hub, each: hub.fork(each, step, **options))
 
 
 @click.command(cls=Command)

@@ -39,6 +39,7 @@ COMMANDS = {
     "terminate": "End instances at once, without cleanup.",
     "rewind": "Let instances that failed go on: only what failed is done again.",
     "restart": "Do instances that have ended all over again.",
+    "fork": "Start another instance with the past of one, up to a step.",
     "resolve": "End what a step waits for by hand.",
     "purge": "Delete instances that have ended, with all that is kept of them.",
     "schedules": "Look at what starts workflows by the calendar, and manage it.",
@@ -59,7 +60,7 @@ ALIASES = {
 _MODULES = {
     "list": "listing",
     **dict.fromkeys(("suspend", "resume", "cancel", "terminate"), "lifecycle"),
-    **dict.fromkeys(("rewind", "restart", "resolve"), "acts"),
+    **dict.fromkeys(("rewind", "restart", "fork", "resolve"), "acts"),
 }
 _ATTRIBUTES = {"list": "list_instances"}
 

@@ -196,6 +196,18 @@ class Hub(Protocol):
         request_key: str | None = None,
     ) -> dict[str, Any]: ...
 
+    def fork(
+        self,
+        instance_id: str,
+        step: str,
+        /,
+        *,
+        id: str | None = None,
+        version: str | None = None,
+        reason: str | None = None,
+        request_key: str | None = None,
+    ) -> dict[str, Any]: ...
+
     def restart(
         self,
         instance_id: str,

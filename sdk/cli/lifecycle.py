@@ -21,6 +21,7 @@ _DONE = {
     "terminate": "terminating",
     "rewind": "rewinding",
     "restart": "restarting",
+    "fork": "starting",
     "resolve": "resolving",
 }
 _PAST = {"terminate": "terminated", "rewind": "rewound", "restart": "restarted"}

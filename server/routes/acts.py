@@ -27,6 +27,13 @@ class _Rewind(msgspec.Struct):
     reason: str | None = None
 
 
+class _Fork(msgspec.Struct):
+    step: str
+    id: str | None = None
+    version: str | None = None
+    reason: str | None = None
+
+
 class _Resolve(msgspec.Struct):
     output: Any = msgspec.UNSET
     error: dict[str, Any] | None = None
@@ -65,6 +72,23 @@ async def rewind(request: Request) -> Response:
         request_key=key,
     )
     return answer(outcome, 202 if outcome["changed"] else 200)
+
+
+async def fork(request: Request) -> Response:
+    """Start another instance with the past of this one before a step."""
+    Query(request)
+    api, key = api_of(request), idempotency_key(request)
+    body = await read_fields(request, _Fork, api.settings.body_bytes)
+    outcome = await api.call(
+        api.client.fork,
+        path_text(request, "id"),
+        body.step,
+        id=body.id,
+        version=body.version,
+        reason=body.reason,
+        request_key=key,
+    )
+    return answer(outcome, 202)
 
 
 async def resolve(request: Request) -> Response:

@@ -157,6 +157,19 @@ def test_what_did_not_fail_is_not_rewound(http: TestClient) -> None:
     assert refusal(act(http, f"{API}/instances/nobody/rewind")) == (404, "not_found")
 
 
+def test_a_fork_is_another_instance(http: TestClient) -> None:
+    """It has the past of the first one before the step."""
+    instance = given_instance(http, "gate", input={})
+    act(http, f"{instance}/steps/said/resolve", output="first")
+    forked = act(http, f"{instance}/fork", step="again", id="forked")
+    assert (forked.status_code, forked.json()) == (202, {"id": "forked", "changed": True})
+    other = f"{API}/instances/forked"
+    act(http, f"{other}/steps/again/resolve", output="second")
+    assert ended(http, other)["output"] == ["first", "second"]
+    assert refusal(act(http, f"{instance}/fork", step="nowhere")) == (409, "not_forkable")
+    assert refusal(act(http, f"{API}/instances/nobody/fork", step="said")) == (404, "not_found")
+
+
 def test_acts_are_audited(http: TestClient) -> None:
     """Who, what and why."""
     instance = given_instance(http, "gate", input={})

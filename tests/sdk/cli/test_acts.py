@@ -71,6 +71,16 @@ def test_a_rewind(here: Path) -> None:
         assert perdure("rewind", "one").code == 2
 
 
+def test_a_fork(here: Path) -> None:
+    """Another instance goes on from a step."""
+    with serving(cwd=here) as url:
+        to = ("--server", url)
+        assert perdure("fork", "one", "answered", "--id", "two", *to).err == "starting two\n"
+        assert perdure("resolve", "two", "answered", "--output", '"yes"', *to).code == 0
+        assert perdure("wait", "two", "--timeout", "20s").code == 0
+        assert perdure("fork", "one", "nothing", *to).code == 4
+
+
 @pytest.mark.parametrize(
     "words",
     [
