@@ -20,19 +20,23 @@ SHARE = 3
 
 
 class _Running:
-    """An activity that reports. ``seen`` counts the reports that are written, at ``written`` seconds."""
+    """An activity that reports. ``seen`` counts the reports that are written, at ``written`` seconds.
+
+    ``waited`` is when it was last said that it waits for a thread.
+    """
 
     def __init__(self, task: Task, context: Context) -> None:
         self.task = task
         self.context = context
         self.sent = self.seen = 0
-        self.written = float("-inf")
+        self.written = self.waited = float("-inf")
 
     def is_due(self, tick: float) -> bool:
         """Whether it has something new to say. One that waits for a thread says that it does."""
         spacing = self.task.heartbeat / SHARE / 1_000_000
-        news = self.context.reports != self.seen or not self.context.begun
-        return news and tick - self.written >= spacing
+        if self.context.reports != self.seen:
+            return tick - self.written >= spacing
+        return not self.context.begun and tick - self.waited >= spacing
 
     def beat(self, *, forget: bool = False) -> Beat:
         self.sent = self.context.reports  # First: what is reported meanwhile is sent the next time.
@@ -85,7 +89,9 @@ class Heartbeats:
             for each in beats:
                 running = self._running.get((each.execution, each.seq))
                 if running is not None:
-                    running.written = tick
-                    running.seen = running.sent
+                    if running.sent == running.seen:
+                        running.waited = tick
+                    else:
+                        running.written, running.seen = tick, running.sent
             done = set(map(id, beats))
             self._last = [each for each in self._last if id(each) not in done]

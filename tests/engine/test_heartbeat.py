@@ -286,6 +286,16 @@ def test_one_that_waits_for_a_thread_is_alive() -> None:
     assert heartbeats.due(5.0) == []
 
 
+def test_the_first_report_is_written_at_once_though_it_waited_for_a_thread_before() -> None:
+    """That it waited was said a moment ago, and is no report."""
+    heartbeats, context, _ = running()
+    context.begun = False
+    heartbeats.written(heartbeats.due(0.0), 0.0)
+    context.begun = True
+    context.heartbeat("a")
+    assert [each.details for each in heartbeats.due(0.1)] == ['"a"']
+
+
 def test_details_are_json(hub: Hub) -> None:
     """What is none is a mistake of the activity, told where it is made."""
     with pytest.raises(TypeError, match="details of a heartbeat"):
