@@ -636,6 +636,10 @@ class Duties:
             level = logging.getLevelNamesMapping()[line.level.upper()]
             extra = {"instance_id": instance.id, "workflow": instance.name, "path": line.path}
             _workflow_log.log(level, "%s", line.message, extra={**extra, "fields": line.fields})
+        for instance_id, seq in sealed.superseded:
+            _log.info(
+                "a result for task %s of instance %r came when none was open: superseded", seq, instance_id
+            )
         for note in sealed.own.notes:
             _workflow_log.warning("%s", note)
         if any(each.concurrency_key is not None and each.status.ended for each in sealed.changed):

@@ -152,8 +152,9 @@ class Sealed(msgspec.Struct, kw_only=True):
     """One batch in the making, and the effects that its commit releases.
 
     ``own`` follows from the turns and is made again when they are taken again; ``rest`` does not.
-    ``activities`` are to be run here, ``canceled`` to be told to stop. ``timers`` are (due, execution,
-    seq, instance). ``outcomes`` are answers to clients of this process, by the message's id.
+    ``superseded`` are results, by instance and task, of which nobody takes notice. ``activities`` are to be
+    run here, ``canceled`` to be told to stop. ``timers`` are (due, execution, seq, instance).
+    ``outcomes`` are answers to clients of this process, by the message's id.
     """
 
     turns: list[SealedTurn] = []
@@ -162,6 +163,7 @@ class Sealed(msgspec.Struct, kw_only=True):
     activities: list[Task] = []
     canceled: list[tuple[str, int]] = []
     logs: list[tuple[Instance, LogLine]] = []
+    superseded: list[tuple[str, int]] = []
     timers: list[tuple[int, str, int, str]] = []
     timers_closed: list[tuple[str, int]] = []
     entities: list[SealedEntity] = []

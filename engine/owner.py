@@ -20,6 +20,7 @@ from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
     BEGINNINGS,
     REOPENING,
+    RESULTS,
     TO_ENTITY,
     EventRaised,
     ExecutionCanceled,
@@ -618,6 +619,11 @@ class Owner:
             if turn.refused:
                 inputs = self._ask_again(turn, inputs)
                 self.superseded += sum(reason == "superseded" for _, reason in turn.refused)
+                sealed.superseded += [
+                    (hot.id, each.event.scheduled_seq)
+                    for each, reason in turn.refused
+                    if reason == "superseded" and isinstance(each.event, RESULTS)
+                ]
             sealing.seal(hot, turn, inputs, sealed, self._requests, self._offers, now)
             if turn.start is not None:
                 self._start_next(hot, turn.start)
