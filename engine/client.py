@@ -42,6 +42,7 @@ from perdure.engine.linked import LinkedProgram
 from perdure.engine.operations import Operations
 from perdure.engine.programs import Programs
 from perdure.engine.purging import Purging
+from perdure.engine.queues import Queues
 from perdure.engine.requests import Ask, carry_out
 from perdure.engine.requests import keyed_request as _request
 from perdure.engine.requests import message_to as _message
@@ -76,7 +77,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class Client(Acts, Completing, Definitions, Entities, Operations, Purging):
+class Client(Acts, Completing, Definitions, Entities, Operations, Purging, Queues):
     """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""
 
     def __init__(self, store: Store, worker: Worker | None = None) -> None:

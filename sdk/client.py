@@ -382,6 +382,16 @@ class Client:
         }
         return self._delete("/instances", query)
 
+    def queues(self) -> list[Document]:
+        """Every queue that has a rate or is served."""
+        return _items(self._send("GET", "/queues"))
+
+    def set_queue(self, name: str, rate: str | None) -> Document:
+        """Give a queue a rate like ``10/s``, or take it away."""
+        body = encode_json({"rate": rate})
+        document: Document = self._send("PUT", f"/queues/{_quoted(name)}", headers=_JSON, body=body).json()
+        return document
+
     def complete_token(self, token: str, result: Any = None) -> Document:
         """Give the activity of a token its result. Raises ``NotFound``, ``Ended`` and ``Conflict``."""
         return self._post(f"/tokens/{_quoted(token)}/complete", result, None)

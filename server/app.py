@@ -24,6 +24,7 @@ from perdure.server.routes import (
     instances,
     operations,
     purging,
+    queues,
     schedules,
     tokens,
 )
@@ -85,6 +86,8 @@ _ROUTES = [
     _route("/schedules/{id}/trigger", POST=schedules.trigger),
     _route("/audit", GET=operations.list_audit),
     _route("/workers", GET=health.list_workers),
+    _route("/queues", GET=queues.list_queues),
+    _route("/queues/{name}", PUT=queues.set_queue),
     _route("/version", GET=health.get_version),
     *_PROBES,
 ]

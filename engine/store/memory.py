@@ -589,12 +589,13 @@ class MemoryStore(
         with self._read():
             return [self._queues[name] for name in sorted(self._queues)]
 
-    def set_queue(self, name: str, settings: QueueRow | None) -> None:
+    def set_queue(self, name: str, settings: QueueRow | None, audit: AuditEntry | None = None) -> None:
         with self._write():
             if settings is None:
                 self._delete(self._queues, name)
             else:
                 self._put(self._queues, name, settings)
+            self._note(audit, self._clock.now())
 
     def _bury(self, task: TaskRow, now: int) -> None:
         self._delete(self._tasks, (task.execution, task.seq))

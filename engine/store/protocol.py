@@ -205,7 +205,7 @@ class Tasks(Protocol):
     def queues(self) -> list[QueueRow]:
         """The queues that have settings, by name."""
 
-    def set_queue(self, name: str, settings: QueueRow | None) -> None:
+    def set_queue(self, name: str, settings: QueueRow | None, audit: AuditEntry | None = None) -> None:
         """Write the settings of a queue; None takes them away."""
 
     def record(self, results: Sequence[Message], tasks: Sequence[tuple[str, int]]) -> None:

@@ -309,12 +309,13 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
         with self._read() as tx:
             return [to_queue(row) for row in tx.rows(s.QUEUES)]
 
-    def set_queue(self, name: str, settings: QueueRow | None) -> None:
+    def set_queue(self, name: str, settings: QueueRow | None, audit: AuditEntry | None = None) -> None:
         with self._write() as tx:
             if settings is None:
                 tx.run(s.QUEUE_DELETE, the_name=name)
             else:
                 tx.structs(s.QUEUE_PUT, [settings])
+            write_audit(tx, [audit])
 
     def record(self, results: Sequence[Message], tasks: Sequence[tuple[str, int]]) -> None:
         with self._write() as tx:

@@ -43,6 +43,7 @@ COMMANDS = {
     "resolve": "End what a step waits for by hand.",
     "purge": "Delete instances that have ended, with all that is kept of them.",
     "schedules": "Look at what starts workflows by the calendar, and manage it.",
+    "queues": "Look at named queues, and set their rates.",
     "dlq": "Look at what could not be delivered; deliver or discard it.",
     "audit": "List what operators did, newest first.",
 }

@@ -1,0 +1,27 @@
+"""``perdure queues``."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sdk.cli.program import perdure
+
+
+@pytest.mark.usefixtures("here")
+def test_a_rate_is_set_and_listed() -> None:
+    """It stays until it is taken away."""
+    assert perdure("queues", "list").out.strip() in {"", "no queues beside the default one"}
+    assert perdure("queues", "set", "slow", "--rate", "60/m", "--json").data == {
+        "name": "slow",
+        "rate": "1/s",
+    }
+    assert perdure("queues", "list").out.splitlines()[1].split() == ["slow", "1/s", "0"]
+    assert perdure("queues", "set", "slow", "--no-rate").code == 0
+    assert perdure("queues", "list", "--json").data["items"] == []
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("words", [(), ("--rate", "1/s", "--no-rate"), ("--rate", "fast")])
+def test_what_is_no_rate(words: tuple[str, ...]) -> None:
+    """Exit code 2."""
+    assert perdure("queues", "set", "slow", *words).code == 2
