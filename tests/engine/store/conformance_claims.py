@@ -12,7 +12,7 @@ from perdure.engine.errors import FenceLost
 from perdure.engine.events import TaskFailed
 from perdure.engine.instance import Status
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import WAITING, Beat, Message, QueueRow, TaskRow
+from perdure.engine.store.rows import WAITING, AuditEntry, AuditQuery, Beat, Message, QueueRow, TaskRow
 from tests.engine.store.conformance import Fixtures
 from tests.engine.store.factory import (
     ALL,
@@ -217,7 +217,9 @@ class ClaimConformance(Fixtures):
         store.set_queue("a", QueueRow(name="a", interval=7, burst=3))
         store.set_queue("a", QueueRow(name="a", interval=8, burst=3))
         assert hub.connect().queues() == [QueueRow(name="a", interval=8, burst=3), settings]
-        store.set_queue("q", None)
+        act = AuditEntry(actor="ann", action="queue.set", target="q", details="{}")
+        store.set_queue("q", None, act)
+        assert [each.actor for each in store.audit(AuditQuery())] == ["ann"]
         assert [each.name for each in store.queues()] == ["a"]
 
     # -- heartbeats -------------------------------------------------------------------------------

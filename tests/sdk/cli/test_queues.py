@@ -17,7 +17,7 @@ def test_a_rate_is_set_and_listed() -> None:
     }
     assert perdure("queues", "list").out.splitlines()[1].split() == ["slow", "1/s", "0"]
     assert perdure("queues", "set", "slow", "--no-rate").code == 0
-    assert perdure("queues", "list", "--json").data["items"] == []
+    assert perdure("queues", "list", "--json").data == []
 
 
 @pytest.mark.usefixtures("here")
