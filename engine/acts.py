@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from perdure.engine import audit, by_hand, forking, rewinding
+from perdure.engine import audit, by_hand, forking, migrating, rewinding
 from perdure.engine.codec import decode_events
 from perdure.engine.definitions import startable
-from perdure.engine.errors import Conflict, UserError
+from perdure.engine.errors import Conflict, Ended, UserError
 from perdure.engine.events import (
+    ExecutionMigrated,
     ExecutionRestarted,
     ExecutionRewound,
     ExecutionStarted,
@@ -219,6 +220,42 @@ class Acts:
         message = message_to(other.id, event, f"{other.execution}/start")
         self._carry_out(Ask(message, event, request, other, program, audit=said))
         return {"id": other.id, "changed": True}
+
+    def migrate(
+        self,
+        instance_id: str,
+        version: str,
+        reason: str | None = None,
+        *,
+        dry_run: bool = False,
+        request_key: str | None = None,
+    ) -> dict[str, Any]:
+        """Let an instance that runs go on with another deployed version of its workflow.
+
+        Only when that version replays its history, every decision of it; a ``dry_run`` says whether it would.
+        Raises ``NotFound``, ``Ended``, and ``Conflict`` with the first difference.
+        """
+        body = {"version": version, "reason": reason, "dry_run": dry_run}
+        request = keyed_request("migrate", instance_id, request_key, body)
+        if self._earlier(request) is not None:
+            return {"id": instance_id, "changed": True, "version": version}
+        row = self._row(instance_id)
+        if row.status.ended:
+            raise Ended(f"instance {row.id!r} has ended ({row.status})")
+        definition = startable(self._definition(row.name, version))
+        if definition.program == row.digest:
+            return {"id": row.id, "changed": False, "version": row.version}
+        loaded = self.store.load([row.id])
+        problem = migrating.problem(loaded[0], self._linked(definition.program)) if loaded else None
+        if problem is not None:
+            message = f"instance {row.id!r} cannot go on with {row.name}@{version}: {problem}"
+            raise _conflict("not_migratable", message, "let it end, or restart it on that version")
+        outcome = {"id": row.id, "changed": not dry_run, "version": version}
+        if dry_run:
+            return outcome
+        event = ExecutionMigrated(version=version, digest=definition.program, reason=reason)
+        details = {"reason": reason, "from": row.version, "to": version}
+        return {**outcome, **self._act(row, event, "instance.migrate", request, details)}
 
     def resolve(
         self,

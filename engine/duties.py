@@ -29,7 +29,7 @@ from perdure.engine.errors import (
     Refused,
     StoreError,
 )
-from perdure.engine.events import REOPENING, TO_ENTITY, TaskFailed
+from perdure.engine.events import REOPENING, TO_ENTITY, ExecutionMigrated, TaskFailed
 from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.hot import Sealed
 from perdure.engine.ids import new_id
@@ -629,7 +629,8 @@ class Duties:
         for message_id, reason in sealed.refusals:
             ask = self._forget(message_id)
             if ask is not None:
-                other = Conflict if isinstance(ask.event, REOPENING) else PerdureError
+                refusable = isinstance(ask.event, (*REOPENING, ExecutionMigrated))
+                other = Conflict if refusable else PerdureError
                 kind = _REFUSALS.get(reason, other)
                 ask.fail(kind(f"instance {ask.message.instance!r}: {reason}"))
         for instance, line in sealed.logs:

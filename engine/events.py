@@ -302,6 +302,14 @@ class ExecutionForked(_Event, frozen=True, kw_only=True, omit_defaults=True, tag
     fresh: tuple[int, ...] = ()
 
 
+class ExecutionMigrated(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionMigrated"):
+    """From here another version of the workflow runs, which replays everything before."""
+
+    version: str
+    digest: str
+    reason: str | None = None
+
+
 class ExecutionRestarted(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="ExecutionRestarted"):
     """An operator's order to an instance that has ended: begin the next generation with this input.
 
@@ -592,6 +600,7 @@ Received: TypeAlias = (
     | FanOutStopped
     | ParentAttached
     | StepResolved
+    | ExecutionMigrated
     | ExecutionRestarted
     | ExecutionRewound
     | ExecutionForked

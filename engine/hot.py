@@ -6,7 +6,7 @@ import msgspec
 
 from perdure.compiler.ir import Retention
 from perdure.engine.entity_turn import Heard
-from perdure.engine.events import ExecutionResumed
+from perdure.engine.events import ExecutionMigrated, ExecutionResumed
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import LogLine
@@ -74,8 +74,8 @@ class Hot:
 
     @property
     def resuming(self) -> bool:
-        """Whether somebody has asked to let it go on."""
-        return any(isinstance(each.event, ExecutionResumed) for each in self.pending)
+        """Whether somebody has asked to let it go on, maybe with another Program."""
+        return any(isinstance(each.event, ExecutionResumed | ExecutionMigrated) for each in self.pending)
 
     @property
     def idle(self) -> bool:

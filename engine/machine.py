@@ -43,6 +43,7 @@ from perdure.engine.events import (
     ExecutionCanceled,
     ExecutionCompleted,
     ExecutionForked,
+    ExecutionMigrated,
     ExecutionResumed,
     ExecutionRewound,
     ExecutionStarted,
@@ -407,6 +408,9 @@ class Machine:
                 going_on.go_on(self)
             case ParentAttached(asker=asker):
                 state.others.append(asker)
+            case ExecutionMigrated(version=version, digest=digest):
+                self.started = msgspec.structs.replace(self.started, version=version, digest=digest)
+                self.env.workflow = {**self.env.workflow, "version": version, "digest": digest}
             case _:
                 raise AssertionError(f"{type(event).__name__} is not for the machine")
 

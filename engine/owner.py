@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from perdure.engine import parking, sealing, suspects
+from perdure.engine import migrating, parking, sealing, suspects
 from perdure.engine.addresses import is_entity
 from perdure.engine.codec import decode_received
 from perdure.engine.entity_owner import EntityOwner
@@ -24,6 +24,7 @@ from perdure.engine.events import (
     TO_ENTITY,
     EventRaised,
     ExecutionCanceled,
+    ExecutionMigrated,
     ExecutionRestarted,
     ExecutionResumed,
     ExecutionRewound,
@@ -269,7 +270,20 @@ class Owner:
                     self._rest.unhold.append((instance_id, each.held))
                 self._drop(hot, "ended", now)
             else:
-                self._load(hot, each, programs[each.instance.digest], now)
+                self._load(hot, each, self._program(hot, each, programs, now), now)
+
+    def _program(
+        self, hot: Hot, loaded: Loaded, programs: Mapping[str, LinkedProgram | str], now: int
+    ) -> LinkedProgram | str:
+        """The Program of an instance, or the one that it is ordered to move to if it can."""
+        while (order := migrating.order_among(hot.pending)) is not None:
+            program = programs.get(migrating.digest(order), "program: it was not looked up: try again")
+            problem = migrating.problem(loaded, program)
+            if problem is None:
+                break
+            hot.pending = [each for each in hot.pending if each is not order]
+            sealing.refuse(self._rest, order, problem, now)
+        return programs[loaded.instance.digest if order is None else migrating.digest(order)]
 
     def digests(self, found: Iterable[Loaded]) -> set[str]:
         """Of the Programs that ``loaded`` needs for what was found."""
@@ -279,6 +293,9 @@ class Owner:
             hot = self._hot.get(each.instance.id)
             if hot is not None and (order := _order(hot.pending)) is not None:
                 wanted.add(_digest(order, each.instance))
+            if hot is not None:
+                orders = (one.event for one in hot.pending if isinstance(one.event, ExecutionMigrated))
+                wanted.update(order.digest for order in orders)
         return wanted
 
     def take_over(
@@ -486,6 +503,7 @@ class Owner:
             self._park(hot, instance, instance.reason or "", now)
             return None
         hot.running, hot.parked, hot.history = running, False, ()
+        running.migrating = migrating.order_among(hot.pending) is not None
         keys = {(instance.execution, seq) for seq in running.open_tasks}
         hot.eager &= keys
         hot.rows = keys - hot.eager
@@ -604,6 +622,13 @@ class Owner:
                 hot.running = None
                 self._wake(hot)
             return
+        if migrating.order_among(hot.pending) is not None and not running.migrating and hot.fresh is None:
+            # The Program that it is to move to has to replay what is in the database, and nothing else.
+            if not hot.uncommitted:
+                self._used -= self._resident.pop(hot.id, 0)
+                hot.running = None
+                self._wake(hot)
+            return
         sealing.hold(hot, sealed.rest, self._requests)
         inputs = self._take(hot, running)
         if inputs:
@@ -655,6 +680,10 @@ class Owner:
         if order is not None:
             hot.pending = [each for each in hot.pending if each is not order]
             return [order]
+        move = migrating.order_among(hot.pending) if running.migrating else None
+        if move is not None:
+            hot.pending = [each for each in hot.pending if each is not move]
+            return [move]
         if running.next_seq == 0:
             hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
             start = next((e.event for e in hot.pending if isinstance(e.event, BEGINNINGS)), None)
@@ -738,7 +767,10 @@ class Owner:
             self._wanted[hot.id] = None
             self._rest_first = not self._rest.empty
             return
-        hot.pending = inputs + hot.pending
+        for each in inputs:
+            if isinstance(each.event, ExecutionMigrated):
+                sealing.refuse(self._rest, each, reason, now)
+        hot.pending = [each for each in inputs if not isinstance(each.event, ExecutionMigrated)] + hot.pending
         self._park(hot, instance, reason, now)
         hot.parked = False
         self._ready.pop(hot.id, None)

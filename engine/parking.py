@@ -10,7 +10,14 @@ import msgspec
 
 from perdure.engine import outgoing, sealing
 from perdure.engine.codec import encode_events
-from perdure.engine.events import PARENTAL, Asker, ExecutionResumed, ExecutionSuspended, ExecutionTerminated
+from perdure.engine.events import (
+    PARENTAL,
+    Asker,
+    ExecutionMigrated,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+)
 from perdure.engine.hot import Hot, Sealed
 from perdure.engine.instance import Instance, Status
 from perdure.engine.retention import purge_at
@@ -30,7 +37,7 @@ def receive(hot: Hot, sealed: Sealed, requests: sealing.Requests, now: int) -> N
             sealing.refuse(sealed.rest, each, "superseded", now)
         elif isinstance(each.event, ExecutionTerminated):
             _terminate(hot, instance, each, each.event, sealed, requests, now)
-        elif isinstance(each.event, ExecutionResumed):
+        elif isinstance(each.event, ExecutionResumed | ExecutionMigrated):
             # It stays what the instance has to hear, until it does or turns out to be no use.
             hot.pending.append(each)
         elif isinstance(each.event, ExecutionSuspended):

@@ -96,6 +96,7 @@ def seal(
             tasks_closed=tuple(done.rows_closed),
             subscriptions=tuple(turn.subscriptions),
             subscriptions_closed=tuple(turn.subscriptions_closed),
+            unsubscribes=turn.unsubscribes,
             forget_before=_forget_before(hot, turn),
         )
     )

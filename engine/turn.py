@@ -26,6 +26,7 @@ from perdure.engine.events import (
     ExecutionCanceled,
     ExecutionCompleted,
     ExecutionForked,
+    ExecutionMigrated,
     ExecutionRestarted,
     ExecutionResumed,
     ExecutionRewound,
@@ -97,6 +98,7 @@ class Turn(msgspec.Struct, kw_only=True):
     timers_closed: list[tuple[str, int]] = []
     subscriptions: list[SubscriptionRow] = []
     subscriptions_closed: list[tuple[str, int]] = []
+    unsubscribes: bool = False
     payloads: list[PayloadRow] = []
     payloads_dropped: list[str] = []
     rewrites: bool = False
@@ -119,6 +121,8 @@ class Running:
         self.past: tuple[HistoryRow, ...] | None = None
         self.next_seq = 0
         self.at = 0
+        self.migrating = False
+        """Whether it was read with the Program that it is to move to, for the order to do so."""
         self.size = 0
         """Bytes of history of this generation: what it costs to keep, or to load again."""
         self.stored: set[str] = set()
@@ -210,6 +214,8 @@ class _Turning:
             return "superseded" if isinstance(each.event, ExecutionStarted) else "ended"
         if each.execution is not None and each.execution != instance.execution:
             return "superseded"
+        if isinstance(each.event, ExecutionMigrated) and not self.running.migrating:
+            return "it has just begun: try again"
         if isinstance(each.event, PARENTAL) and each.event.parent not in (None, self._parent):
             return "superseded"
         return None if self.running.machine.expects(each.event) else "superseded"
@@ -249,9 +255,24 @@ class _Turning:
                 running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
             elif not running.instance.status.ended:
                 running.instance = msgspec.structs.replace(running.instance, reason=None)
+        if isinstance(event, ExecutionMigrated):
+            self._migrate(event)
         limited = running.machine.state.limited
         if limited is not None and limited != before:
             running.instance = msgspec.structs.replace(running.instance, reason=limited)
+
+    def _migrate(self, event: ExecutionMigrated) -> None:
+        """The Program is the new one since the instance was read; what it had to be parked for is over."""
+        running, turn = self.running, self.turn
+        running.migrating = False
+        reason = running.instance.reason if running.machine.state.suspended else None
+        running.instance = msgspec.structs.replace(
+            running.instance, version=event.version, digest=event.digest, reason=reason, updated_at=self.at
+        )
+        turn.unsubscribes = True
+        turn.subscriptions += [
+            subscription_row(running, each) for each in running.machine.state.subscriptions
+        ]
 
     def _subscribe(self) -> None:
         """Subscriptions are no decisions: the machine makes the same ones when it hears the same again."""

@@ -304,6 +304,19 @@ class Client:
         body = {"step": step, "id": id, "version": version, "reason": reason}
         return self._post(f"/instances/{_quoted(instance_id)}/fork", body, request_key)
 
+    def migrate(
+        self,
+        instance_id: str,
+        version: str,
+        reason: str | None = None,
+        *,
+        dry_run: bool = False,
+        request_key: str | None = None,
+    ) -> Document:
+        """Let an instance that runs go on with another version, if that one replays its history."""
+        path = f"/instances/{_quoted(instance_id)}/migrate" + ("?dry_run=true" if dry_run else "")
+        return self._post(path, {"version": version, "reason": reason}, request_key)
+
     def restart(
         self,
         instance_id: str,

@@ -67,6 +67,7 @@ _ROUTES = [
     _route("/instances/{id}/terminate", POST=instances.terminate),
     _route("/instances/{id}/rewind", POST=acts.rewind),
     _route("/instances/{id}/fork", POST=acts.fork),
+    _route("/instances/{id}/migrate", POST=acts.migrate),
     _route("/instances/{id}/restart", POST=acts.restart),
     _route("/instances/{id}/steps/{step}/resolve", POST=acts.resolve),
     _route("/tokens/{token}/complete", POST=tokens.complete),

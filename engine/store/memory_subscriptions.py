@@ -36,13 +36,13 @@ class MemorySubscriptions(ABC):
     def _receive(self, message: Message) -> None: ...
 
     def _subscribe(self, turn: Checkpoint) -> None:
+        if turn.unsubscribes:
+            for key in [key for key in self._subscriptions if key[0] == turn.execution]:
+                self._delete(self._subscriptions, key)
         for row in turn.subscriptions:
             if (row.execution, row.number) not in self._subscriptions:
                 self._put(self._subscriptions, (row.execution, row.number), row)
-        closed = set(turn.subscriptions_closed)
-        if turn.unsubscribes:
-            closed |= {key for key in self._subscriptions if key[0] == turn.execution}
-        for key in closed:
+        for key in turn.subscriptions_closed:
             self._delete(self._subscriptions, key)
 
     def waited(self, name: str) -> list[tuple[str, int]]:

@@ -346,11 +346,11 @@ class Checkpoint(Row, frozen=True, kw_only=True):
     ``before``; None where nothing of the narrow row changes. ``execution`` is the one that the turn
     found. ``history`` has one row, or two at continue-as-new. ``consumed`` are ids of inbox rows that
     must be there; ``tasks_closed`` and ``subscriptions_closed`` need not be, and a subscription may be there
-    already. ``unsubscribes`` deletes all of the execution. ``forget_before`` deletes earlier generations, and
-    the values that only they refer to. ``replaces``: should the id of the row to insert belong to an instance
-    that ended in an earlier transaction, that one is purged first. Of one that ended and goes on,
-    ``payloads_dropped`` are keys of values that are deleted before ``payloads`` are written, and
-    ``rewrites``: so is the history that this generation has.
+    already. ``unsubscribes`` deletes all that the execution had before. ``forget_before`` deletes earlier
+    generations, and the values that only they refer to. ``replaces``: should the id of the row to insert
+    belong to an instance that ended in an earlier transaction, that one is purged first. Of one that ended
+    and goes on, ``payloads_dropped`` are keys of values that are deleted before ``payloads`` are written,
+    and ``rewrites``: so is the history that this generation has.
     """
 
     id: str

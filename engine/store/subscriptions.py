@@ -44,10 +44,13 @@ def write(
     ended: Iterable[tuple[str, int]],
     gone: Iterable[str],
 ) -> None:
-    """Insert, then delete: a number is never used again, so what is made and ended at once leaves nothing."""
+    """Delete all of an execution, insert, then delete one by one.
+
+    A number is never used again, so what is made and ended at once leaves nothing.
+    """
+    tx.tuples(DELETE_ALL, sorted((execution,) for execution in gone))
     tx.structs(PUT, sorted(made, key=lambda each: (each.execution, each.number)))
     tx.tuples(DELETE, sorted(ended))
-    tx.tuples(DELETE_ALL, sorted((execution,) for execution in gone))
 
 
 class SqlSubscriptions(ABC):

@@ -1,4 +1,4 @@
-"""``perdure rewind``, ``restart``, ``fork`` and ``resolve``."""
+"""``perdure rewind``, ``migrate``, ``restart``, ``fork`` and ``resolve``."""
 
 from __future__ import annotations
 
@@ -27,6 +27,25 @@ def rewind(
     if not (yes or dry_run):
         ask_first(ctx, "rewind", instance_ids)
     apply_to_all(ctx, "rewind", instance_ids, lambda hub, each: hub.rewind(each, reason, dry_run=dry_run))
+
+
+@click.command(cls=Command)
+@click.argument("instance_ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--to", "version", required=True, metavar="VERSION", help="The version that is to run.")
+@click.option("--reason", help="Why; it is kept in the history.")
+@click.option("--dry-run", is_flag=True, help="Only say whether they could move.")
+@click.pass_context
+def migrate(
+    ctx: click.Context, instance_ids: tuple[str, ...], version: str, reason: str | None, dry_run: bool
+) -> None:
+    """Let instances that run go on with another version.
+
+    Only when that version replays all of their history.
+    """
+    act = "check" if dry_run else "migrate"
+    apply_to_all(
+        ctx, act, instance_ids, lambda hub, each: hub.migrate(each, version, reason, dry_run=dry_run)
+    )
 
 
 @click.command(cls=Command)

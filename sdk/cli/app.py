@@ -38,6 +38,7 @@ COMMANDS = {
     "cancel": "End instances after their cleanup.",
     "terminate": "End instances at once, without cleanup.",
     "rewind": "Let instances that failed go on: only what failed is done again.",
+    "migrate": "Let instances that run go on with another version.",
     "restart": "Do instances that have ended all over again.",
     "fork": "Start another instance with the past of one, up to a step.",
     "resolve": "End what a step waits for by hand.",
@@ -61,7 +62,7 @@ ALIASES = {
 _MODULES = {
     "list": "listing",
     **dict.fromkeys(("suspend", "resume", "cancel", "terminate"), "lifecycle"),
-    **dict.fromkeys(("rewind", "restart", "fork", "resolve"), "acts"),
+    **dict.fromkeys(("rewind", "migrate", "restart", "fork", "resolve"), "acts"),
 }
 _ATTRIBUTES = {"list": "list_instances"}
 

@@ -190,6 +190,17 @@ class Hub(Protocol):
         self, instance_id: str, /, reason: str | None = None, *, request_key: str | None = None
     ) -> dict[str, Any]: ...
 
+    def migrate(
+        self,
+        instance_id: str,
+        version: str,
+        /,
+        reason: str | None = None,
+        *,
+        dry_run: bool = False,
+        request_key: str | None = None,
+    ) -> dict[str, Any]: ...
+
     def rewind(
         self,
         instance_id: str,

@@ -20,6 +20,7 @@ _DONE = {
     "cancel": "canceling",
     "terminate": "terminating",
     "rewind": "rewinding",
+    "migrate": "migrating",
     "restart": "restarting",
     "fork": "starting",
     "resolve": "resolving",
@@ -29,6 +30,8 @@ _NOTHING = {
     "suspend": "is suspended already",
     "resume": "is not suspended",
     "rewind": "would go on",
+    "migrate": "runs that version already",
+    "check": "can go on with that version",
     **dict.fromkeys(("cancel", "terminate"), "has ended already"),
 }
 

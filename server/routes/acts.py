@@ -34,6 +34,11 @@ class _Fork(msgspec.Struct):
     reason: str | None = None
 
 
+class _Migrate(msgspec.Struct):
+    version: str
+    reason: str | None = None
+
+
 class _Resolve(msgspec.Struct):
     output: Any = msgspec.UNSET
     error: dict[str, Any] | None = None
@@ -89,6 +94,22 @@ async def fork(request: Request) -> Response:
         request_key=key,
     )
     return answer(outcome, 202)
+
+
+async def migrate(request: Request) -> Response:
+    """Go on with another version, if it replays the history; with ``dry_run``, say whether it would."""
+    query = Query(request, ("dry_run",))
+    api, key = api_of(request), idempotency_key(request)
+    body = await read_fields(request, _Migrate, api.settings.body_bytes)
+    outcome = await api.call(
+        api.client.migrate,
+        path_text(request, "id"),
+        body.version,
+        body.reason,
+        dry_run=query.flag("dry_run"),
+        request_key=key,
+    )
+    return answer(outcome, 202 if outcome["changed"] else 200)
 
 
 async def resolve(request: Request) -> Response:

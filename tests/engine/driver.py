@@ -32,6 +32,7 @@ from perdure.engine.events import (
     Event,
     EventRaised,
     ExecutionCanceled,
+    ExecutionMigrated,
     ExecutionRestarted,
     ExecutionResumed,
     ExecutionRewound,
@@ -596,7 +597,9 @@ class Hub:
         for generation in range(1, instance.generation + 1):
             first = next(iter(self.events(id, generation)), None)
             if isinstance(first, ExecutionStarted):
-                check_prefixes(self.programs.get(first.digest), id, self.rows(id, generation))
+                moves = [each for each in self.events(id, generation) if isinstance(each, ExecutionMigrated)]
+                digest = moves[-1].digest if moves else first.digest
+                check_prefixes(self.programs.get(digest), id, self.rows(id, generation))
 
 
 def check_prefixes(program: LinkedProgram, id: str, rows: list[HistoryRow]) -> None:

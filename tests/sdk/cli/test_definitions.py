@@ -80,3 +80,21 @@ def test_versions_are_compared(here: Path, remote: bool) -> None:
         answer = call("definitions", "diff", "order@1.0.0", "order@1.1.0", *where, cwd=here)
         assert answer.out == "- query left = ${ input }\nbreaks: query 'left' is removed\n"
         assert call("definitions", "activate", "order@1.0.0", *where, cwd=here).code == 0
+
+
+WAITING = OLD.replace("name: order", "name: waits").replace("return: ${ input }", "go: { wait: 1h }")
+
+
+def test_instances_move_to_another_version(here: Path) -> None:
+    """A dry run says whether they can; what has not begun, or has another past, cannot."""
+    (here / "waits.perdure.yaml").write_text(WAITING)
+    assert perdure("deploy", "waits.perdure.yaml").code == 0
+    assert perdure("start", "waits", "--id", "one").code == 0
+    same = perdure("migrate", "one", "--to", "1.0.0")
+    assert (same.code, "one runs that version already" in same.err) == (0, True)
+    (here / "waits.perdure.yaml").write_text(WAITING.replace("1.0.0", "1.1.0"))
+    assert perdure("deploy", "waits.perdure.yaml").code == 0
+    refused = perdure("migrate", "one", "--to", "1.1.0", "--dry-run")
+    assert refused.code == 4
+    assert "has not begun" in refused.err
+    assert perdure("migrate", "one", "--to", "9.0.0").code == 4
