@@ -111,7 +111,6 @@ CODES = MappingProxyType(
         "PD512": "a child instance under a lock",
         "PD513": "calls of one locked entity side by side",
         "PD601": "a version range that cannot be read",
-        "PD603": "engine support missing",
         "PD701": "an unknown activity",
         "PD702": "arguments that an activity does not take",
         "PD703": "a function that is named like an activity",

@@ -12,10 +12,9 @@ import msgspec
 
 from perdure.compiler import ir
 from perdure.compiler.codegen import compile_value
-from perdure.compiler.encode import UnknownProgram, decode, digest
+from perdure.compiler.encode import decode, digest
 from perdure.dsl.expr import ast
 from perdure.dsl.numbers import declaring
-from perdure.engine.support import missing
 
 _ITEM_KEYS = re.compile(r"\[[^\]]*\]")
 
@@ -36,15 +35,9 @@ _RESULTS = {
 
 
 class LinkedProgram:
-    """What the machine runs. ``ops`` has, for each instruction, its fields with code as functions.
-
-    Raises ``encode.UnknownProgram`` for a Program that this engine cannot run.
-    """
+    """What the machine runs. ``ops`` has, for each instruction, its fields with code as functions."""
 
     def __init__(self, program: ir.Program, program_digest: str) -> None:
-        for feature, _, line, column in missing(program):
-            place = f"{program.file}:{line}:{column}"
-            raise UnknownProgram(f"{place}: this release cannot run {feature}")
         self.program = program
         self.digest = program_digest
         self.ops = [_linked(op) for op in program.code]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,12 +11,11 @@ from perdure.compiler.build import Built, BuiltEntity, build
 from perdure.compiler.difference import differences
 from perdure.compiler.ir import Program
 from perdure.dsl import Diagnostic, Severity, Source, format_diagnostics, load_bytes
-from perdure.dsl.diagnostics import Related, quote
+from perdure.dsl.diagnostics import Related
 from perdure.dsl.source import Position, Span
 from perdure.engine.client import Client, Deployment
 from perdure.engine.compatibility import breaks
 from perdure.engine.errors import Conflict, PerdureError, UserError
-from perdure.engine.support import missing
 
 MAX_CHANGES = 20
 """Differences that an error's text shows."""
@@ -61,15 +59,14 @@ def deploy_source(
 ) -> list[dict[str, Any]]:
     """Deploy every workflow and entity of a file, or none; ``Client.deploy`` says what comes back.
 
-    ``filename`` is what diagnostics call the file. Raises ``InvalidDocument`` for a file with errors, or
-    with something that the engine cannot run, and ``Conflict`` when a version is there with other content.
+    ``filename`` is what diagnostics call the file. Raises ``InvalidDocument`` for a file with errors,
+    and ``Conflict`` when a version is there with other content.
     With ``dry_run`` nothing is written.
     """
     source = Source(filename, text)
     built = build(source)
-    diagnostics = (*built.diagnostics, *unsupported(built.workflows, built.entities, source))
-    if any(each.severity is Severity.ERROR for each in diagnostics):
-        raise InvalidDocument(diagnostics, source)
+    if any(each.severity is Severity.ERROR for each in built.diagnostics):
+        raise InvalidDocument(built.diagnostics, source)
     entries = deployments(built.workflows, built.entities, text)
     try:
         return client.deploy(entries, dry_run=dry_run, activate=activate, allow_breaking=allow_breaking)
@@ -99,34 +96,6 @@ def _changes(client: Client, entries: Sequence[Deployment]) -> list[str]:
             if present["digest"] != each.digest and isinstance(each.program, Program):
                 return differences(client.program(present["program_digest"]), each.program)
     return []
-
-
-def unsupported(
-    workflows: Sequence[Built], entities: Sequence[BuiltEntity], source: Source
-) -> list[Diagnostic]:
-    """What in the documents of a file the engine cannot run: PD603, in the order of the file."""
-    needs = [need for each in workflows for need in missing(each.program)]
-    needs += [need for each in entities for need in missing(each.program)]
-    features: dict[tuple[str | None, int, int], dict[str, None]] = {}
-    for feature, step, line, column in needs:
-        features.setdefault((step, line, column), {})[feature] = None
-    lines = source.text.split("\n")
-    found = [_missing(", ".join(names), *place, source.name, lines) for place, names in features.items()]
-    return sorted(found, key=lambda each: each.span)
-
-
-def _missing(
-    what: str, step: str | None, line: int, column: int, file: str, lines: Sequence[str]
-) -> Diagnostic:
-    word = re.compile(r"\w*").match(lines[line - 1], column - 1) if line <= len(lines) else None
-    where = "" if step is None else f" in the step {quote(step)}"
-    return Diagnostic(
-        code="PD603",
-        message=f"engine support missing: {what}{where}",
-        span=Span(Position(line, column), Position(line, column + max(1, len(word[0]) if word else 1))),
-        file=file,
-        hint="this release checks and compiles it, but cannot run it yet",
-    )
 
 
 def decode_source(filename: str, data: bytes) -> str:

@@ -159,17 +159,6 @@ def refuse(checked: Sequence[Checked]) -> None:
         raise Stop(NO, "invalid_definition", f"{names} cannot be used", details=documents(checked))
 
 
-def refuse_unsupported(checked: Sequence[Checked]) -> None:
-    """The same as ``refuse``, which also refuses what is right but what the engine cannot run."""
-    from perdure.server.deployments import unsupported
-
-    def unsupported_too(file: Checked) -> Checked:
-        found = unsupported(file.workflows, file.entities, file.source)
-        return replace(file, diagnostics=(*file.diagnostics, *found))
-
-    refuse([unsupported_too(file) for file in checked])
-
-
 def documents(checked: Iterable[Checked]) -> object:
     """The diagnostics for programs."""
     import json
