@@ -56,7 +56,6 @@ from perdure.engine.views import (
     instance_view,
     parse_time,
     row_views,
-    worker_view,
 )
 from perdure.engine.waiting import waiting_for
 from perdure.engine.worker import Worker
@@ -461,10 +460,6 @@ class Client(Acts, Completing, Definitions, Entities, Operations, Purging, Queue
             return None
         declared = program.program.errors.get(error["type"])
         return None if declared is None else declared.status
-
-    def workers(self) -> list[dict[str, Any]]:
-        """The live workers of the hub."""
-        return [worker_view(each) for each in self.store.workers()]
 
     # -- schedules --------------------------------------------------------------------------------
 

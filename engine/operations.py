@@ -15,6 +15,7 @@ from perdure.engine.requests import keyed_request
 from perdure.engine.statistics import statistics
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditEntry
+from perdure.engine.views import worker_view
 
 
 class Operations:
@@ -44,6 +45,18 @@ class Operations:
         if row is None:
             raise NotFound(f"there is no instance {instance!r}")
         return statistics(self.store, row, self._programs)
+
+    def workers(self) -> list[dict[str, Any]]:
+        """The live workers of the hub, oldest first, with how many slots and claimed tasks they have."""
+        slots = self.store.owned_slots()
+        return [
+            {
+                **worker_view(each),
+                "slots": slots.get(each.id, 0),
+                "tasks": len(self.store.claimed(each.id)),
+            }
+            for each in self.store.workers()
+        ]
 
     def dead_letters(
         self, instance: str | None = None, *, limit: int = 50, cursor: str | None = None

@@ -37,7 +37,7 @@ COMMANDS = {
     "resume": "Let suspended instances go on.",
     "cancel": "End instances after their cleanup.",
     "terminate": "End instances at once, without cleanup.",
-    "rewind": "Let instances that failed go on: only what failed is done again.",
+    "rewind": "Let instances that failed, or were terminated, go on.",
     "migrate": "Let instances that run go on with another version.",
     "restart": "Do instances that have ended all over again.",
     "fork": "Start another instance with the past of one, up to a step.",
@@ -45,6 +45,7 @@ COMMANDS = {
     "purge": "Delete instances that have ended, with all that is kept of them.",
     "schedules": "Look at what starts workflows by the calendar, and manage it.",
     "queues": "Look at named queues, and set their rates.",
+    "workers": "Look at the processes that work on a database.",
     "dlq": "Look at what could not be delivered; deliver or discard it.",
     "audit": "List what operators did, newest first.",
 }

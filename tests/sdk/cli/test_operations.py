@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.engine.store.rows import Worker
 from perdure.engine.store.sqlite import SqliteStore
 from tests.engine.letters import given_letters
 from tests.sdk.cli.program import perdure
@@ -117,3 +118,23 @@ def test_an_instance_is_explained() -> None:
     data = perdure("explain", "one", "--json").data
     assert (data["id"], data["waiting"], data["statistics"]["steps"]) == ("one", [], [])
     assert perdure("explain", "nobody").code == 4
+
+
+def test_workers_are_listed(here: Path) -> None:
+    """With what they have; without any, that is said."""
+    assert perdure("workers", "list").err == "no process works on this database\n"
+    store = SqliteStore(here / ".perdure" / "perdure.db")
+    store.join(Worker(id="w1", host="here", ir=1, activities=("Mail",)), 3600_000_000)
+    store.take_slots("w1")
+    titles, row = (line.split() for line in perdure("workers", "list").out.splitlines())
+    assert (titles[:5], row[:5]) == (
+        ["ID", "HOST", "ROLE", "SLOTS", "TASKS"],
+        ["w1", "here", "turns", "256", "0"],
+    )
+    (document,) = perdure("workers", "list", "--json").data
+    assert (document["id"], document["slots"], document["tasks"]) == ("w1", 256, 0)
+    assert "activities  Mail" in perdure("workers", "show", "w1").out
+    assert perdure("workers", "show", "w1", "--json").data == document
+    assert perdure("workers", "show", "w2").code == 4
+    store.leave("w1")
+    store.close()
