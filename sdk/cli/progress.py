@@ -9,7 +9,7 @@ from typing import Protocol
 
 from perdure.cli.console import Console
 from perdure.cli.follower import Follower, Happened
-from perdure.cli.texts import span_text
+from perdure.cli.texts import called, span_text
 from perdure.engine.events import (
     Chunk,
     EventRaised,
@@ -171,7 +171,7 @@ class Lines:
 def label(machine: Machine, path: str) -> str:
     """What people call the step at a path: its name, and the item that it is for."""
     step = machine.program.step_at(path)
-    name = step.name if step is not None and step.name else path
+    name = called(step.name, path) if step is not None and step.name else path
     items = [part.partition("]")[0] for part in path.split("[")[1:]]
     if not items or name == path:
         return name

@@ -28,6 +28,11 @@ def error_text(error: dict[str, Any], place: str | None = None) -> str:
     return "\n".join(lines + _undone(error))
 
 
+def called(name: str, path: str) -> str:
+    """What people call the step of a name at a path: what undoes a step is called after it."""
+    return f"undo {name}" if path.endswith("/compensate") else name
+
+
 def _undone(error: dict[str, Any]) -> list[str]:
     """What sagas undid before an error, and what they could not."""
     found: dict[str, list[str]] = {"undone": [], "not undone": []}

@@ -15,7 +15,7 @@ from perdure.cli.console import Console, is_unicode
 from perdure.cli.fold import Line, folded
 from perdure.cli.follower import Happened
 from perdure.cli.progress import Progress
-from perdure.cli.texts import span_text
+from perdure.cli.texts import called, span_text
 from perdure.compiler import ir
 from perdure.engine.events import (
     ExecutionStarted,
@@ -271,7 +271,7 @@ def _rows(machine: Machine) -> dict[str, Row]:
         static = step.static_path
         if static in shown and static not in rows:
             depth = sum(static.startswith((f"{other}[", f"{other}/")) for other in rows)
-            rows[static] = Row(name=step.name or static, depth=depth, loops="[]" in static)
+            rows[static] = Row(name=called(step.name or static, static), depth=depth, loops="[]" in static)
     return rows
 
 

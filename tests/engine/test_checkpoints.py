@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from perdure.engine.client import Client
 from perdure.engine.events import ContinueAsNew, ExecutionStarted
 from tests.engine.driver import SECOND, START, Hub
 from tests.engine.functions import echo, flaky, offer
@@ -265,3 +267,21 @@ def test_the_custom_status_stays(hub: Hub) -> None:
     assert (hub.instance().generation, shown) == (3, '"before"')
     hub.terminate()
     hub.run()
+
+
+def test_a_history_shows_where_it_goes_on(hub: Hub) -> None:
+    """As a document that is plain data, a carried cancel included."""
+    offer(hub)
+    hub.manual = True
+    hub.start(COUNT.replace("checkpoint_every: 10", "checkpoint_every: 1"), {"until": 5})
+    hub.run()
+    hub.suspend()
+    hub.run()
+    hub.finish(hub.open[0])
+    hub.run()
+    hub.cancel("enough")
+    hub.resume()
+    hub.run()
+    shown = json.loads(json.dumps(Client(hub.store).history("i")["items"]))[0]
+    assert (shown["type"], shown["resume"]["variables"]) == ("ExecutionStarted", {"total": 1})
+    assert shown["canceled"]["reason"] == "enough"

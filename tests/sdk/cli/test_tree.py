@@ -29,6 +29,10 @@ LATE = HEADER + "  - gone: { wait_for_event: Go, timeout: 1ms, on_timeout: [] }\
 LONG = (
     HEADER + "".join(f"  - n{n}: {{ call: Add, with: {n} }}\n" for n in range(40)) + "  - end: { wait: 1h }\n"
 )
+UNDO = "{ call: Add, with: 2 }"
+UNDOING = (
+    HEADER + f"  - s: {{ saga: [ a: {{ call: Add, with: 1, compensate: {UNDO} }}, b: {{ call: Fail }} ] }}\n"
+)
 PAUSING = HEADER + "  - pause: { wait: 1h }\n"
 RETRYING = HEADER + "  - bad: { call: Again, retry: { attempts: 2, delay: 1h } }\n"
 
@@ -74,6 +78,7 @@ def drawn(text: str, *, until: str, room: int | None = None) -> str:
         (WAITING, '  ◷ gone (event "Go")'),
         (LATE, "  ◷ gone timed out\n  ◷ pause"),
         (PAUSING, "  ◷ pause (timer, 59 m"),
+        (UNDOING, "\n    ✔ undo a "),
         (RETRYING, "  ↻ bad again in 59 m"),
     ],
 )
