@@ -13,7 +13,7 @@ from perdure.cli.settings import Command
 from perdure.cli.texts import time_text
 
 _SHOWN = 80
-_UNSHOWN = {"seq", "at", "type", "key", "key_seed", "execution", "digest", "has_input"}
+_UNSHOWN = {"seq", "at", "type", "key", "key_seed", "execution", "digest", "has_input", "rule"}
 _PAYLOADS = {"input", "result", "output", "data"}
 """What a workflow or an activity made: 0, "", false and [] are values of these as good as any."""
 
@@ -68,7 +68,7 @@ def _refuse_generation(instance: dict[str, Any], generation: int) -> None:
 
 
 def _rest(event: dict[str, Any]) -> str:
-    """What an event says beside its type, without what is absent."""
+    """What an event says beside its type, without what is absent or as it always is."""
     fields = {name: value for name, value in event.items() if name not in _UNSHOWN}
     return " ".join(f"{name}={_short(value)}" for name, value in fields.items() if _is_said(event, name))
 
@@ -79,7 +79,7 @@ def _is_said(event: dict[str, Any], name: str) -> bool:
         return name == "input" and event.get("has_input", False)
     if name == "retryable":
         return value is False
-    return name in _PAYLOADS or value not in ([], (), {})
+    return name in _PAYLOADS or bool(value)
 
 
 def _short(value: Any) -> str:
