@@ -35,7 +35,7 @@ from perdure.engine.hot import Sealed
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status, slot_of
 from perdure.engine.membership import Watch
-from perdure.engine.owner import Owner
+from perdure.engine.owner import MAX_TURNS, Owner
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
 from perdure.engine.resolving import entity_kinds, look_up, look_up_versions
@@ -94,8 +94,8 @@ class Activities(Protocol):
         """Keys of the tasks that run or wait for a place here."""
 
     @property
-    def places(self) -> int:
-        """How many more tasks could start at once."""
+    def claimable(self) -> tuple[list[str], int]:
+        """The names of which more tasks could start at once, and how many of each of them."""
 
     def start(self, tasks: Iterable[Work]) -> None:
         """Run tasks, in order, as places become free."""
@@ -129,6 +129,7 @@ class Duties:
         private: Sequence[str] = (),
         lease: int,
         memory: int,
+        turns: int = MAX_TURNS,
         page: int | None = None,
     ) -> None:
         self.store = store
@@ -140,7 +141,7 @@ class Duties:
         self.slots: frozenset[int] = frozenset()
         self._scheduling = Scheduling(store, programs)
         self._scheduled = float("-inf")
-        self.owner = Owner(self._offers, memory=memory)
+        self.owner = Owner(self._offers, memory=memory, turns=turns)
         self._activities = activities
         self._queues = tuple(dict.fromkeys(each for each in queues if each != DEFAULT_QUEUE))
         self._private = tuple(private)
@@ -173,6 +174,11 @@ class Duties:
     def done(self, task: Work, event: Any) -> None:
         """An activity has ended; from any thread."""
         self.finished.append(Finished(task.instance, task.execution, event))
+
+    @property
+    def asked(self) -> int:
+        """How much clients have asked that is not answered."""
+        return len(self.asking) + len(self._asks)
 
     def fail_asks(self, error: PerdureError) -> None:
         """Nobody will answer who has asked any more."""
@@ -664,13 +670,13 @@ class Duties:
         if not (self._tasks_news or tick - self._claimed >= POLL_EVERY):
             return False
         self._tasks_news, self._claimed = False, tick
-        places = self._activities.places
+        names, places = self._activities.claimable
         # Turns come first: a task that runs beside a poison turn would be taken for what kills.
         turns = bool(self._suspects) and not self.owner.idle
-        if places and (self._activities.names or self._private):
+        if places and (names or self._private):
             rows = self.store.claim(
                 self.id,
-                sorted(self._activities.names),
+                names,
                 [private_queue(each) for each in self._private],
                 places,
                 MAX_DELIVERIES,

@@ -8,6 +8,7 @@ PerdureError
 │   └── OperationFailed       an entity's operation failed, and nothing of it was done
 ├── NonDeterminismError       a history and its Program do not agree
 ├── LimitExceeded             a bound of the engine was hit
+├── Overloaded                more is asked than can be taken in: ask again a little later
 └── StoreError                the database did not do it
     ├── FenceLost             this worker id is dead: drop everything, join under a new one
     ├── OutcomeUnknown        the connection broke in COMMIT: it may be applied, now or later
@@ -78,6 +79,12 @@ class LimitExceeded(PerdureError):
     """A limit was exceeded."""
 
     code = "limit"
+
+
+class Overloaded(PerdureError):
+    """More is asked than can be taken in now."""
+
+    code = "overloaded"
 
 
 class StoreError(PerdureError):

@@ -49,8 +49,18 @@ class _EntityJob(NamedTuple):
     entity: EntityClass
 
 
+class Limits(NamedTuple):
+    """How many of each kind run at once: sync activities, async ones, and operations of entities."""
+
+    sync: int
+    coroutines: int
+    entities: int
+
+
 class Executor:
-    """Runs up to ``concurrency`` sync and as many async activities at once; the others queue up.
+    """Runs up to so many sync and async activities at once as ``limits`` says; the others queue up.
+
+    Operations of entities share the threads of sync activities, and no more are claimed than may run.
 
     ``programs`` finds the Program of a digest, for the ``output`` of a step. Sync activities that end
     at once share few threads, because threads that compete for the interpreter keep turns waiting;
@@ -64,19 +74,21 @@ class Executor:
         done: Done,
         *,
         token_key: Callable[[], str],
-        concurrency: int,
+        limits: Limits,
     ) -> None:
         self._registry = registry
         self._token_key = token_key
         self._programs = programs
         self._done = done
-        self._concurrency = concurrency
+        self._limits = limits
+        self._open = dict.fromkeys(Limits._fields, 0)
+        """Tasks of each kind that run or wait for a place."""
         self.heartbeats = Heartbeats()
         self._contexts: dict[tuple[str, int], Context] = {}
         self._jobs: Lineup[_Job | _EntityJob] = Lineup()
         self._condition = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._least = min(FEW_THREADS, concurrency)
+        self._least = min(FEW_THREADS, limits.sync)
         self._allowed = self._least
         self._working = 0
         self._ended = self._ended_before = 0
@@ -104,9 +116,17 @@ class Executor:
         return frozenset(self._contexts.copy())
 
     @property
-    def places(self) -> int:
-        """How many more tasks could start at once."""
-        return 0 if self._stopping else max(self._concurrency - len(self._contexts), 0)
+    def claimable(self) -> tuple[list[str], int]:
+        """The names of which more tasks could start at once, and how many of each of them."""
+        free = {kind: limit - self._open[kind] for kind, limit in self._limits._asdict().items()}
+        if self._stopping or max(free.values()) <= 0:
+            return [], 0
+        names = [name for name in sorted(self._registry.offered) if free[self._kind(name)] > 0]
+        return names, min(each for each in free.values() if each > 0)
+
+    def _kind(self, name: str) -> str:
+        activity = self._registry.get(name)
+        return "entities" if activity is None else "coroutines" if activity.is_async else "sync"
 
     @property
     def backlog(self) -> bool:
@@ -133,6 +153,7 @@ class Executor:
                 continue
             context = self.context_of(task)
             self._contexts[task.id] = context
+            self._open[self._kind(task.name)] += 1
             self.heartbeats.begin(task, context)
             (coroutines if activity.is_async else sync).append(_Job(task, activity, context))
         if sync:
@@ -157,6 +178,7 @@ class Executor:
             self._done(task, failed(task, PAYLOAD, f"no entity {task.name[1:]!r} is registered here"))
             return []
         self._contexts[task.id] = Context(task.instance, task.name, task.operations[0].id, 1)
+        self._open["entities"] += 1
         return [_EntityJob(task, entity)]
 
     def cancel(self, keys: Iterable[tuple[str, int]]) -> None:
@@ -176,7 +198,7 @@ class Executor:
             if not self._jobs:
                 self._allowed = self._least
             elif ended < self._allowed:
-                self._allowed = min(self._allowed * 2, self._concurrency)
+                self._allowed = min(self._allowed * 2, self._limits.sync)
                 self._wake()
 
     def stop(self, timeout: float) -> None:
@@ -307,7 +329,7 @@ class Executor:
         if self._filling:
             return
         self._filling = True
-        while self._coroutines and self._awaiting < self._concurrency and not self._stopping:
+        while self._coroutines and self._awaiting < self._limits.coroutines and not self._stopping:
             running = self._loop.create_task(self._run_async(*self._coroutines.take()))
             if not running.done():
                 self._awaiting += 1
@@ -337,7 +359,9 @@ class Executor:
     def _finish(self, task: Work, answer: Answer) -> None:
         self.heartbeats.end(task.id, well=isinstance(answer, TaskCompleted))
         self._done(task, answer)
-        self._contexts.pop(task.id, None)
+        with self._condition:
+            self._open[self._kind(task.name)] -= 1
+            self._contexts.pop(task.id, None)
 
 
 def _order(job: _Job | _EntityJob) -> tuple[int, str]:

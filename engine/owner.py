@@ -75,7 +75,7 @@ class Owner:
     every turn begins from the database.
     """
 
-    def __init__(self, offers: Offers, *, memory: int = 64 << 20) -> None:
+    def __init__(self, offers: Offers, *, memory: int = 64 << 20, turns: int = MAX_TURNS) -> None:
         self.timers = Timers()
         self.superseded = 0
         """Results that came for a task that was closed already."""
@@ -101,7 +101,7 @@ class Owner:
         self._rest = Writes()
         self._rest_first = False
         """What follows from no turn is written before anything is loaded or another turn is taken."""
-        self._limit = MAX_TURNS
+        self._turns = self._limit = turns
 
     # -- what the shell brings --------------------------------------------------------------------
 
@@ -399,7 +399,7 @@ class Owner:
             hot.fresh = None
             self._settle(hot)
         self.entities.applied(sealed)
-        self._limit = min(self._limit * 2, MAX_TURNS)
+        self._limit = min(self._limit * 2, self._turns)
         self._evict()
 
     def lost(self, batches: Sequence[Sealed], *, refused: bool, now: int) -> list[str]:
@@ -450,7 +450,7 @@ class Owner:
                     unanswered.append(each.message.id)
                 elif each.message is None and not isinstance(each.event, TimerFired):
                     results.append((hot.id, each))
-        self.__init__(self._offers, memory=self._memory)  # type: ignore[misc]
+        self.__init__(self._offers, memory=self._memory, turns=self._turns)  # type: ignore[misc]
         return results, unanswered
 
     # -- memory -----------------------------------------------------------------------------------

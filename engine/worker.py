@@ -17,8 +17,10 @@ from typing import Any, Self
 from perdure.engine import clock
 from perdure.engine.activities import Registry
 from perdure.engine.duties import Duties
-from perdure.engine.errors import FenceLost, OutcomeUnknown, StoreError
-from perdure.engine.executor import TEND_EVERY, Executor
+from perdure.engine.errors import FenceLost, OutcomeUnknown, Overloaded, StoreError
+from perdure.engine.events import EventRaised, ExecutionStarted
+from perdure.engine.executor import TEND_EVERY, Executor, Limits
+from perdure.engine.owner import MAX_TURNS
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.store.protocol import Store
@@ -32,6 +34,10 @@ HINT_EVERY = 0.01
 CALM_HINT_EVERY = 0.05
 """Seconds between looks for a hint, and after some seconds without work."""
 
+MAX_ASKS = 100_000
+"""Starts and events of this process's clients that may wait for their commit."""
+_WORK = (ExecutionStarted, EventRaised)
+
 _log = logging.getLogger("perdure.worker")
 
 
@@ -39,7 +45,10 @@ class Worker:
     """A member of a hub, in threads of its own.
 
     It runs its activities for the default queue and for the named ``queues``. ``private`` queues are those
-    of instances whose tasks it runs, whatever their names. ``on_event`` is called after each commit, on the
+    of instances whose tasks it runs, whatever their names. It runs up to ``concurrency`` sync activities,
+    ``async_concurrency`` async ones and ``entity_concurrency`` operations of entities at once (as many each
+    unless it is said), takes up to ``turns`` instances' turns in one commit, and refuses starts and events
+    beyond ``asks`` that wait for an answer. ``on_event`` is called after each commit, on the
     worker's thread, with an instance's id and its new history events.
     """
 
@@ -52,6 +61,10 @@ class Worker:
         queues: Sequence[str] = (),
         private: Sequence[str] = (),
         concurrency: int = 32,
+        async_concurrency: int | None = None,
+        entity_concurrency: int | None = None,
+        turns: int = MAX_TURNS,
+        asks: int = MAX_ASKS,
         lease: int = LEASE,
         memory: int = 64 << 20,
     ) -> None:
@@ -64,7 +77,7 @@ class Worker:
             self.programs.get,
             self._done,
             token_key=cache(store.token_key),
-            concurrency=concurrency,
+            limits=Limits(concurrency, async_concurrency or concurrency, entity_concurrency or concurrency),
         )
         self._duties = Duties(
             store,
@@ -75,7 +88,9 @@ class Worker:
             private=private,
             lease=lease,
             memory=memory,
+            turns=turns,
         )
+        self._most_asks = asks
         self._duties.changed = self._notify
         self._watchers: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.Lock()
@@ -137,12 +152,16 @@ class Worker:
         self._duties.recorded = listener
 
     def submit(self, ask: Ask) -> None:
-        """Let the owner carry out what a client asks; ``ask.result()`` waits for it."""
+        """Let the owner carry out what a client asks; ``ask.result()`` waits for it or says why not."""
         with self._lock:
             over = self._over
-            if not over:
+            full = self._duties.asked >= self._most_asks and isinstance(ask.event, _WORK)
+            if not (over or full):
                 self._duties.asking.append(ask)
-        if over:
+        if full:
+            message = f"{self._most_asks:,} starts and events wait for an answer already"
+            ask.fail(Overloaded(message, hint="ask again a little later"))
+        elif over:
             ask.fail(StoreError("the worker has stopped"))
         self._wakeup.set()
 

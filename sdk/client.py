@@ -19,6 +19,7 @@ from perdure.engine.errors import (
     NotFound,
     OperationFailed,
     OutcomeUnknown,
+    Overloaded,
     PerdureError,
     StoreError,
     UserError,
@@ -37,7 +38,9 @@ WAIT_SECONDS = 30.0
 Document = dict[str, Any]
 
 _KINDS: Mapping[int, type[PerdureError]] = {404: NotFound, 409: Conflict, 410: Ended, 503: StoreError}
-_OUTAGES: Mapping[str, type[PerdureError]] = {each.code: each for each in (Busy, FenceLost, OutcomeUnknown)}
+_OUTAGES: Mapping[str, type[PerdureError]] = {
+    each.code: each for each in (Busy, FenceLost, OutcomeUnknown, Overloaded)
+}
 _PREFIX = "/api/v1"
 _JSON = {"content-type": "application/json"}
 

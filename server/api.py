@@ -12,6 +12,7 @@ from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
 from perdure.engine.client import Client
+from perdure.engine.errors import Overloaded
 from perdure.engine.worker import Worker
 from perdure.server.settings import Settings
 from perdure.server.waits import Waits
@@ -40,7 +41,9 @@ class Api:
         *arguments: Arguments.args,
         **options: Arguments.kwargs,
     ) -> Answer:
-        """The result of a function that blocks, run in a thread."""
+        """The result of a function that blocks, run in a thread. Raises ``Overloaded`` when too many wait."""
+        if self._threads.statistics().tasks_waiting >= self.settings.waiting:
+            raise Overloaded("the server has too much to do", hint="ask again a little later")
         return await to_thread.run_sync(partial(function, *arguments, **options), limiter=self._threads)
 
 

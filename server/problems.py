@@ -24,6 +24,7 @@ from perdure.engine.errors import (
     NotFound,
     OperationFailed,
     OutcomeUnknown,
+    Overloaded,
     PerdureError,
     UserError,
 )
@@ -45,6 +46,7 @@ STATUSES: Mapping[type[PerdureError], int] = MappingProxyType(
         FenceLost: 503,
         OutcomeUnknown: 503,
         Busy: 503,
+        Overloaded: 429,
     }
 )
 """The status of each kind of error; one that is not named has that of its nearest ancestor."""
@@ -111,7 +113,9 @@ def _on_engine_error(request: Request, error: Exception) -> Response:
             members["breaks"] = error.breaks
         elif isinstance(error, OperationFailed):
             members["error"] = error.error
-        return problem_response(Problem(status, error.code, str(error), hint=error.hint), **members)
+        headers = {"retry-after": str(RETRY_SECONDS)} if status == 429 else {}
+        problem = Problem(status, error.code, str(error), hint=error.hint, headers=headers)
+        return problem_response(problem, **members)
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     headers = {"retry-after": str(RETRY_SECONDS)} if status == 503 else {}
     # Its text speaks of the inside; a client learns the kind of the error only.

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 class Settings:
     """Bytes of a request's body, seconds that one request may wait, threads for calls of the engine.
 
-    A body may be larger than a document, so that the reader of documents says what is too large.
+    A body may be larger than a document, so that the reader of documents says what is too large. Beyond
+    ``waiting`` calls that wait for a thread, requests are refused.
     """
 
     body_bytes: int = 1 << 20
     wait_seconds: float = 300.0
     threads: int = 64
+    waiting: int = 1_000

@@ -23,6 +23,7 @@ from perdure.engine.errors import (
     Ended,
     NotFound,
     OperationFailed,
+    Overloaded,
     PerdureError,
     StoreError,
     UserError,
@@ -127,7 +128,11 @@ def exit_code(error: PerdureError) -> int:
         case UserError():
             return UNREACHABLE if error.code in {"unauthorized", "forbidden"} else USAGE
         case _:
-            return UNREACHABLE if isinstance(error, StoreError) or error.code == "unreachable" else BUG
+            return (
+                UNREACHABLE
+                if isinstance(error, StoreError | Overloaded) or error.code == "unreachable"
+                else BUG
+            )
 
 
 def _engine(error: PerdureError) -> Told:

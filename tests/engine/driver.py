@@ -48,7 +48,7 @@ from perdure.engine.events import (
     ToEntity,
     kind,
 )
-from perdure.engine.executor import Executor
+from perdure.engine.executor import Executor, Limits
 from perdure.engine.instance import Instance, Status, slot_of
 from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.machine import LogLine
@@ -163,7 +163,7 @@ class Hub:
             self.programs.get,
             self._done,
             token_key=self.store.token_key,
-            concurrency=1,
+            limits=Limits(1, 1, 1),
         )
         self._take_slots()
 

@@ -21,7 +21,7 @@ from perdure.engine.entity_classes import EntityClass
 from perdure.engine.entity_tasks import Asked, EntityTask, Performed
 from perdure.engine.errors import UserError
 from perdure.engine.events import TaskCompleted
-from perdure.engine.executor import Executor
+from perdure.engine.executor import Executor, Limits
 
 SECOND = 1_000_000
 
@@ -321,7 +321,7 @@ def executor(done: _Done) -> Iterator[Executor]:
     registry = Registry()
     registry.add_entity(Counter)
     programs: Any = lambda _digest: pytest.fail("no Program is needed")  # noqa: E731
-    made = Executor(registry, programs, done, concurrency=2, token_key=lambda: "key")
+    made = Executor(registry, programs, done, limits=Limits(2, 2, 2), token_key=lambda: "key")
     yield made
     made.stop(1)
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from perdure.engine.activities import Context, Registry
 from perdure.engine.duties import Duties
 from perdure.engine.errors import FenceLost, OutcomeUnknown, StoreError
-from perdure.engine.executor import Executor
+from perdure.engine.executor import Executor, Limits
 from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
@@ -29,7 +29,9 @@ class InlineActivities:
     def __init__(self, process: Process, registry: Registry, programs: Programs) -> None:
         self._process = process
         self._registry = registry
-        self._executor = Executor(self._registry, programs.get, self._nothing, token_key=str, concurrency=1)
+        self._executor = Executor(
+            self._registry, programs.get, self._nothing, token_key=str, limits=Limits(1, 1, 1)
+        )
         self._contexts: dict[tuple[str, int], Context] = {}
         self._stopping = False
 
@@ -52,9 +54,10 @@ class InlineActivities:
         return frozenset(self._contexts)
 
     @property
-    def places(self) -> int:
+    def claimable(self) -> tuple[list[str], int]:
         """Few, so that some tasks wait in the table."""
-        return 0 if self._stopping else max(PLACES - len(self._contexts), 0)
+        places = 0 if self._stopping else max(PLACES - len(self._contexts), 0)
+        return sorted(self.names), places
 
     def stop(self) -> None:
         """Begin nothing any more."""
