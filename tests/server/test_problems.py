@@ -95,7 +95,7 @@ def test_an_unknown_path_is_a_problem(http: TestClient, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", f"{API}/instances", {"GET", "HEAD", "POST"}),
+        ("PUT", f"{API}/instances", {"GET", "HEAD", "POST", "DELETE"}),
         ("PUT", f"{API}/definitions/a", {"GET", "HEAD"}),
         ("GET", f"{API}/instances/a/terminate", {"POST"}),
         ("POST", "/livez", {"GET", "HEAD"}),

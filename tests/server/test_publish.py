@@ -56,4 +56,3 @@ def test_an_event_fits_its_schema(http: TestClient) -> None:
     """A payload that nobody's schema allows is 422."""
     waiting(http)
     assert refusal(publish(http, {})) == (422, "schema")
-    assert refusal(http.post(f"{API}/events/Paid?start=pay", json={})) == (422, "unsupported")
