@@ -10,7 +10,7 @@ from perdure.engine.events import ExecutionMigrated
 from perdure.engine.programs import Programs
 from perdure.engine.store.memory import MemoryStore
 from tests.engine.driver import Hub, compiled
-from tests.engine.functions import offer
+from tests.engine.functions import flaky, offer
 
 HEAD = "dsl: perdure/1\nname: pay\nversion: %s\n"
 OLD = """
@@ -191,3 +191,17 @@ def test_what_cannot_be_moved(hub: Hub, client: Client) -> None:
     hub.run()
     with pytest.raises(Ended):
         client.migrate("i", "1.0.0")
+
+
+def test_what_has_moved_can_be_rewound(hub: Hub, client: Client) -> None:
+    """The move is a part of its history, and is told again with it."""
+    digest = deploy(hub, "1.1.0", NEW.replace("call: Echo, with: 2", "call: Flaky"))
+    hub.activity("Flaky", flaky(1))
+    client.migrate("i", "1.1.0")
+    hub.raise_event("Go")
+    hub.run()
+    assert hub.status() == "Failed"
+    client.rewind("i")
+    hub.crash()
+    hub.run()
+    assert (hub.output(), hub.instance().digest) == ("1.1.0 new", digest)
