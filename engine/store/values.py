@@ -34,9 +34,16 @@ def read(tx: Transaction, instances: Iterable[str], keys: Iterable[str]) -> dict
 
 def of_history(tx: Transaction, rows: list[HistoryRow]) -> list[HistoryRow]:
     """History rows of one instance with the values that they refer to."""
-    keys = [key for row in rows for key in keys_in(row.events)]
-    texts = {key: value for (_, key), value in read(tx, [row.instance for row in rows[:1]], keys).items()}
-    return [_replace(row, values=texts) if keys_in(row.events) else row for row in rows] if texts else rows
+    found = {row.first_seq: keys for row in rows if (keys := keys_in(row.events))}
+    if not found:
+        return rows
+    texts = read(tx, [row.instance for row in rows[:1]], [key for keys in found.values() for key in keys])
+    return [
+        _replace(row, values=_chosen(texts, row.instance, found[row.first_seq]))
+        if row.first_seq in found
+        else row
+        for row in rows
+    ]
 
 
 def of_messages(tx: Transaction, rows: list[Message]) -> list[Message]:

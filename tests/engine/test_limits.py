@@ -54,6 +54,17 @@ def test_a_big_result_fails_its_step(hub: Hub) -> None:
     assert str(MAX_BYTES) in hub.output()
 
 
+def test_a_big_computed_value_fails_where_it_stands(hub: Hub) -> None:
+    """What a workflow makes is bounded as what activities make; the error has the step and the place."""
+    hub.activity("Big", lambda: "x" * (MAX_BYTES - 2))
+    hub.start('do: [{ a: { call: Big } }, { b: { call: Big, with: ["${ a }", "${ a }"] } }]')
+    hub.run()
+    error = hub.error()
+    assert (error["type"], error["step"], error["path"]) == ("perdure.Expression", "b", "do/1/b")
+    assert str(MAX_BYTES) in error["message"]
+    assert error["message"].startswith("flow.perdure.yaml:4:")
+
+
 def test_a_result_of_the_greatest_size_passes(hub: Hub) -> None:
     """The bound itself is allowed."""
     hub.activity("Big", lambda: "x" * (MAX_BYTES - 2))

@@ -20,6 +20,7 @@ from perdure.engine.store.rows import (
     IfExists,
     InstanceQuery,
     Parking,
+    PayloadRow,
     QueueRow,
     TaskRow,
 )
@@ -49,6 +50,7 @@ from tests.engine.store.factory import (
 pytestmark = pytest.mark.slow  # thousands of operations on two stores
 
 IDS = ("a", "b", "c", "d")
+KEYS = [f"sha256:{letter * 64}" for letter in "abc"]
 STEPS = 450
 ENDED_STATUSES = sorted(ENDED)
 LIVE = [status for status in Status if status not in ENDED and status != Status.CONTINUED_AS_NEW]
@@ -170,7 +172,7 @@ class Script:
             before=before,
             instance=state if before is None or self._some(50) else None,
             consumed=(*self._sample(mine, 40), *(("unknown",) if self._some(3) else ())),
-            payloads=(payload(str(self._random.random()), id_),) if self._some(20) else (),
+            payloads=self._payloads(id_) if self._some(20) else (),
             timers=tuple(
                 msgspec.structs.replace(timer(seq, self._time(), id_), execution=execution)
                 for execution, seq in opened
@@ -182,15 +184,25 @@ class Script:
             replaces=replaces or self._some(2),
         )
 
+    def _payloads(self, id_: str) -> tuple[PayloadRow, ...]:
+        """An input, perhaps one that is kept apart."""
+        if self._some(70):
+            return (payload(str(self._random.random()), id_),)
+        key = self._random.choice(KEYS)
+        apart = PayloadRow(instance=id_, key=key, value=f"{key[-1]} of {id_}")
+        return payload(key, id_), apart
+
     def _state(self, id_: str, present: Instance | None) -> Instance:
         generation = present.generation if present and self._some(80) else self._random.randint(1, 2)
+        parent = self._id() if self._some(20) else None
         status = self._random.choice(LIVE) if self._some(75) else self._random.choice(ENDED_STATUSES)
         return instance(
             id_,
             status=status,
             ended_at=BEGIN + self._random.randint(0, 3) if status.ended else None,
             purge_at=BEGIN + self._random.randint(0, 200) * SECOND if self._some(50) else None,
-            parent_id=self._id() if self._some(20) else None,
+            parent_id=parent,
+            chunk_of=self._random.randint(1, 2) if parent and self._some(50) else None,
             generation=generation,
             execution=f"{id_}-e{generation}",
             created_at=BEGIN + self._random.randint(0, 2),
@@ -201,7 +213,21 @@ class Script:
         generation = present.generation if present else 1
         last = self._model.history(id_, generation, 0, 9999)
         first = last[-1].next_seq if last and self._some(95) else 0
-        return row(id_, first, generation=generation, open=self._random.randint(0, 1))
+        text, keys = self._referring()
+        values = {key: f"{key[-1]} of {id_}" for key in keys if self._some(70)}
+        return row(
+            id_,
+            first,
+            generation=generation,
+            open=self._random.randint(0, 1),
+            events=text,
+            values=values,
+        )
+
+    def _referring(self) -> tuple[str, list[str]]:
+        """A text, and the keys of values that it refers to."""
+        keys = [key for key in KEYS if self._some(20)]
+        return str(keys), keys
 
     def _split(self, id_: str, present: list[tuple[str, int]]) -> tuple[Any, Any]:
         """Keys to open, and other keys to close."""
@@ -222,6 +248,7 @@ class Script:
             fairness_key=self._random.choice(["", "a", "b"]),
             concurrency_key=self._random.choice(["", "c", "d"]),
             concurrency_limit=self._random.randint(1, 2),
+            body=self._referring()[0],
         )
 
     def _parkings(self, ids: list[str]) -> tuple[Parking, ...]:
@@ -391,6 +418,8 @@ def snapshot(store: Store, member: str) -> dict[str, object]:
         "audit": (store.audit(AuditQuery()), store.audit(AuditQuery(target="a", before=9, limit=2))),
         "definitions": store.definitions(),
         "payloads": [store.payloads(id_) for id_ in IDS],
+        "values": [store.payload(id_, key) for id_ in IDS for key in KEYS],
+        "whole": store.instances(InstanceQuery(chunks=False)),
         "requests": store.look_up(
             [], [("x", None)], [("start", "i1", f"k{number}") for number in range(1, 21)]
         ),
