@@ -18,6 +18,7 @@ from perdure.engine.events import (
     EntityUnlockSent,
 )
 from perdure.engine.failure import ENTITY, TIMEOUT
+from perdure.engine.payload import bounded
 from perdure.engine.state import Failed, Fiber, Lock, LockWait, Question, TimerUse
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def _checked(text: Any) -> str:
 
 
 def _arguments(machine: Machine, fiber: Fiber, op: Any) -> Any:
-    return None if op.arguments is None else op.arguments(fiber.frame, machine.env)
+    value = None if op.arguments is None else op.arguments(fiber.frame, machine.env)
+    return bounded(value, "'with'")
 
 
 def _around(machine: Machine, fiber: Fiber) -> Lock | None:

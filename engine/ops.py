@@ -20,6 +20,7 @@ from perdure.engine.events import (
 )
 from perdure.engine.failure import EXPRESSION, LIMIT, SCHEMA, Failure, matches
 from perdure.engine.instance import id_problem
+from perdure.engine.payload import bounded
 from perdure.engine.state import (
     Bound,
     EventWait,
@@ -108,7 +109,7 @@ def _call(machine: Machine, fiber: Fiber, op: Any) -> bool:
             path=path,
             attempt=waits.attempt(fiber),
             has_input=op.arguments is not None,
-            input=_optional(machine, fiber, op.arguments),
+            input=bounded(_optional(machine, fiber, op.arguments), "'with'"),
             queue="" if op.queue in (None, DEFAULT_QUEUE) else op.queue,
             priority=op.priority or 0,
             fairness_key=_optional(machine, fiber, op.fairness_key) or "",
@@ -211,7 +212,7 @@ def _new_instance(machine: Machine, fiber: Fiber, op: Any) -> dict[str, Any] | N
         "name": op.workflow,
         "path": path,
         "version": op.version,
-        "input": _optional(machine, fiber, op.arguments),
+        "input": bounded(_optional(machine, fiber, op.arguments), "'with'"),
         "tags": {name: code(fiber.frame, machine.env) for name, code in op.tags},
         "if_exists": op.if_exists,
     }
@@ -219,7 +220,7 @@ def _new_instance(machine: Machine, fiber: Fiber, op: Any) -> dict[str, Any] | N
 
 def _send_event(machine: Machine, fiber: Fiber, op: Any) -> bool:
     instance = op.to(fiber.frame, machine.env)
-    payload = _optional(machine, fiber, op.arguments)
+    payload = bounded(_optional(machine, fiber, op.arguments), "'with'")
     if id_problem(instance) is None:
         path = machine.path(fiber, op.step)
         machine.decide(EventSent(instance=instance, name=op.event, path=path, input=payload))
@@ -345,13 +346,14 @@ def _leave_saga(machine: Machine, fiber: Fiber, op: Any) -> bool:
 
 
 def _return(machine: Machine, fiber: Fiber, op: Any) -> bool:
-    value = op.value(fiber.frame, machine.env)
+    value = bounded(op.value(fiber.frame, machine.env), "the output")
     return scopes.unwind(machine, fiber, Returned(value=value))
 
 
 def _raise(machine: Machine, fiber: Fiber, op: Any) -> bool:
     message = _optional(machine, fiber, op.message) or op.error
-    failure = machine.failure(fiber, op.error, message, _optional(machine, fiber, op.data))
+    data = bounded(_optional(machine, fiber, op.data), "the error's data")
+    failure = machine.failure(fiber, op.error, message, data)
     failure.cause = _optional(machine, fiber, op.cause)
     return scopes.unwind(machine, fiber, Failed(failure=machine.declared(failure)))
 
@@ -364,7 +366,7 @@ def _raise_value(machine: Machine, fiber: Fiber, op: Any) -> bool:
 
 
 def _continue_as_new(machine: Machine, fiber: Fiber, op: Any) -> bool:
-    value = op.input(fiber.frame, machine.env)
+    value = bounded(op.input(fiber.frame, machine.env), "the new input")
     problem = machine.program.input_problem(value)
     if problem is not None:
         return _fail(machine, fiber, SCHEMA, f"the new input does not fit input.schema: {problem}")
@@ -458,7 +460,7 @@ def _log(machine: Machine, fiber: Fiber, op: Any) -> bool:
 
 
 def _set_custom_status(machine: Machine, fiber: Fiber, op: Any) -> bool:
-    machine.state.custom_status = op.value(fiber.frame, machine.env)
+    machine.state.custom_status = bounded(op.value(fiber.frame, machine.env), "the custom status")
     return False
 
 

@@ -8,11 +8,27 @@ from typing import Any
 
 import msgspec
 
+from perdure.compiler.runtime import LimitError
 from perdure.dsl.nesting import depth
 
 MAX_BYTES = 1 << 20
 """Of one payload as JSON text in UTF-8."""
 MAX_DEPTH = 64
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def bounded(value: Any, field: str) -> Any:
+    """A value that a workflow has made, to be written. Raises ``LimitError`` for one that is too large."""
+    if type(value) in (str, dict, list):
+        size = len(_encoder.encode(value))
+        if size > MAX_BYTES:
+            raise LimitError(
+                f"{field} has {size} bytes as JSON, the limit is {MAX_BYTES}",
+                "keep it elsewhere and pass its name, or pass less",
+            )
+    return value
 
 
 class BadPayload(ValueError):

@@ -54,15 +54,29 @@ def test_a_big_result_fails_its_step(hub: Hub) -> None:
     assert str(MAX_BYTES) in hub.output()
 
 
-def test_a_big_computed_value_fails_where_it_stands(hub: Hub) -> None:
-    """What a workflow makes is bounded as what activities make; the error has the step and the place."""
-    hub.activity("Big", lambda: "x" * (MAX_BYTES - 2))
-    hub.start('do: [{ a: { call: Big } }, { b: { call: Big, with: ["${ a }", "${ a }"] } }]')
+@pytest.mark.parametrize(
+    ("step", "field"),
+    [
+        ("b: { call: Use, with: PAIR }", "'with'"),
+        ("b: { call_workflow: other, with: PAIR }", "'with'"),
+        ("send_event: { to: other, event: E, with: PAIR }", "'with'"),
+        ("set_custom_status: PAIR", "the custom status"),
+        ("continue_as_new: { input: PAIR }", "the new input"),
+        ("raise: { error: E, data: PAIR }", "the error's data"),
+        ("return: PAIR", "the output"),
+    ],
+)
+def test_what_a_workflow_makes_is_bounded_where_it_leaves(hub: Hub, step: str, field: str) -> None:
+    """Two results that fit are too much together; the error names the field, the step and its place."""
+    hub.activity("Big", lambda: "x" * (MAX_BYTES - 10))
+    hub.activity("Use", lambda value: None)
+    written = step.replace("PAIR", '["${ a }", "${ a }"]')
+    hub.start(f"do:\n  - a: {{ call: Big }}\n  - {written}\n")
     hub.run()
     error = hub.error()
-    assert (error["type"], error["step"], error["path"]) == ("perdure.Expression", "b", "do/1/b")
-    assert str(MAX_BYTES) in error["message"]
-    assert error["message"].startswith("flow.perdure.yaml:4:")
+    assert error["type"] == "perdure.Expression"
+    assert error["message"].startswith("flow.perdure.yaml:6:")
+    assert f"{field} has {2 * MAX_BYTES - 13} bytes as JSON, the limit is {MAX_BYTES}" in error["message"]
 
 
 def test_a_result_of_the_greatest_size_passes(hub: Hub) -> None:
