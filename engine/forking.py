@@ -21,6 +21,7 @@ from perdure.engine.events import (
     DECIDED,
     Decided,
     ExecutionForked,
+    ExecutionMigrated,
     ExecutionStarted,
     ExecutionTerminated,
     kind,
@@ -65,7 +66,14 @@ def fork(
         others=(),
         queue=None,
     )
-    found = rerun.run(program, instance.id, history, start, lambda fact: fact.seq < cut)
+    # A move to another version was one of the other instance: this one begins with its own.
+    found = rerun.run(
+        program,
+        instance.id,
+        history,
+        start,
+        lambda fact: fact.seq < cut and not isinstance(fact.event, ExecutionMigrated),
+    )
     _check(program, found, step)
     event = ExecutionForked(
         source=past[0].instance,

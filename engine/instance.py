@@ -45,7 +45,7 @@ LEGAL = {
     Status.SUSPENDED: {Status.RUNNING, Status.SUSPENDED} | ENDED,
     **{status: set[Status]() for status in ENDED},
 }
-"""The status transition table; an ended instance never changes."""
+"""The status transition table. What has ended changes only by an audited order to go on (``reopening``)."""
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):

@@ -487,6 +487,7 @@ class _Turning:
             running.next_seq += len(self.events)
             self._close_row()
         self.at = now
+        turn.queue = machine.started.queue
         for seq, decision in found.decisions.items():
             match decision:
                 case TaskScheduled() if seq in machine.state.tasks:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from perdure.engine.activities import ActivityError
+from perdure.engine.client import Client
 from perdure.engine.events import (
     ExecutionRewound,
     ExecutionStarted,
@@ -14,7 +15,8 @@ from perdure.engine.events import (
     TaskFailed,
     TimerCreated,
 )
-from tests.engine.driver import SECOND, START, Hub
+from perdure.engine.tasks import task_in
+from tests.engine.driver import SECOND, START, Hub, compiled
 from tests.engine.functions import finish_all, offer
 
 
@@ -419,3 +421,42 @@ def test_the_answers_of_before_are_in_the_new_history(hub: Hub, shaky: Shaky) ->
     answers = [event for event in hub.events() if isinstance(event, TaskCompleted)]
     assert [event.result for event in answers] == [1, 2, 3]
     assert not [event for event in hub.events() if isinstance(event, TimerCreated)]
+
+
+def test_its_private_queue_is_kept(hub: Hub, shaky: Shaky) -> None:
+    """What is done again goes where everything of the instance goes."""
+    program = compiled("do: [{ a: { call: Shaky, with: 1 } }, { return: '${ a }' }]")
+    client = Client(hub.store)
+    client.run(program.program, id="i", queue="mine")
+    for repaired in (False, True):
+        shaky.broken = not repaired
+        hub.run()
+        (row,) = hub.store.waiting_tasks("i")
+        hub.store.claim(hub.worker, [], [row.queue], 1, 5)
+        hub.finish(task_in(row))
+        hub.run()
+        if not repaired:
+            hub.rewind()
+    assert (hub.output(), row.queue) == (1, "@mine")
+
+
+def test_after_a_move_to_another_version(hub: Hub, shaky: Shaky) -> None:
+    """It goes on with the version that it failed with, and its history still says that it moved."""
+    head = "dsl: perdure/1\nname: flow\nversion: {}\nevents: {{ Go: {{}} }}\n"
+    steps = "do:\n  - go: {{ wait_for_event: Go, timeout: 1h }}\n  {}- return: ${{ workflow.version }}\n"
+    hub.deploy((head + steps).format("1.0.0", ""))
+    hub.deploy((head + steps).format("2.0.0", "- a: { call: Shaky, with: 1 }\n  "))
+    client = Client(hub.store)
+    client.start("flow@1.0.0", id="i")
+    hub.run()
+    client.migrate("i", "2.0.0")
+    hub.run()
+    hub.raise_event("Go")
+    hub.run()
+    assert hub.status() == "Failed"
+    client.fork("i", "a", id="j")
+    repaired(hub, shaky)
+    assert (hub.output(), hub.instance().version) == ("2.0.0", "2.0.0")
+    assert "ExecutionMigrated" in hub.kinds()
+    assert (hub.output("j"), hub.instance("j").version) == ("2.0.0", "2.0.0")
+    assert "ExecutionMigrated" not in hub.kinds("j")
