@@ -93,13 +93,16 @@ class Nothing:
     def __init__(self) -> None:
         self.begun: list[Task] = []
         self.names = frozenset(["Work"])
-        self.places = 9
         self.heartbeats = Heartbeats()
 
     @property
     def running(self) -> frozenset[tuple[str, int]]:
         """Keys of what has begun."""
         return frozenset(task.id for task in self.begun)
+
+    def claimable(self) -> tuple[list[str], int]:
+        """There is always a place."""
+        return sorted(self.names), 9
 
     def offers(self, name: str) -> bool:
         """Whether it is ``Work``."""
