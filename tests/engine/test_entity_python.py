@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import perdure
 from perdure import EntityContext
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.events import OperationRequested
+from perdure.engine.instance import slot_of
+from perdure.engine.sealing import result_message
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.tasks import work_in
 from tests.engine.driver import Hub
@@ -113,6 +117,37 @@ def test_a_task_of_a_worker_that_died_is_delivered_again(hub: Hub) -> None:
     hub.crash()
     hub.run()
     assert hub.state("Tally@a") == {"value": 2}
+
+
+def test_a_late_answer_changes_nothing(hub: Hub) -> None:
+    """It answers a task that is not asked for any more: here, and from the inbox."""
+    hub.manual = True
+    hub.post("Tally@a", add(1))
+    hub.run()
+    (first,) = [work_in(row) for row in hub.claim()]
+    assert isinstance(first, EntityTask)
+    hub.carry_out(first)
+    hub.post("Tally@a", add(10))
+    hub.run()
+    hub.carry_out(first)
+    late = result_message(first.instance, slot_of(first.instance), first.execution, answer_of(hub, first))
+    hub.store.record([late], [])
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 1}
+    (second,) = [work_in(row) for row in hub.claim()]
+    assert isinstance(second, EntityTask)
+    assert second.state == {"value": 1}
+    hub.carry_out(second)
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 11}
+    assert hub.leftovers("@Tally@a") == []
+
+
+def answer_of(hub: Hub, task: EntityTask) -> Any:
+    """What a worker makes of a task."""
+    entity = hub.registry.entity(task.name)
+    assert entity is not None
+    return hub.executor.perform_operations(task, entity)
 
 
 def test_poison_is_found_among_its_neighbours(hub: Hub) -> None:

@@ -8,9 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from perdure.engine.addresses import is_entity
 from perdure.engine.codec import decode_events
 from perdure.engine.events import (
     ANSWERS,
+    ContinueAsNew,
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityUnlockSent,
+    ExecutionCompleted,
     SubOrchestrationCanceled,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
@@ -59,7 +68,8 @@ class Checks:
                 self._consumed.add(message)
             for row in checkpoint.history:
                 self._history(row)
-            self._final(checkpoint.id)
+            if not is_entity(checkpoint.id):
+                self._final(checkpoint.id)
         for parking in batch.parkings:
             self._final(parking.instance.id)
 
@@ -82,10 +92,12 @@ class Checks:
 
 
 def check_events(store: MemoryStore, instance_id: str, generation: int) -> None:
-    """C4 and C5: everything scheduled ends once, and no timer is early."""
+    """C4, C5 and C7: everything scheduled ends once, no timer is early, and all locks are given back."""
     scheduled: dict[int, TaskScheduled] = {}
     timers: dict[int, int] = {}
     children: set[int] = set()
+    asked: set[int] = set()
+    locks: set[int] = set()
     closed: set[int] = set()
     for row in store.history(instance_id, generation, 0, 1_000_000):
         for seq, event in enumerate(decode_events(row.events), row.first_seq):
@@ -115,5 +127,17 @@ def check_events(store: MemoryStore, instance_id: str, generation: int) -> None:
                     if isinstance(event, TimerFired):
                         early = timers[event.scheduled_seq] - row.at
                         assert early <= 0, f"C5: a timer of {instance_id} fires {early} us early"
+                case EntityOperationCalled() | EntityLockRequested():
+                    asked.add(seq)
+                    if isinstance(event, EntityLockRequested):
+                        locks.add(seq)
+                case EntityOperationCompleted() | EntityOperationFailed() | EntityLockGranted():
+                    assert event.scheduled_seq in asked, f"C4: {instance_id} hears of no operation"
+                    assert event.scheduled_seq not in closed, f"C4: {instance_id} is answered twice"
+                    closed.add(event.scheduled_seq)
+                case EntityUnlockSent(scheduled_seq=locked):
+                    locks.remove(locked)
+                case ExecutionCompleted() | ContinueAsNew():
+                    assert not locks, f"C7: {instance_id} ends and holds {locks}"
                 case _:
                     assert not isinstance(event, ANSWERS), f"an answer that nobody checks: {event}"

@@ -13,7 +13,43 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from perdure import entity, readonly
+
 MAX_STEPS = 14
+
+TALLY = """\
+dsl: perdure/1
+kind: entity
+name: Tally
+version: 1.0.0
+state: { initial: 0 }
+operations:
+  add: { input: { type: integer }, set: "${ state + input }", return: "${ input }" }
+  get: { readonly: true, return: "${ state }" }
+  put: { input: { type: integer }, set: "${ input }" }
+"""
+"""The entity that documents speak to; ``Count`` is the same in Python."""
+
+
+@entity
+class Count:
+    """As ``TALLY``."""
+
+    value: int = 0
+
+    def add(self, amount: int) -> int:
+        """Add."""
+        self.value += amount
+        return amount
+
+    @readonly
+    def get(self) -> int:
+        """Look."""
+        return self.value
+
+    def put(self, value: int) -> None:
+        """Write."""
+        self.value = value
 
 
 class Broken(Exception):
@@ -32,6 +68,8 @@ class State:
     vars: dict[str, Any] = field(default_factory=dict)
     heard: int = 0
     """Events so far."""
+    totals: Counter[str] = field(default_factory=Counter)
+    """What entities were given, by their ids."""
 
 
 Run = Callable[[State], Any]
@@ -131,6 +169,7 @@ class _Maker:
         simple = [self._call, self._call, self._call, self._value, self._wait, self._late_event]
         if top:
             simple += [self._event, self._event]
+        simple += [self._add, self._tell, self._locked]
         if not concurrent:
             simple.append(self._set)
         groups = [
@@ -228,6 +267,55 @@ class _Maker:
             "on_timeout": [{"output": 7}],
         }
         return self._named(names, name, task, lambda state: 7)
+
+    # -- entities ---------------------------------------------------------------------------------
+
+    def _entity(self) -> str:
+        """One of few, so that instances meet there: of YAML or in Python."""
+        return f"{self._random.choice(['Tally', 'Count'])}@{self._random.choice('ab')}"
+
+    def _add(self, depth: int, names: list[str], concurrent: bool) -> tuple[Any, Run]:
+        """A call that gives back what it adds."""
+        entity, (text, number) = self._entity(), self._number(names)
+        task = {"call_entity": entity, "op": "add", "with": f"${{ {text} }}"}
+
+        def value(state: State) -> int:
+            state.totals[entity] += number(state)
+            return int(number(state))
+
+        return self._named(names, self._name(), task, value)
+
+    def _tell(self, depth: int, names: list[str], concurrent: bool) -> tuple[Any, Run]:
+        entity, (text, number) = self._entity(), self._number(names)
+        told: dict[str, Any] = {"entity": entity, "op": "add", "with": f"${{ {text} }}"}
+        if self._random.random() < 0.3:
+            later = "5h" if self._long_time else "2s"
+            told["at"] = f"${{ now() + duration('{later}') }}"
+
+        def run(state: State) -> None:
+            state.totals[entity] += number(state)
+
+        return {"signal_entity": told}, run
+
+    def _locked(self, depth: int, names: list[str], concurrent: bool) -> tuple[Any, Run]:
+        """Read and write, which is right only if nobody comes between."""
+        name, (text, number) = self._name(), self._number(names)
+        entities = list(dict.fromkeys([self._entity(), self._entity()]))
+        steps: list[dict[str, Any]] = []
+        for place, each in enumerate(entities):
+            seen = f"{name}_{place}"
+            steps += [
+                {seen: {"call_entity": each, "op": "get"}},
+                {f"{seen}w": {"call_entity": each, "op": "put", "with": f"${{ {seen} + {text} }}"}},
+            ]
+        task = {"lock_entities": entities, "do": [*steps, {"output": 5}]}
+
+        def value(state: State) -> int:
+            for each in entities:
+                state.totals[each] += number(state)
+            return 5
+
+        return self._named(names, name, task, value)
 
     # -- groups -----------------------------------------------------------------------------------
 

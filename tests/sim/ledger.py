@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from perdure.engine.activities import ActivityError, Context, Registry
+from tests.sim.documents import Count
 
 
 class Ledger:
@@ -35,6 +36,7 @@ class Ledger:
         functions: dict[str, Callable[..., Any]] = {"Work": work, "Break": broken}
         for name in names:
             registry.add(name, functions[name])
+        registry.add_entity(Count)
         return registry
 
     def _add(self, label: str, ctx: Context) -> None:

@@ -34,6 +34,16 @@ _COMMIT = (
 )
 
 MUTANTS = {
+    "lock_given_to_two": Mutant(
+        "perdure.engine.entity_turn",
+        "case LockRequested(holder=holder) if self.lock is None:",
+        "case LockRequested(holder=holder):",
+    ),
+    "locks_kept_by_the_terminated": Mutant(
+        "perdure.engine.turn",
+        "self.turn.outgoing += outgoing.unlocking(self.running.instance, machine.state.locks)",
+        "pass",
+    ),
     "no_membership_check": Mutant(
         "perdure.engine.store.memory",
         _LIVE,

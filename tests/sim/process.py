@@ -7,13 +7,14 @@ from typing import Any, cast
 
 from perdure.engine.activities import Context, Registry
 from perdure.engine.duties import Duties
+from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.errors import FenceLost, OutcomeUnknown, StoreError
 from perdure.engine.executor import Executor, Limits
 from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.store.protocol import Store
-from perdure.engine.tasks import Task, Work
+from perdure.engine.tasks import Work
 from tests.sim.faults import FaultyStore, Plan
 from tests.sim.ledger import Ledger
 from tests.sim.world import SECOND, World
@@ -42,7 +43,7 @@ class InlineActivities:
     @property
     def names(self) -> frozenset[str]:
         """What is offered here."""
-        return self._registry.names
+        return self._registry.offered
 
     def offers(self, name: str) -> bool:
         """Whether an activity is one of them."""
@@ -66,8 +67,10 @@ class InlineActivities:
     def start(self, tasks: Iterable[Work]) -> None:
         """Each becomes an actor."""
         for task in () if self._stopping else tasks:
-            assert isinstance(task, Task), "no entity in Python is offered here"
-            context = Context(task.instance, task.path, task.key, task.attempt)
+            if isinstance(task, EntityTask):
+                context = Context(task.instance, task.name, task.operations[0].id, 1)
+            else:
+                context = Context(task.instance, task.path, task.key, task.attempt)
             assert task.id not in self._contexts, "one task runs twice in one process"
             self._contexts[task.id] = context
             self._process.spawn_activity(task, context, self._perform)
@@ -86,12 +89,18 @@ class InlineActivities:
     def tend(self, now: float) -> None:
         """There are no threads to be tended."""
 
-    def _perform(self, task: Task, context: Context) -> None:
+    def _perform(self, task: Work, context: Context) -> None:
+        self._process.ended(task, self._answer(task, context))
+        del self._contexts[task.id]
+
+    def _answer(self, task: Work, context: Context) -> Any:
+        if isinstance(task, EntityTask):
+            entity = self._registry.entity(task.name)
+            assert entity is not None, task.name
+            return self._executor.perform_operations(task, entity)
         activity = self._registry.get(task.name)
         assert activity is not None, task.name
-        answer = self._executor.perform(task, activity, context)
-        self._process.ended(task, answer)
-        del self._contexts[task.id]
+        return self._executor.perform(task, activity, context)
 
 
 class Process:
@@ -177,17 +186,17 @@ class Process:
         self._on_crash(self)
         self.world.kill(self)
 
-    def spawn_activity(self, task: Task, context: Context, perform: Callable[[Task, Context], None]) -> None:
+    def spawn_activity(self, task: Work, context: Context, perform: Callable[[Work, Context], None]) -> None:
         """Let an activity happen after a while, unless the process ends before."""
         delay = self.world.random.choice([1, 1000, SECOND // 20, SECOND])
         # A group of its own within the process: waking the worker must not hurry it.
         self.world.later(f"{self.name}/{task.name}", delay, lambda: self._if_alive(perform, task, context))
 
-    def _if_alive(self, perform: Callable[[Task, Context], None], task: Task, context: Context) -> None:
+    def _if_alive(self, perform: Callable[[Work, Context], None], task: Work, context: Context) -> None:
         if not self.over:
             perform(task, context)
 
-    def ended(self, task: Task, answer: Any) -> None:
+    def ended(self, task: Work, answer: Any) -> None:
         """An activity has ended."""
         self.duties.done(task, answer)
         self.world.wake(self)

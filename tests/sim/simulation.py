@@ -14,22 +14,24 @@ from typing import Any, cast
 
 import msgspec
 
-from perdure.compiler import compile_workflow
+from perdure.compiler import compile_entity, compile_workflow
+from perdure.compiler.encode import digest
 from perdure.dsl import load
 from perdure.dsl.source import Source
 from perdure.engine import clock, ids
-from perdure.engine.client import Client
+from perdure.engine.client import Client, Deployment
 from perdure.engine.codec import whole_events
 from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, StoreError
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import EntityQuery
 from perdure.engine.worker import Worker
 from tests.engine.books import audit
 from tests.engine.driver import check_prefixes
 from tests.sim.checks import Checks, check_events
-from tests.sim.documents import Document, make
+from tests.sim.documents import TALLY, Document, make
 from tests.sim.faults import DEADLY, FaultyStore, Plan
 from tests.sim.ledger import Ledger
 from tests.sim.process import Process
@@ -53,6 +55,15 @@ def document(number: int, long_time: bool) -> tuple[Document, LinkedProgram, tup
     made = make(number, long_time=long_time)
     first, *others = (_linked(text) for text in (made.text, *made.children))
     return made, first, tuple(others)
+
+
+@lru_cache(maxsize=1)
+def _tally() -> Deployment:
+    (entity,) = load(Source("tally.perdure.yaml", TALLY)).entities
+    program = compile_entity(entity)
+    return Deployment(
+        name=program.name, version=program.version, digest=digest(program), program=program, source=""
+    )
 
 
 def _linked(text: str) -> LinkedProgram:
@@ -143,6 +154,7 @@ class _Run:
     def whole(self) -> Report:
         """Faults, peace, account."""
         random = self.world.random
+        Client(self.store).deploy([_tally()])
         orders = [self._order(number) for number in range(random.randint(1, 5))]
         for _ in range(random.choice([1, 2, 2, 3])):
             self._spawn()
@@ -161,6 +173,7 @@ class _Run:
         settled = self.world.run(self._nothing_left, LIVENESS)
         left = [*self.store._timers.values(), *self.store._tasks.values(), *self.store._inbox.values()]
         assert settled, f"C9: rows of work are left: {left}"
+        self._entities(orders)
         statuses = Counter(str(self._status(order.id)) for order in orders)
         return Report(
             seed=self.seed,
@@ -346,6 +359,20 @@ class _Run:
                 assert times == wanted, f"{order.id} did {label} {times} times, not {wanted}"
         done = {label for instance, label in self.ledger.keys if instance == order.id}
         assert done <= set(state.calls), f"{order.id} did what it should not: {done - set(state.calls)}"
+
+    def _entities(self, orders: list[Order]) -> None:
+        """Each was given what all instances say, unless one was stopped; and nobody holds it any more."""
+        rows = self.store.entities(EntityQuery(limit=100))
+        held = [row.id for row in self.store._entities.values() if row.lock or row.task]
+        assert not held, f"C7: nobody is left, and {held} are held"
+        if {self._status(order.id) for order in orders} & {Status.TERMINATED, Status.CANCELED}:
+            return
+        wanted = Counter[str]()
+        for order in orders:
+            wanted.update(order.document.run(order.input["n"])[2].totals)
+        states = {f"{row.type}@{row.key}": msgspec.json.decode(row.state or "") for row in rows}
+        found = {id_: state["value"] if isinstance(state, dict) else state for id_, state in states.items()}
+        assert found == {id_: total for id_, total in wanted.items() if total}, f"C6: {found}, not {wanted}"
 
     def _check_history(self, row: Instance, program: LinkedProgram) -> None:
         for generation in range(1, row.generation + 1):
