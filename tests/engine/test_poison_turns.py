@@ -100,6 +100,7 @@ class Nothing:
         """Keys of what has begun."""
         return frozenset(task.id for task in self.begun)
 
+    @property
     def claimable(self) -> tuple[list[str], int]:
         """There is always a place."""
         return sorted(self.names), 9
