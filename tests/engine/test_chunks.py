@@ -48,6 +48,11 @@ def double(x: int) -> int:
     return x * 2
 
 
+def length(x: str) -> int:
+    """An activity that makes little of much."""
+    return len(x)
+
+
 def odd_fails(x: int) -> int:
     """An activity that fails for odd numbers."""
     if x % 2:
@@ -249,8 +254,9 @@ def test_no_more_items_run_at_once_than_the_width(hub: Hub) -> None:
     assert hub.output()["succeeded"] == 20
 
 
-def test_auto_splits_what_is_over_a_thousand(hub: Hub) -> None:
+def test_auto_splits_what_is_over_a_thousand() -> None:
     """1,000 items stay, 1,001 are three chunks, and the parent's history stays short."""
+    hub = Hub()
     hub.activity("Do", double)
     hub.start(flow(chunk="auto", keep="counts"), list(range(1000)), id="short")
     hub.start(flow(chunk="auto", keep="counts"), list(range(1001)), id="long")
@@ -263,8 +269,8 @@ def test_auto_splits_what_is_over_a_thousand(hub: Hub) -> None:
 
 def test_a_list_is_written_once(hub: Hub) -> None:
     """Children are told where it lies, and have no copy."""
-    hub.activity("Do", double)
-    hub.start(flow(chunk=20), [10**17 + n for n in range(1000)])
+    hub.activity("Do", length)
+    hub.start(flow(chunk=20), [str(n) * 300 for n in range(10, 60)])
     hub.run()
     assert isinstance(hub.store, MemoryStore)
     long = [row for row in hub.store._payloads.values() if len(row.value) > 10_000]
