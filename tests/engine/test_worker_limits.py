@@ -77,9 +77,14 @@ def test_each_kind_has_a_limit_of_its_own(tmp_path: Path) -> None:
 
 def test_a_full_kind_claims_nothing_and_hinders_no_other() -> None:
     """What runs long on the loop keeps no thread idle."""
-    go_on = threading.Event()
+    begun, go_on = threading.Event(), threading.Event()
     registry = Registry()
-    registry.add("Sync", lambda: go_on.wait(20))
+
+    def sync() -> bool:
+        begun.set()
+        return go_on.wait(20)
+
+    registry.add("Sync", sync)
 
     async def coroutine() -> None:
         """Ends at once."""
@@ -96,6 +101,7 @@ def test_a_full_kind_claims_nothing_and_hinders_no_other() -> None:
     assert executor.claimable == (["Async", "Sync"], 1)
     executor.start([task("Sync")])
     assert executor.claimable == (["Async"], 2)
+    assert begun.wait(20)
     go_on.set()
     executor.stop(20)
     assert (len(ended), executor.claimable) == (1, ([], 0))
