@@ -30,6 +30,7 @@ def deploy(
     from perdure.cli import sources
 
     checked = [sources.check(path, sources.read_file(Path(path)), None) for path in paths]
+    sources.refuse(checked)
     for each in checked:
         if not each.workflows and not each.entities:
             raise sources.no_workflow(each.source.name, each.documents, "nothing to deploy")

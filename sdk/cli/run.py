@@ -76,6 +76,7 @@ def run(
     value = read_input(pairs, document)
     registry = sources.registry(modules, file.parent) or Registry()
     checked = sources.check(file.as_posix(), sources.read_file(file), registry)
+    sources.refuse([checked])
     program = sources.main_workflow(checked, workflow).program
     others = [each.program for each in checked.workflows if each.program is not program]
     name = instance_id or _new_name(program.name)
