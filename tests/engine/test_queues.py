@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.engine.activities import Registry
+from perdure.engine.activities import ActivityError, Registry, RetryAfter
 from perdure.engine.client import Client
 from perdure.engine.events import TaskScheduled
 from perdure.engine.store.rows import QueueRow
@@ -241,3 +241,30 @@ def test_it_is_said_that_a_key_is_full(client: Client) -> None:
     assert len(hub.claim()) == 1
     notes = [client.waiting(name)[0]["note"] for name in ("a", "b")]
     assert sorted(notes, key=str) == [None, "as many as may run at once for concurrency key 'k' do: 1"]
+
+
+# -- errors --------------------------------------------------------------------------------------------
+
+
+def test_what_an_activity_says_of_trying_again_counts_from_any_worker(tmp_path: Path) -> None:
+    """``RetryAfter`` and errors that are not retryable, raised where the instance is not."""
+    registry = Registry()
+    tries: list[int] = []
+
+    def work() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RetryAfter(0.01)
+        raise ActivityError("never", type="Hopeless", retryable=False)
+
+    registry.add("Work", work)
+    text = "do: [ s: { call: Work, queue: far, retry: { attempts: 9, delay: 1h } } ]"
+    with (
+        closing(SqliteStore(tmp_path / "hub.db")) as store,
+        closing(SqliteStore(tmp_path / "hub.db")) as elsewhere,
+        Worker(store, Registry()) as owner,
+        Worker(elsewhere, registry, queues=["far"]),
+    ):
+        client = Client(store, owner)
+        ended = client.wait(client.run(compiled(text).program)["id"], 60)
+    assert (ended["error"]["type"], ended["error"]["attempt"], len(tries)) == ("Hopeless", 2, 2)
