@@ -210,7 +210,7 @@ def _ended(decision: Decided) -> str:
             f"no call, child or time limit failed: {error['type']} comes from the workflow itself"
             f" ({error['path']}: {error['message']})"
         )
-    return "without what failed it comes to its end"
+    return "with this past it comes to its end at once"
 
 
 # -- what failed -----------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def test_onto_another_version(hub: Hub) -> None:
             "does not come to",
         ),
         ("- raise: { error: Never }", "comes from the workflow itself"),
-        ("- return: 1", "comes to its end"),
+        ("- return: 1", "comes to its end at once"),
     ],
 )
 def test_a_version_that_does_not_agree(hub: Hub, steps: str, why: str) -> None:
