@@ -151,6 +151,12 @@ class Client(Acts, Completing, Definitions, Entities, Operations, Purging, Queue
         """A stored Program. Raises ``Conflict`` when this release cannot run it."""
         return self._linked(digest).program
 
+    def compiled(self, digest: str) -> Program | EntityProgram:
+        """A stored Program, of a workflow or an entity. Raises ``Conflict`` as ``program`` does."""
+        with suppress(encode.UnknownProgram):
+            return self._programs.entity(digest).program
+        return self.program(digest)
+
     def _linked(self, digest: str) -> LinkedProgram:
         try:
             return self._programs.get(digest)

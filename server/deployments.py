@@ -78,13 +78,14 @@ def deploy_source(
 
 def compare(client: Client, name: str, old: str, new: str) -> dict[str, Any]:
     """What differs between two deployed versions, and what the second one breaks of the first."""
-    programs = [client.program(client.definition(name, each)["program_digest"]) for each in (old, new)]
+    first, second = (client.compiled(client.definition(name, each)["program_digest"]) for each in (old, new))
+    broken = breaks(first, second) if isinstance(first, Program) and isinstance(second, Program) else []
     return {
         "name": name,
         "from": old,
         "to": new,
-        "changes": differences(programs[0], programs[1]),
-        "breaks": breaks(programs[0], programs[1]),
+        "changes": differences(first, second),
+        "breaks": broken,
     }
 
 
@@ -93,8 +94,8 @@ def _changes(client: Client, entries: Sequence[Deployment]) -> list[str]:
     for each in entries:
         with suppress(PerdureError):
             present = client.definition(each.name, each.version)
-            if present["digest"] != each.digest and isinstance(each.program, Program):
-                return differences(client.program(present["program_digest"]), each.program)
+            if present["digest"] != each.digest:
+                return differences(client.compiled(present["program_digest"]), each.program)
     return []
 
 

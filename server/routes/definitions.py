@@ -130,7 +130,7 @@ async def _show_version(request: Request, name: str, version: str) -> Response:
 
 
 def _listing(api: Api, definition: dict[str, Any]) -> str:
-    return disassemble(api.client.program(definition["program_digest"]))
+    return disassemble(api.client.compiled(definition["program_digest"]))
 
 
 async def _text(request: Request, filename: str, api: Api) -> str:

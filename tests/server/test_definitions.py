@@ -84,6 +84,15 @@ def test_an_entity_is_deployed() -> None:
     with given_server() as http:
         answer = deploy(http, f"{ECHO}---\n{COUNTER}")
         assert names(http) == ["Counter@1.0.0", "echo@1.0.0"]
+        later = COUNTER.replace("1.0.0", "1.1.0").replace("state + input", "state - input")
+        assert deploy(http, later).status_code == 201
+        listing = http.get(f"{API}/definitions/Counter@1.0.0", params={"format": "listing"})
+        assert "set state = ${ state + input }" in listing.text
+        compared = http.get(f"{API}/definitions/Counter/diff", params={"from": "1.0.0", "to": "1.1.0"}).json()
+        assert compared["changes"] == [
+            "- add: set state = ${ state + input }",
+            "+ add: set state = ${ state - input }",
+        ]
     assert [each["name"] for each in answer.json()["items"]] == ["Counter", "echo"]
 
 
