@@ -13,6 +13,7 @@ from perdure.engine.events import (
     OperationRequested,
 )
 from perdure.engine.store.rows import EntityQuery, InstanceQuery
+from perdure.engine.waiting import waiting_for
 from tests.engine.driver import SECOND, Hub
 
 COUNTER = """
@@ -252,3 +253,30 @@ def test_a_message_that_no_entity_understands_is_a_dead_letter(hub: Hub) -> None
     hub.run()
     assert [letter.id for letter in hub.store.dead_letters()] == ["bad"]
     assert hub.state("Counter@a") == 1
+
+
+def test_a_rewind_does_not_ask_an_entity_again(hub: Hub) -> None:
+    """What it has answered stays done; what failed at it is tried anew."""
+    hub.start(
+        """
+        do:
+          - one: { call_entity: Counter@a, op: add, with: 4 }
+          - signal_entity: { entity: Counter@b, op: add, with: 1 }
+          - two: { call_entity: Counter@a, op: fail }
+        """
+    )
+    hub.run()
+    assert hub.error()["type"] == "Never"
+    hub.rewind()
+    hub.run()
+    assert hub.error()["type"] == "Never"
+    assert hub.state("Counter@a") == 4
+    assert hub.state("Counter@b") == 1
+
+
+def test_what_waits_for_an_entity_is_explained(hub: Hub) -> None:
+    """Its name, with the place in the file."""
+    hub.start("do: [ { one: { call_entity: Nobody@a, op: add, with: 1 } } ]")
+    hub.run()
+    (found,) = waiting_for(hub.store, hub.instance(), hub.programs)
+    assert (found["kind"], found["name"], found["step"]) == ("entity", "Nobody@a", "one")

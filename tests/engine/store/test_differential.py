@@ -17,6 +17,8 @@ from perdure.engine.store.rows import (
     Batch,
     Checkpoint,
     EndedQuery,
+    EntityQuery,
+    EntityWrite,
     IfExists,
     InstanceQuery,
     Parking,
@@ -24,6 +26,7 @@ from perdure.engine.store.rows import (
     QueueRow,
     TaskRow,
 )
+from tests.engine.store.conformance_entities import entity
 from tests.engine.store.factory import (
     ALL,
     BEGIN,
@@ -135,6 +138,8 @@ class Script:
             worker=self._member(),
             parkings=self._parkings(list(IDS) if self._some(20) else [id_ for id_ in IDS if id_ not in ids]),
             requests=(self._request(),) if self._some(5) else (),
+            replies=(self._request(),) if self._some(20) else (),
+            entities=self._entities() if self._some(40) else (),
             messages=tuple(self._message() for _ in range(self._random.randint(0, 2))),
             hold=self._sample(waiting, 10),
             unhold=((self._id(), self._random.randint(1, 2)),) if self._some(20) else (),
@@ -145,6 +150,30 @@ class Script:
             trusted=(self._id(),) if self._some(30) else (),
             lease=self._random.randint(1, 9) * SECOND if self._some(20) else None,
         )
+
+    def _entities(self) -> tuple[EntityWrite, ...]:
+        written = []
+        for key in self._random.sample("abc", self._random.randint(1, 2)):
+            new = entity("Counter", key, version=self._random.randint(1, 3), updated_at=self._time())
+            present = self._model.load_entities([new.id])
+            before = (present[0].incarnation, present[0].version) if present else None
+            if self._some(5):
+                before = self._random.choice([None, ("other", 1)])
+            row = None if before and self._some(25) else new
+            if row is not None and self._some(30):
+                row = msgspec.structs.replace(row, state=None, lock="{}", incarnation="next")
+            written.append(EntityWrite(id=new.id, before=before, row=row))
+        return tuple(written)
+
+    def _post(self) -> Operation:
+        sent = message(f"m{self._random.randint(1, 40)}", "@Counter@a")
+        key = self._request() if self._some(50) else None
+        said = audited("Counter@a") if self._some(50) else None
+        return lambda store: store.post(sent, key, said)
+
+    def _forget_request(self) -> Operation:
+        key = self._request()
+        return lambda store: store.forget_request(key.route, key.target, key.key)
 
     def _begin_turn(self) -> Operation:
         id_, suspect = self._member(), self._id()
@@ -367,13 +396,15 @@ NAMES = (
     "set_queue",
     *["start"] * 3,
     "send",
+    "post",
+    "forget_request",
     *["purge"] * 2,
     "purge_ended",
     "groom",
     "forget_requests",
     "deploy",
     *["redeliver"] * 3,
-    "discard",
+    *["discard"] * 2,
 )
 
 
@@ -409,6 +440,11 @@ def snapshot(store: Store, member: str) -> dict[str, object]:
         "open": (store.load_open(ALL), store.load_open(some)),
         "inbox": (store.inbox(ALL, 99), store.inbox(some, 3)),
         "timers": (store.timers(ALL, 2**60, 99), store.timers(some, BEGIN + 50 * SECOND, 2)),
+        "entities": (
+            store.load_entities(["@Counter@a", "@Counter@b", "@Counter@c"]),
+            store.entities(EntityQuery(type="Counter", key_prefix="a", updated_to=BEGIN + 99 * SECOND)),
+            store.entities(EntityQuery(after=("Counter", "a"), limit=1)),
+        ),
         "next": (store.next_timer(ALL), store.next_timer(some)),
         "tasks": [store.waiting_tasks(id_) for id_ in IDS],
         "claimed": [store.claimed(one.id) for one in store.workers()],
