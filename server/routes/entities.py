@@ -11,6 +11,8 @@ from perdure.server.payloads import Query, idempotency_key, invalid_parameter, p
 
 MAX_LIMIT = 1_000
 LIMIT = 50
+WAIT_SECONDS = 30.0
+"""How long a call is waited for that does not say so itself."""
 
 
 async def list_entities(request: Request) -> Response:
@@ -54,7 +56,7 @@ async def operate(request: Request) -> Response:
     if not call:
         await api.call(api.client.signal_entity, entity, operation, value, at=at, request_key=key)
         return answer({"id": entity, "operation": operation}, 202)
-    wait = api.settings.wait_seconds if seconds is None else seconds
+    wait = min(WAIT_SECONDS, api.settings.wait_seconds) if seconds is None else seconds
     result = await api.call(api.client.call_entity, entity, operation, value, timeout=wait, request_key=key)
     return answer({"id": entity, "operation": operation}, 202) if result is None else answer(result)
 
