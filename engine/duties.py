@@ -592,7 +592,7 @@ class Duties:
             self._ask_again(self._unless_hopeless(asked, error))
             if not refused:
                 raise
-            if not sealed.turns and not asked:
+            if not (sealed.turns or sealed.entities or asked):
                 # Memory and database disagree on something that no turn makes: read everything anew.
                 raise OutcomeUnknown(str(error)) from error
             _log.warning("a batch was refused (%s); it is tried in smaller parts", error)

@@ -11,10 +11,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from perdure.engine import sealing
+from perdure.engine import outgoing, sealing
 from perdure.engine.addresses import entity_at
-from perdure.engine.entities import LinkedEntity
-from perdure.engine.entity_turn import EntityTurn, Heard, take_entity_turn
+from perdure.engine.entities import LinkedEntity, Undone
+from perdure.engine.entity_turn import MAX_OPERATIONS, EntityTurn, Heard, answer_of, take_entity_turn
 from perdure.engine.events import (
     RESULTS,
     TO_ENTITY,
@@ -24,7 +24,7 @@ from perdure.engine.events import (
     ToEntity,
 )
 from perdure.engine.events import Message as Event
-from perdure.engine.failure import PAYLOAD
+from perdure.engine.failure import ENTITY, PAYLOAD
 from perdure.engine.hot import Sealed, SealedEntity, Writes
 from perdure.engine.instance import slot_of
 from perdure.engine.store.rows import Checkpoint, EntityRow, Message, Request
@@ -174,25 +174,28 @@ class EntityOwner:
         self._unload(hot)
         self._wake(hot)
 
-    def give_up(self, id: str, rest: Writes, now: int) -> list[str]:
+    def give_up(self, done: SealedEntity, rest: Writes, now: int) -> list[str]:
         """The turn of one entity cannot be written: find out for which message, and do without it.
 
         Returns ids of messages whose clients must ask again.
         """
-        hot = self._hot[id]
+        hot, bad = self._hot[done.id], done.first
         if not hot.alone and len(hot.queue) > 1:
             hot.alone = True
             return []
-        bad, hot.queue, hot.alone = hot.queue[0], hot.queue[1:], False
+        hot.alone = False
+        place = next(number for number, each in enumerate(hot.queue) if each is bad)
+        del hot.queue[place]
         if isinstance(bad.event, TaskCompleted):
             # What the worker has made cannot be kept, so its operations have failed.
             message = "the database does not take what the worker has made of it"
             failed = TaskFailed(scheduled_seq=bad.event.scheduled_seq, error=PAYLOAD, message=message)
-            hot.queue.insert(0, msgspec.structs.replace(bad, event=failed))
-        elif bad.message is not None and bad.stored:
-            sealing.bury(rest, bad.message, "refused", now)
-        elif bad.message is not None:
+            hot.queue.insert(place, msgspec.structs.replace(bad, event=failed))
+        elif bad.message is not None and not bad.stored:
             return [bad.message.id]
+        else:
+            undone = Undone(error=PAYLOAD, message="the database does not take what comes of it")
+            _undo(rest, bad, undone, "refused", now)
         return []
 
     def reset(self) -> tuple[list[tuple[str, Input]], list[str]]:
@@ -262,40 +265,35 @@ class EntityOwner:
             self._wake(hot)
             return
         program = None if kind == "python" else kind
-        inputs, later = (hot.queue[:1], hot.queue[1:]) if hot.alone else (hot.queue, [])
+        inputs, limit = hot.queue, 1 if hot.alone else MAX_OPERATIONS
         try:
-            turn = take_entity_turn(hot.id, hot.row, program, inputs, now)
+            turn = take_entity_turn(hot.id, hot.row, program, inputs, now, limit=limit)
         except Exception as error:  # noqa: BLE001
             # A fault of ours, or a row that cannot be read: it must not stop the others.
-            self._stop(hot, inputs, later, sealed, f"internal: {type(error).__name__}: {error}", now)
+            self._stop(hot, sealed, f"internal: {type(error).__name__}: {error}", now)
             return
-        hot.queue = turn.left + later
+        hot.queue = turn.left
         unwritten = any(each.message is not None and not each.stored for each in hot.queue)
         if not (turn.taken or turn.refused or turn.write or turn.task or unwritten):
             self._settle(hot)
             return
         hot.row = turn.row
         hot.uncommitted += 1
-        done = SealedEntity(id=hot.id, inputs=list(inputs))
+        done = SealedEntity(id=hot.id, inputs=list(inputs), first=_first(turn, inputs))
         sealed.entities.append(done)
         self._seal(hot, turn, done, sealed)
         if hot.queue and turn.taken and turn.task is None:
             self._wake(hot)
 
-    def _stop(
-        self, hot: HotEntity, inputs: list[Heard], later: list[Heard], sealed: Sealed, reason: str, now: int
-    ) -> None:
-        """Messages that no turn can be made of are dead letters, and their clients are told."""
-        hot.queue = later
+    def _stop(self, hot: HotEntity, sealed: Sealed, reason: str, now: int) -> None:
+        """Messages that no turn can be made of are dead letters, and who waits for them is told."""
+        inputs, hot.queue = hot.queue, []
         for each in inputs:
-            if each.message is not None and each.stored:
-                sealing.bury(sealed.rest, each.message, reason, now)
-            elif each.message is not None:
+            if each.message is not None and not each.stored:
                 sealed.rest.refusals.append((each.message.id, reason))
-        if later:
-            self._wake(hot)
-        else:
-            self._settle(hot)
+            else:
+                _undo(sealed.rest, each, Undone(error=ENTITY, message=reason), reason, now)
+        self._settle(hot)
 
     def _seal(self, hot: HotEntity, turn: EntityTurn, done: SealedEntity, sealed: Sealed) -> None:
         own = sealed.own
@@ -356,6 +354,33 @@ class EntityOwner:
             return
         sealed.outcomes[message.id] = _reply(key, answer)
         sealing.durable(sealed.own, message, self._requests, answer=answer, private=key[0] == PRIVATE)
+
+
+def _first(turn: EntityTurn, inputs: Sequence[Heard]) -> Heard:
+    """The message that a turn is about, if it is about one alone."""
+    if turn.taken:
+        return turn.taken[0]
+    asked = None if turn.task is None else turn.task.operations[0].id
+    for each in inputs:
+        if each.message is not None and (each.message.id == asked or (asked is None and not each.stored)):
+            return each
+    return inputs[0]
+
+
+def _undo(rest: Writes, each: Heard, undone: Undone, reason: str, now: int) -> None:
+    """A message in the inbox has no effect: who waits for its answer is told; any other is a dead letter."""
+    message, event = each.message, each.event
+    if message is None:
+        return
+    if not isinstance(event, OperationRequested) or (event.asker is None and event.request is None):
+        sealing.bury(rest, message, reason, now)
+        return
+    rest.discard.append(message.id)
+    rest.settled.append(message.id)
+    if event.asker is not None:
+        rest.messages.append(outgoing.operated(event.asker, undone))
+    elif event.request is not None:
+        rest.replies.append(_reply(event.request, answer_of(undone)))
 
 
 def _reply(key: tuple[str, str, str], answer: str) -> Request:

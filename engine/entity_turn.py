@@ -107,18 +107,21 @@ def take_entity_turn(
     read.
     """
     at = now if row is None else max(now, row.updated_at)
-    return _Turning(id, row, program, at).take(list(inputs), limit)
+    return _Turning(id, row, program, at, limit).take(list(inputs))
 
 
 class _Turning:
     """The state of one turn while it is taken."""
 
-    def __init__(self, id: str, row: EntityRow | None, program: LinkedEntity | None, at: int) -> None:
+    def __init__(
+        self, id: str, row: EntityRow | None, program: LinkedEntity | None, at: int, limit: int
+    ) -> None:
         self.id = id
         self.type, self.key = entity_at(id)
         self.found = row
         self.program = program
         self.at = at
+        self.limit = limit
         self.turn = EntityTurn(row=row)
         self.exists = row is not None and row.state is not None
         self.state: Any = None
@@ -134,7 +137,7 @@ class _Turning:
         if not self.exists and program is not None:
             self.state = program.initial
 
-    def take(self, inputs: list[Heard], limit: int) -> EntityTurn:
+    def take(self, inputs: list[Heard]) -> EntityTurn:
         for each in inputs:
             if isinstance(each.event, TaskCompleted | TaskFailed):
                 self._result(each, each.event)
@@ -143,7 +146,7 @@ class _Turning:
         if self.turn.ended:
             self._forget_ended()
         index = 0
-        while self.busy is None and index < len(self.queue) and len(self.turn.taken) < limit:
+        while self.busy is None and index < len(self.queue) and len(self.turn.taken) < self.limit:
             index = self._hear(index)
         if self.batch:
             self._give_to_worker()
@@ -212,7 +215,7 @@ class _Turning:
     def _operation(self, index: int, each: Heard, event: OperationRequested) -> int:
         assert each.message is not None, "operations come as messages"
         if self.program is None:
-            if len(self.batch) < (1 if self.careful else MAX_TASK):
+            if len(self.batch) < (1 if self.careful else min(self.limit, MAX_TASK)):
                 self.batch.append(each)
                 return index + 1
             return len(self.queue)

@@ -141,10 +141,14 @@ class SealedTurn(msgspec.Struct, kw_only=True):
 
 
 class SealedEntity(msgspec.Struct, kw_only=True):
-    """What a turn did to an entity in memory. ``written`` are messages whose rows the batch writes."""
+    """What a turn did to an entity in memory. ``written`` are messages whose rows the batch writes.
+
+    ``first`` is the one that it is about when messages are taken one by one.
+    """
 
     id: str
     inputs: list[Heard]
+    first: Heard
     written: set[str] = set()
 
 

@@ -375,6 +375,7 @@ class Owner:
             hot = self._hot[turn.hot]
             hot.uncommitted -= 1
             self._settle(hot)
+        self.entities.applied(sealed)
         return None
 
     def applied(self, sealed: Sealed) -> None:
@@ -433,7 +434,7 @@ class Owner:
         if turns:
             return self._give_up(turns[0].hot, now)
         if entities:
-            return self.entities.give_up(entities[0].id, self._rest, now)
+            return self.entities.give_up(entities[0], self._rest, now)
         return self._give_up_rest()
 
     def reset(self) -> tuple[list[tuple[str, Input]], list[str]]:
