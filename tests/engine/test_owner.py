@@ -529,3 +529,18 @@ def test_an_instance_that_runs_over_is_left_for_the_next_batch(hub: Hub) -> None
     instance: Instance = hub.instance()
     assert (instance.status, instance.reason) == ("Terminated", "now")
     assert msgspec.json.decode(hub.store.payloads("i")["input"]) is None
+
+
+def test_a_turn_that_comes_to_nothing_keeps_nothing_in_memory() -> None:
+    """White-box: a late result of this process writes no row, so no commit lets its instance go."""
+    hub = Hub(memory=0)
+    offer(hub)
+    hub.manual = True
+    hub.start("do: [{ a: { call: Echo, with: 1 } }, { w: { wait: 1h } }]")
+    hub.run()
+    hub.resolve("do/0/a")
+    hub.run()
+    hub.finish(hub.open[0])
+    hub.run()
+    assert hub.owner.superseded == 1
+    assert not hub.owner._hot

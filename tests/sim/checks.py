@@ -66,9 +66,15 @@ class Checks:
             for message in checkpoint.consumed:
                 assert message not in self._consumed, f"C3: {message} was consumed twice"
                 self._consumed.add(message)
+            if checkpoint.rewrites:
+                row = checkpoint.history[0]
+                del self._next[row.instance, row.generation]
             for row in checkpoint.history:
                 self._history(row)
             if not is_entity(checkpoint.id):
+                if checkpoint.payloads_dropped:
+                    # Somebody has ordered it to go on.
+                    del self._ended[checkpoint.id]
                 self._final(checkpoint.id)
         for parking in batch.parkings:
             self._final(parking.instance.id)

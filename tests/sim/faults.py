@@ -18,7 +18,7 @@ from tests.sim.world import SECOND, World
 
 WRITES = frozenset(
     "join rejoin leave take_over take_slots calm begin_turn commit claim record give_back deploy pin"
-    " start send post purge groom forget_requests".split()
+    " start send reopen post purge groom forget_requests".split()
 )
 """Methods that write, so that the outcome may be unknown."""
 FREE = frozenset(["time", "changed", "close", "kill"])

@@ -44,6 +44,16 @@ MUTANTS = {
         "self.turn.outgoing += outgoing.unlocking(self.running.instance, machine.state.locks)",
         "pass",
     ),
+    "rewind_draws_new_keys": Mutant(
+        "perdure.engine.rewinding",
+        "        begun,\n        execution=",
+        "        begun,\n        key_seed=keys.next_execution(instance.execution),\n        execution=",
+    ),
+    "rewind_sends_everything_again": Mutant(
+        "perdure.engine.outgoing",
+        "    if not known:\n        return sent(",
+        "    if not known or again:\n        return sent(",
+    ),
     "no_membership_check": Mutant(
         "perdure.engine.store.memory",
         _LIVE,

@@ -84,9 +84,12 @@ class Order:
     terminate: bool
     cancel: bool
     pause: bool
+    rewind: bool
     started: bool = False
     maybe_terminated: bool = False
     maybe_canceled: bool = False
+    rewound_from: str | None = None
+    """The execution that is not the last one, once a rewind is acknowledged."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,7 @@ class _Run:
             terminate=random.random() < 0.1,
             cancel=random.random() < 0.15,
             pause=random.random() < 0.25,
+            rewind=random.random() < 0.6,
         )
 
     # -- processes --------------------------------------------------------------------------------
@@ -262,6 +266,10 @@ class _Run:
             self.world.sleep(random.randrange(1, 10 * SECOND))
             order.maybe_terminated = True
             self._until_done(order, "terminate", lambda client: client.terminate(order.id, request_key="t"))
+            while order.rewind and not self._ended(order):
+                self.world.sleep(self.poll)
+            if order.rewind:
+                self._until_done(order, "rewind", partial(self._rewind, order))
         self.unfinished -= 1
 
     def _start(self, client: Client, order: Order) -> None:
@@ -273,6 +281,20 @@ class _Run:
 
     def _send(self, order: Order, number: int, client: Client) -> None:
         client.raise_event(order.id, "Go", number, request_key=f"event {number}")
+
+    def _rewind(self, order: Order, client: Client) -> None:
+        """It was terminated by mistake, unless it was faster."""
+        row = self.store.instance(order.id)
+        assert row is not None, f"an acknowledged instance is not there: {order.id}"
+        refusal = None
+        try:
+            client.rewind(order.id, request_key="w")
+        except Conflict as conflict:
+            refusal = str(conflict)
+        if refusal is None:
+            order.rewound_from = order.rewound_from or row.execution
+        elif row.status is Status.TERMINATED and order.rewound_from is None:
+            assert "inside a lock" in refusal, f"{order.id} is not rewound: {refusal}"
 
     def _until_done(self, order: Order, what: str, act: Callable[[Client], object]) -> None:
         """Ask in some process, or straight in the database, until there is an answer."""
@@ -318,6 +340,10 @@ class _Run:
 
     # -- the account ------------------------------------------------------------------------------
 
+    def _ended(self, order: Order) -> bool:
+        status = self._status(order.id)
+        return status is not None and status.ended
+
     def _status(self, instance_id: str) -> Status | None:
         row = self.store.instance(instance_id)
         return None if row is None else row.status
@@ -325,7 +351,11 @@ class _Run:
     def _all_ended(self, orders: list[Order]) -> bool:
         if self.unfinished:
             return False
-        return all((status := self._status(order.id)) is not None and status.ended for order in orders)
+        rows = [(order, self.store.instance(order.id)) for order in orders]
+        return all(
+            row is not None and row.status.ended and row.execution != order.rewound_from
+            for order, row in rows
+        )
 
     def _account(self, order: Order) -> None:
         row = self.store.instance(order.id)
@@ -337,6 +367,7 @@ class _Run:
         status, value, state = order.document.run(order.input["n"])
         if row.status is Status.TERMINATED:
             assert order.maybe_terminated, f"{order.id} was terminated by nobody"
+            assert order.rewound_from is None, f"{order.id} was rewound, and is terminated"
             return
         payloads = self.store.payloads(order.id)
         if row.status is Status.CANCELED:
@@ -353,7 +384,7 @@ class _Run:
                 assert len(keys) <= count, f"{order.id} did {label} under {len(keys)} keys, not {count}"
             else:
                 assert len(keys) == count, f"{order.id} did {label} under {len(keys)} keys, not {count}"
-            if self._undisturbed() and label not in state.optional:
+            if self._undisturbed() and order.rewound_from is None and label not in state.optional:
                 times = sum(self.ledger.executions[key] for key in keys)
                 wanted = count * order.document.attempts.get(label, 1)
                 assert times == wanted, f"{order.id} did {label} {times} times, not {wanted}"
@@ -365,7 +396,9 @@ class _Run:
         rows = self.store.entities(EntityQuery(limit=100))
         held = [row.id for row in self.store._entities.values() if row.lock or row.task]
         assert not held, f"C7: nobody is left, and {held} are held"
-        if {self._status(order.id) for order in orders} & {Status.TERMINATED, Status.CANCELED}:
+        stopped = {self._status(order.id) for order in orders} & {Status.TERMINATED, Status.CANCELED}
+        # What a rewound instance has asked an entity and not heard the answer of, it asks again.
+        if stopped or any(order.rewound_from for order in orders):
             return
         wanted = Counter[str]()
         for order in orders:
