@@ -376,6 +376,7 @@ class Owner:
             hot.uncommitted -= 1
             self._settle(hot)
         self.entities.applied(sealed)
+        self._evict()
         return None
 
     def applied(self, sealed: Sealed) -> None:
