@@ -6,7 +6,7 @@ import msgspec
 
 from perdure.compiler.ir import Retention
 from perdure.engine.entity_turn import Heard
-from perdure.engine.events import ExecutionMigrated, ExecutionResumed
+from perdure.engine.events import ExecutionMigrated, ExecutionResumed, ExecutionStarted
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import LogLine
@@ -33,11 +33,13 @@ class Hot:
     the database yet, with its Program; ``inserted``: a turn not committed yet writes it. ``eager`` and
     ``rows`` divide its open tasks: those that only this memory keeps going, and those with a row in
     ``tasks``. ``excess`` are inputs to be set aside in the inbox; ``held`` counts what lies there,
-    ``released`` how many of them are on their way back. ``retention`` is its Program's, which a parked
+    ``released`` how many of them are on their way back. ``coming`` is the start of a generation that has not
+    begun. ``retention`` is its Program's, which a parked
     instance has no use of but when it is terminated.
     """
 
     __slots__ = (
+        "coming",
         "eager",
         "excess",
         "fresh",
@@ -62,6 +64,7 @@ class Hot:
         self.inserted = False
         self.instance: Instance | None = None
         self.history: tuple[HistoryRow, ...] = ()
+        self.coming: ExecutionStarted | None = None
         self.pending: list[Input] = []
         self.excess: list[Input] = []
         self.eager: set[tuple[str, int]] = set()

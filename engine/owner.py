@@ -44,7 +44,7 @@ from perdure.engine.starting import Asked, Found, admit
 from perdure.engine.store.rows import AuditEntry, Loaded, Message, Parking, Request, Takeover, TaskRow
 from perdure.engine.tasks import row_of, task_of
 from perdure.engine.timers import Timers
-from perdure.engine.turn import Input, Running, Turn, open_work, private_queue, take_turn
+from perdure.engine.turn import Input, Running, Turn, first_event, open_work, private_queue, take_turn
 from perdure.engine.upgrading import Upgrades
 
 MAX_BUFFER = 256
@@ -481,7 +481,7 @@ class Owner:
     def _load(self, hot: Hot, loaded: Loaded, program: LinkedProgram | str, now: int) -> Running | None:
         """Replay an instance; None when it is parked."""
         instance = loaded.instance
-        hot.instance, hot.history = instance, loaded.history
+        hot.instance, hot.history, hot.coming = instance, loaded.history, first_event(loaded)
         hot.retention = None if isinstance(program, str) else program.program.retention
         hot.held = loaded.held + hot.released
         if hot.held:

@@ -114,6 +114,6 @@ def _terminate(
 def _open_work(hot: Hot) -> Open:
     """What is open; nothing where the history cannot even be read."""
     try:
-        return open_work(hot.history)
+        return open_work(hot.history, hot.coming)
     except msgspec.MsgspecError:
         return Open()

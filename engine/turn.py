@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from perdure.engine import forking, keys, outgoing, rerun, rewinding
-from perdure.engine.codec import decode_events, split_events, stored_value
+from perdure.engine.codec import decode_events, decode_received, split_events, stored_value
 from perdure.engine.events import (
     PARENTAL,
     REOPENING,
@@ -119,6 +119,8 @@ class Running:
         self.program = program
         self.machine = Machine(program, instance.id)
         self.past: tuple[HistoryRow, ...] | None = None
+        self.coming: ExecutionStarted | None = None
+        """What the generation will begin with, read from the inbox when it had not begun."""
         self.next_seq = 0
         self.at = 0
         self.migrating = False
@@ -133,6 +135,7 @@ class Running:
         """From the database. Raises ``NonDeterminismError``."""
         running = cls(loaded.instance, program)
         running.machine = replay(program, loaded.instance.id, loaded.history)
+        running.coming = first_event(loaded)
         if loaded.history:
             last = loaded.history[-1]
             running.next_seq, running.at = last.next_seq, last.at
@@ -182,7 +185,8 @@ class _Turning:
     def take(self, inputs: Sequence[Input]) -> Turn:
         turn, running = self.turn, self.running
         if not running.machine.state.begun:
-            self.coming = next((e.event for e in inputs if isinstance(e.event, ExecutionStarted)), None)
+            starts = (each.event for each in inputs if isinstance(each.event, ExecutionStarted))
+            self.coming = next(starts, running.coming)
         for each in inputs:
             if turn.start is not None:
                 turn.left.append(each)
@@ -379,6 +383,7 @@ class _Turning:
         self.first_seq = running.next_seq = 0
         running.size = 0
         running.stored = set()
+        running.coming = None
         running.machine = Machine(running.program, running.instance.id)
         running.instance = msgspec.structs.replace(
             running.instance,
@@ -589,20 +594,35 @@ class Open(msgspec.Struct):
     questions: dict[int, Question] = {}
     locks: dict[int, str] = {}
     parent: Asker | None = None
+    told: bool = False
     others: list[Asker] = []
 
     @property
     def askers(self) -> list[Asker]:
         """Everybody who waits for the end of the instance."""
-        return [*([] if self.parent is None else [self.parent]), *self.others]
+        return [*([] if self.told or self.parent is None else [self.parent]), *self.others]
 
 
-def open_work(rows: Sequence[HistoryRow]) -> Open:
+def first_event(loaded: Loaded) -> ExecutionStarted | None:
+    """What the present generation will begin with, if it has not."""
+    if loaded.first is None:
+        return None
+    try:
+        event = decode_received(loaded.first.event, loaded.first.values)
+    except msgspec.MsgspecError:
+        return None
+    return event if isinstance(event, ExecutionStarted) else None
+
+
+def open_work(rows: Sequence[HistoryRow], coming: ExecutionStarted | None = None) -> Open:
     """What is open, read off a generation's history alone: without its Program.
 
-    Large inputs of tasks are only referred to, as in a task's row.
+    Large inputs of tasks are only referred to, as in a task's row. A generation that has not begun is
+    ``coming`` with this.
     """
     found = Open()
+    if coming is not None:
+        _note_open(found, 0, coming)
     for row in rows:
         for seq, event in enumerate(decode_events(row.events), row.first_seq):
             _note_open(found, seq, event)
@@ -611,8 +631,8 @@ def open_work(rows: Sequence[HistoryRow]) -> Open:
 
 def _note_open(found: Open, seq: int, event: Event) -> None:
     match event:
-        case ExecutionStarted(parent=parent, others=others):
-            found.parent, found.others = parent, list(others)
+        case ExecutionStarted(parent=parent, told=told, others=others):
+            found.parent, found.told, found.others = parent, told, list(others)
         case ParentAttached(asker=asker):
             found.others.append(asker)
         case TaskScheduled():

@@ -439,11 +439,16 @@ class MemoryStore(
 
     def _loaded(self, instance: Instance) -> Loaded:
         rows = self._history.get((instance.id, instance.generation), {})
-        return Loaded(
+        found = Loaded(
             instance=instance,
             history=tuple(self._whole(rows[seq]) for seq in sorted(rows)),
             held=len(self._held(instance.id)),
         )
+        first = None if found.begun else self._inbox.get(f"{instance.execution}/start")
+        if first is None:
+            return found
+        read = _replace(first[1], held=False, values=self._values(instance.id, first[1].event))
+        return _replace(found, first=read)
 
     def load_open(self, slots: Iterable[int]) -> Takeover:
         with self._read():

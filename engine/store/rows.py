@@ -442,15 +442,26 @@ class Batch(Row, frozen=True, kw_only=True):
     lease: int | None = None
 
 
+BEGUN = "ExecutionStarted"
+"""What stands in the first row of nearly every history."""
+
+
 class Loaded(Row, frozen=True, kw_only=True):
     """An instance as the database has it, with the history of its present generation in order.
 
-    ``held`` counts its inbox rows that are set aside.
+    ``held`` counts its inbox rows that are set aside. ``first`` is the message with which a generation that
+    has not begun will begin, wherever in the inbox it waits.
     """
 
     instance: Instance
     history: tuple[HistoryRow, ...]
     held: int = 0
+    first: Message | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the history shows at once that the generation has begun."""
+        return any(BEGUN in row.events for row in self.history[:1])
 
 
 class Takeover(Row, frozen=True, kw_only=True):

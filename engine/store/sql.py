@@ -511,7 +511,11 @@ def _loaded(tx: Transaction, instance: Instance) -> Loaded:
     rows = tx.rows(s.HISTORY_ALL, the_instance=instance.id, the_generation=instance.generation)
     history = values.of_history(tx, [to_history(row) for row in rows])
     held = tx.row(s.HELD_COUNT, the_instance=instance.id)
-    return Loaded(instance=instance, history=tuple(history), held=held[0] if held else 0)
+    found = Loaded(instance=instance, history=tuple(history), held=held[0] if held else 0)
+    first = None if found.begun else tx.row(s.MESSAGE, the_id=places.start_id(instance.execution))
+    if first is None:
+        return found
+    return msgspec.structs.replace(found, first=values.of_messages(tx, [to_message(first)])[0])
 
 
 def _task_keys(tx: Transaction, execution: str) -> list[tuple[str, int]]:

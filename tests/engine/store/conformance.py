@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from perdure.engine.codec import decode_received
@@ -493,6 +494,19 @@ class Commits(Fixtures):
         store.commit(batch(first_turn(), messages=(message("m1", held=True),)))
         assert store.inbox(ALL, 10) == []
         assert store.load(["i1"])[0].held == 1
+
+    @pytest.mark.parametrize("how", [{}, {"held": True}, {"due": BEGIN + SECOND}])
+    def test_the_first_message_of_a_generation_is_found(self, store: Store, how: dict[str, Any]) -> None:
+        """However it waits, until the generation has begun."""
+        pending = instance(status=Status.PENDING)
+        first = message("i1-e1/start", **how)
+        store.commit(
+            batch(Checkpoint(id="i1", slot=pending.slot, execution="i1-e1", instance=pending, history=()))
+        )
+        assert store.load(["i1"])[0].first is None
+        store.commit(batch(messages=(first,)))
+        (loaded,) = store.load(["i1"])
+        assert loaded.first == msgspec.structs.replace(first, held=False)
 
     def test_a_held_message_can_be_consumed(self, store: Store) -> None:
         """By its id, as any other."""
