@@ -55,10 +55,10 @@ class Scheduling:
         """Let there be a row for each schedule of an active definition, and no other."""
         present = {row.id: row for row in self._store.schedules()}
         wanted: dict[str, ScheduleRow] = {}
-        for workflow, version, program, created_at in self._store.active_workflows():
+        for workflow, version, program, since in self._store.active_workflows():
             for number, schedule in enumerate(self._schedules(program)):
                 slot = slot_of(schedules.schedule_id(workflow, number))
-                row = schedules.new_row(workflow, version, program, number, schedule, slot, created_at)
+                row = schedules.new_row(workflow, version, program, number, schedule, slot, since)
                 wanted[row.id] = row
         writes = []
         for id_ in sorted({*present, *wanted}):

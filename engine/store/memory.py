@@ -660,23 +660,26 @@ class MemoryStore(
                     self._put(self._programs, each.program, self._programs.get(each.program, program))
                     new.add(f"{each.name}@{each.version}")
                 if activate and not (row is not None and row.retired):
-                    self._activate(each.name, each.version)
+                    self._activate(each.name, each.version, new=row is None)
             for entry in audit:
                 if entry.target in new:
                     self._note(entry, self._clock.now())
             return found
 
-    def _activate(self, name: str, version: str) -> None:
+    def _activate(self, name: str, version: str, *, new: bool) -> None:
         for other in [one for one in self._definitions.values() if one.name == name]:
             active = other.version == version
-            self._put(self._definitions, (name, other.version), _replace(other, active=active))
+            again = active and not other.active and not new
+            at = self._clock.now() if again else other.activated_at
+            changed = _replace(other, active=active, activated_at=at)
+            self._put(self._definitions, (name, other.version), changed)
 
     def activate(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
         with self._write():
             found = self._definitions.get((name, version))
             if found is not None and (found.retired or not found.active):
                 self._put(self._definitions, (name, version), _replace(found, retired=False))
-                self._activate(name, version)
+                self._activate(name, version, new=False)
                 self._note(audit, self._clock.now())
             return found
 

@@ -60,7 +60,7 @@ class MemorySchedules(ABC):
     def active_workflows(self) -> list[tuple[str, str, str, int]]:
         with self._read():
             return [
-                (each.name, each.version, each.program, each.created_at)
+                (each.name, each.version, each.program, max(each.created_at, each.activated_at))
                 for each in self._definitions.values()
                 if each.active and each.kind == "workflow"
             ]

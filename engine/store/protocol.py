@@ -410,7 +410,7 @@ class Schedules(Protocol):
         """Those of these slots among the first ``limit`` that are due, the earliest first."""
 
     def active_workflows(self) -> list[tuple[str, str, str, int]]:
-        """Name, version, Program and time of deployment of each active definition of a workflow."""
+        """Name, version and Program of each active definition of a workflow, and since when it is active."""
 
     def change_schedule(self, write: ScheduleWrite, audit: AuditEntry) -> None:
         """Change a schedule as an operator wants it. Raises ``Refused`` when the row is not as it was."""

@@ -269,6 +269,7 @@ class Definition(Row, frozen=True, kw_only=True):
     """A deployed workflow or entity. ``digest`` is the document's, ``program`` the Program's.
 
     ``active`` marks the version that a start without a version means. A ``retired`` version starts nothing.
+    ``activated_at`` is when it has become the active one again; 0 if it never has.
     """
 
     name: str
@@ -280,6 +281,7 @@ class Definition(Row, frozen=True, kw_only=True):
     active: bool = True
     kind: str = "workflow"
     retired: bool = False
+    activated_at: int = 0
 
 
 class Worker(Row, frozen=True, kw_only=True):

@@ -33,7 +33,11 @@ SCHEDULE_UPDATE = (
 )
 SCHEDULE_DELETE = delete(t.schedules).where(*_IS)
 ACTIVE = select(
-    t.definitions.c.name, t.definitions.c.version, t.definitions.c.program, t.definitions.c.created_at
+    t.definitions.c.name,
+    t.definitions.c.version,
+    t.definitions.c.program,
+    t.definitions.c.created_at,
+    t.definitions.c.activated_at,
 ).where(t.definitions.c.active, t.definitions.c.kind == "workflow")
 
 _names = [column.name for column in t.schedules.columns]
@@ -82,7 +86,7 @@ class SqlSchedules(ABC):
 
     def active_workflows(self) -> list[tuple[str, str, str, int]]:
         with self._read() as tx:
-            return [(str(n), str(v), str(p), int(at)) for n, v, p, at in tx.rows(ACTIVE)]
+            return [(str(n), str(v), str(p), max(at, again)) for n, v, p, at, again in tx.rows(ACTIVE)]
 
     def change_schedule(self, write: ScheduleWrite, audit: AuditEntry) -> None:
         with self._write() as tx:

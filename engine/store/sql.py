@@ -357,6 +357,8 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
                     tx.structs(s.DEFINITION_INSERT, [msgspec.structs.replace(each, active=False)])
                     tx.run(s.PROGRAM_PUT, digest=each.program, program=program)
                 if activate and not (row is not None and row.retired):
+                    if row is not None:
+                        tx.run(s.DEFINITION_AGAIN, the_name=each.name, the_version=each.version, now=tx.now)
                     tx.run(s.DEFINITION_ACTIVATE, the_name=each.name, version=each.version)
             new = {
                 f"{each.name}@{each.version}"
@@ -371,6 +373,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             found = _definition(tx, name, version)
             if found is not None and (found.retired or not found.active):
                 tx.run(s.DEFINITION_REVIVE, the_name=name, the_version=version)
+                tx.run(s.DEFINITION_AGAIN, the_name=name, the_version=version, now=tx.now)
                 tx.run(s.DEFINITION_ACTIVATE, the_name=name, version=version)
                 write_audit(tx, [audit])
             return found

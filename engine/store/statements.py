@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    not_,
     null,
     or_,
     select,
@@ -364,6 +365,11 @@ DEFINITION_ACTIVATE = (
     .values(active=(t.definitions.c.version == bindparam("version")))
 )
 _THE_DEFINITION = (_is(t.definitions.c.name), _is(t.definitions.c.version))
+DEFINITION_AGAIN = (
+    update(t.definitions)
+    .where(*_THE_DEFINITION, not_(t.definitions.c.active))
+    .values(activated_at=bindparam("now"))
+)
 DEFINITION_REVIVE = update(t.definitions).where(*_THE_DEFINITION).values(retired=false())
 DEFINITION_RETIRE = update(t.definitions).where(*_THE_DEFINITION).values(retired=true(), active=false())
 DEFINITIONS = select(t.definitions).order_by(

@@ -82,6 +82,7 @@ definitions = _long(
     _some("source"),
     Column("kind", Text(), nullable=False, server_default=text("'workflow'")),
     Column("retired", Flag, nullable=False, server_default=text("0")),
+    _added("activated_at", "0", Long),
 )
 
 programs = _long("programs", _key("digest"), _some("program"))

@@ -244,6 +244,23 @@ def test_a_new_version_goes_on_where_the_old_one_was(calendar: Calendar) -> None
     assert calendar.hub.store.schedules() == []
 
 
+@pytest.mark.parametrize("again", ["activate", "deploy"])
+def test_what_was_due_while_no_version_had_a_schedule_is_not_caught_up(
+    calendar: Calendar, client: Client, again: str
+) -> None:
+    """A version that is made the active one again begins then, not when it was deployed."""
+    calendar.deploy(nap(more=", overlap: allow, catch_up: 9h"))
+    calendar.deploy("dsl: perdure/1\nname: nap\nversion: 2.0.0\ndo: [ return: 1 ]")
+    calendar.go_to("2026-03-01T03:30:00+00:00")
+    if again == "activate":
+        client.activate("nap", "1.0.0")
+        calendar.look()
+    else:
+        calendar.deploy(nap(more=", overlap: allow, catch_up: 9h"))
+    calendar.go_to("2026-03-01T04:05:00+00:00")
+    assert calendar.started() == ["2026-03-01T04:00:00Z"]
+
+
 def test_an_input_that_does_not_fit_is_on_record(calendar: Calendar) -> None:
     """The schedule goes on; each slot time has its reason."""
     text = QUICK.replace("do:", "input: { schema: { required: [id] } }\ndo:")

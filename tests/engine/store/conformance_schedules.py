@@ -13,7 +13,7 @@ from perdure.engine.instance import slot_of
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditQuery, Batch, ScheduleRow, ScheduleWrite
 from tests.engine.store.conformance import Fixtures
-from tests.engine.store.factory import ALL, BEGIN, definition, message
+from tests.engine.store.factory import ALL, BEGIN, Hub, definition, message
 
 
 def schedule(name: str = "order", **more: Any) -> ScheduleRow:
@@ -114,3 +114,16 @@ class ScheduleConformance(Fixtures):
         )
         store.deploy([(definition("2"), "{}")])
         assert store.active_workflows() == [("order", "2", "p2", BEGIN)]
+
+    def test_a_version_is_active_since_it_was_activated_again(self, store: Store, hub: Hub) -> None:
+        """Both by name and by deploying it once more; it stays so while nothing changes."""
+        store.deploy([(definition("1"), "{}")])
+        store.deploy([(definition("2"), "{}")])
+        hub.clock.now += 5
+        store.activate("order", "1", entry("ann", "definition.activate", "order@1"))
+        assert store.active_workflows() == [("order", "1", "p1", BEGIN + 5)]
+        hub.clock.now += 5
+        store.deploy([(definition("1"), "{}")])
+        assert store.active_workflows() == [("order", "1", "p1", BEGIN + 5)]
+        store.deploy([(definition("2"), "{}")])
+        assert store.active_workflows() == [("order", "2", "p2", BEGIN + 10)]

@@ -28,6 +28,8 @@ def upgrade() -> None:
     _subscriptions()
     flag = sa.Boolean().with_variant(sa.Integer(), "sqlite")
     op.add_column("definitions", sa.Column("retired", flag, nullable=False, server_default=sa.text("0")))
+    # Since when it is the active one again.
+    _added("definitions", "activated_at", "0", Long)
     # Which execution a dead letter answered, so that it is not delivered to another one.
     op.add_column("dead_letters", sa.Column("execution", sa.Text(), nullable=True))
     # Turns of the instance that were begun since its workers die.
