@@ -600,6 +600,8 @@ class Duties:
         if renew:
             self._renewed = tick
         self.owner.applied(sealed)
+        # What is handed out again comes before what this batch sends.
+        self._news = self._news or bool(batch.unhold)
         self._hear(batch.messages, now)
         self._release(sealed, batch)
         return True
@@ -626,8 +628,6 @@ class Duties:
         # A row that goes may have kept others waiting: it counted for a concurrency key.
         if batch.adopt or any(each.tasks or each.tasks_closed for each in batch.checkpoints):
             self._tasks_news = True
-        if batch.unhold:
-            self._news = True
         for message_id in sealed.answers:
             ask = self._forget(message_id)
             if ask is not None:
