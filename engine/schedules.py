@@ -58,6 +58,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     started: int = 0
     skipped: int = 0
     backfill: tuple[Backfill, ...] = ()
+    asked: str | None = None
+    """The message that asks for its start."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -146,8 +148,13 @@ def follow(row: ScheduleRow, new: ScheduleRow, now: int) -> ScheduleRow:
     return with_progress(changed, progress)
 
 
+def start_message(row: ScheduleRow, at: int) -> str:
+    """The id of the message that asks for what a slot time starts, as the schedule is now."""
+    return f"schedule/{row.id}/{row.revision}/{at}"
+
+
 def look(row: ScheduleRow, now: int, *, runs: bool) -> Step:
-    """What is to be done at ``now``; ``runs``: the instance that was started last has not ended."""
+    """What is to be done at ``now``; ``runs``: the instance that was started last has not ended, nor maybe begun."""
     going = _Look(row, now, runs)
     if not row.paused:
         going.release()
@@ -170,10 +177,12 @@ def failing(row: ScheduleRow, step: Step, problems: dict[int, str]) -> Step:
     )
     failed = len(step.starts) - len(starts)
     last = instance_id(row.id, starts[-1]) if starts else before.last
+    asked = start_message(row, starts[-1]) if starts else before.asked
     changed = msgspec.structs.replace(
         progress,
         recent=recent,
         last=last,
+        asked=asked,
         started=progress.started - failed,
         skipped=progress.skipped + failed,
     )
@@ -190,7 +199,7 @@ class _Look:
         self.before = progress_of(row)
         self.after = self.before.after
         self.waiting = list(self.before.waiting)
-        self.last = self.before.last
+        self.last, self.asked = self.before.last, self.before.asked
         self.backfill = self.before.backfill
         self.starts: list[int] = []
         self.outcomes: list[Outcome] = []
@@ -203,6 +212,7 @@ class _Look:
             after=self.after,
             waiting=tuple(self.waiting),
             last=self.last,
+            asked=self.asked,
             recent=(*self.before.recent, *self.outcomes)[-RECENT:],
             started=self.before.started + started,
             skipped=self.before.skipped + skipped,
@@ -211,7 +221,7 @@ class _Look:
 
     def _start(self, at: int) -> None:
         self.starts.append(at)
-        self.last = instance_id(self.row.id, at)
+        self.last, self.asked = instance_id(self.row.id, at), start_message(self.row, at)
         self.runs = True
         self.outcomes.append(Outcome(at, "started", self.last))
 

@@ -81,10 +81,7 @@ class Scheduling:
 
     def _look(self, worker: str, row: ScheduleRow, now: int) -> list[Message] | None:
         """The messages that a schedule sends now; None if nothing about it has changed."""
-        last = schedules.progress_of(row).last
-        instance = None if last is None else self._store.instance(last)
-        runs = instance is not None and not instance.status.ended
-        step = schedules.look(row, now, runs=runs)
+        step = schedules.look(row, now, runs=self._runs(row))
         inputs, problems = self._inputs(row, step.starts, now)
         step = schedules.failing(row, step, problems)
         if step.row == row:
@@ -100,6 +97,14 @@ class Scheduling:
             if self._commit(worker, [ScheduleWrite(id=row.id, row=changed, before=row.revision)], messages)
             else None
         )
+
+    def _runs(self, row: ScheduleRow) -> bool:
+        """Whether the instance that was started last has not ended; it may not be there yet."""
+        progress = schedules.progress_of(row)
+        if progress.asked is not None and self._store.in_inbox(progress.asked):
+            return True
+        instance = None if progress.last is None else self._store.instance(progress.last)
+        return instance is not None and not instance.status.ended
 
     def _inputs(
         self, row: ScheduleRow, starts: tuple[int, ...], now: int
@@ -157,7 +162,7 @@ def _kept(present: ScheduleRow | None, wanted: ScheduleRow | None, now: int) -> 
 
 
 def _start(row: ScheduleRow, at: int, value: Any, now: int) -> Message:
-    name = f"schedule/{row.id}/{row.revision}/{at}"
+    name = schedules.start_message(row, at)
     event = StartRequested(
         name=row.workflow, version=row.version, execution=keys.scheduled_execution(name, now), input=value
     )

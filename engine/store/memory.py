@@ -793,6 +793,10 @@ class MemoryStore(
         with self._read():
             return self._instances.get(instance_id)
 
+    def in_inbox(self, message_id: str) -> bool:
+        with self._read():
+            return message_id in self._inbox
+
     def payloads(self, instance_id: str) -> dict[str, str]:
         with self._read():
             found = {

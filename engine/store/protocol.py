@@ -328,6 +328,9 @@ class Clients(Protocol):
     def instance(self, instance_id: str) -> Instance | None:
         """The row of an instance."""
 
+    def in_inbox(self, message_id: str) -> bool:
+        """Whether a message waits to be taken, however it waits."""
+
     def payloads(self, instance_id: str) -> dict[str, str]:
         """Its ``input``, ``output`` and ``error``, as far as there are any, whole."""
 

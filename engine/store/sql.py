@@ -479,6 +479,10 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             row = tx.row(s.INSTANCE, the_id=instance_id)
         return None if row is None else to_instance(row)
 
+    def in_inbox(self, message_id: str) -> bool:
+        with self._read() as tx:
+            return tx.row(s.MESSAGE, the_id=message_id) is not None
+
     def payloads(self, instance_id: str) -> dict[str, str]:
         with self._read() as tx:
             found: dict[str, str] = dict(tx.rows(s.PAYLOADS, the_instance=instance_id))

@@ -368,3 +368,18 @@ def test_a_row_is_plain_json(calendar: Calendar) -> None:
     assert msgspec.json.decode(calendar.row("quick").progress)["started"] == 1
     assert calendar.row("quick").due == at("2026-03-01T02:00:00+00:00")
     assert datetime.fromtimestamp(0, UTC) == schedules.moment(0)
+
+
+@pytest.mark.parametrize(("overlap", "second"), [("skip", "skipped"), ("queue", "waiting")])
+def test_a_start_that_nobody_has_carried_out_yet_runs(calendar: Calendar, overlap: str, second: str) -> None:
+    """Whoever looks next, maybe after a crash, does not take it for one that has ended."""
+    calendar.deploy(nap(cron="* * * * *", more=f", overlap: {overlap}"))
+    hub = calendar.hub
+    for _ in range(3):
+        hub.clock.now += 60 * SECOND
+        calendar.tick += KEEP_EVERY
+        calendar.scheduling.round(hub.worker, hub.slots, hub.clock.now, calendar.tick)
+    hub.crash()
+    calendar.look()
+    assert [each for each, _ in calendar.outcomes("nap")][:2] == ["started", second]
+    assert len(calendar.started()) == 1

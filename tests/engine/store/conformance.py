@@ -474,6 +474,14 @@ class Commits(Fixtures):
             store.commit(batch(messages=(message("m2"), message("m1"))))
         assert store.inbox(ALL, 10) == [message("m1")]
 
+    @pytest.mark.parametrize("how", [{}, {"held": True}, {"due": BEGIN + SECOND}])
+    def test_whether_a_message_waits(self, store: Store, how: dict[str, Any]) -> None:
+        """However it does, until it is taken."""
+        store.commit(batch(messages=(message("m1", **how),)))
+        assert (store.in_inbox("m1"), store.in_inbox("m2")) == (True, False)
+        store.commit(batch(discard=("m1",)))
+        assert not store.in_inbox("m1")
+
     def test_a_held_message_is_set_aside(self, store: Store) -> None:
         """It is in the inbox, but not handed out; an unknown id is nothing."""
         store.commit(batch(first_turn(), messages=(message("m1"), message("m2"))))
