@@ -22,7 +22,7 @@ from perdure.engine.store.rows import Batch, Message, ScheduleRow, ScheduleWrite
 
 LIMIT = 100
 """Schedules that are looked at in one go."""
-KEEP_EVERY = 2.0
+KEEP_EVERY = 0.5
 """Seconds between comparisons of the rows with the active definitions."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.sdk.cli.program import call, perdure, serving
+from tests.sdk.cli.program import perdure, serving
 
 YEARLY = """\
 dsl: perdure/1
@@ -21,7 +21,7 @@ def test_a_schedule_is_managed(here: Path) -> None:
     with serving(cwd=here) as url:
 
         def run(*words: str, code: int = 0) -> str:
-            answer = call(*words, "--server", url, cwd=here)
+            answer = perdure(*words, "--server", url)
             assert answer.code == code, answer.err
             return answer.out + answer.err
 
@@ -33,16 +33,11 @@ def test_a_schedule_is_managed(here: Path) -> None:
         assert "next      paused" in run("schedules", "show", "yearly")
         assert "resumed yearly" in run("schedules", "resume", "yearly")
         assert run("schedules", "trigger", "yearly").startswith("yearly@")
-        run(
-            "schedules",
-            "backfill",
-            "yearly",
-            "--from",
-            "2020-12-01T00:00:00Z",
-            "--to",
-            "2021-02-01T00:00:00Z",
-        )
-        run("wait", "yearly@2021-01-01T00:00:00Z", code=0)
+        first, last = "2020-12-01T00:00:00Z", "2021-02-01T00:00:00Z"
+        run("schedules", "backfill", "yearly", "--from", first, "--to", last)
+        while perdure("show", "yearly@2021-01-01T00:00:00Z", "--server", url).code:
+            pass
+        run("wait", "yearly@2021-01-01T00:00:00Z")
         assert "started  yearly@2021-01-01T00:00:00Z" in run("schedules", "show", "yearly")
         assert "no schedule 'other'" in run("schedules", "show", "other", code=4)
 
