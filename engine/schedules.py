@@ -29,6 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAPPED = "the one before has not ended"
 CROWDED = f"{MOST_AT_ONCE} wait for the one before them"
 MISSED = "missed while nothing ran"
+STARTED = "it was started before"
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -153,9 +154,13 @@ def start_message(row: ScheduleRow, at: int) -> str:
     return f"schedule/{row.id}/{row.revision}/{at}"
 
 
-def look(row: ScheduleRow, now: int, *, runs: bool) -> Step:
-    """What is to be done at ``now``; ``runs``: the instance that was started last has not ended, nor maybe begun."""
-    going = _Look(row, now, runs)
+def look(row: ScheduleRow, now: int, *, runs: bool, there: frozenset[int] = frozenset()) -> Step:
+    """What is to be done at ``now``.
+
+    ``runs``: the instance that was started last has not ended, nor maybe begun. ``there`` are slot times that
+    have an instance already: they are not filled in again.
+    """
+    going = _Look(row, now, runs, there)
     if not row.paused:
         going.release()
         going.pass_through()
@@ -192,10 +197,11 @@ def failing(row: ScheduleRow, step: Step, problems: dict[int, str]) -> Step:
 class _Look:
     """One look, while it goes on."""
 
-    def __init__(self, row: ScheduleRow, now: int, runs: bool) -> None:
+    def __init__(self, row: ScheduleRow, now: int, runs: bool, there: frozenset[int]) -> None:
         self.row = row
         self.now = now
         self.runs = runs
+        self.there = there
         self.before = progress_of(row)
         self.after = self.before.after
         self.waiting = list(self.before.waiting)
@@ -288,6 +294,9 @@ class _Look:
                     break
                 room -= 1
                 after = at
+                if at in self.there:
+                    self._skip(at, STARTED)
+                    continue
                 self.starts.append(at)
                 self.outcomes.append(Outcome(at, "started", instance_id(self.row.id, at)))
             else:

@@ -81,7 +81,11 @@ class Scheduling:
 
     def _look(self, worker: str, row: ScheduleRow, now: int) -> list[Message] | None:
         """The messages that a schedule sends now; None if nothing about it has changed."""
-        step = schedules.look(row, now, runs=self._runs(row))
+        runs = self._runs(row)
+        step = schedules.look(row, now, runs=runs)
+        if schedules.progress_of(row).backfill:
+            there = frozenset(at for at in step.starts if self._is_there(row, at))
+            step = schedules.look(row, now, runs=runs, there=there)
         inputs, problems = self._inputs(row, step.starts, now)
         step = schedules.failing(row, step, problems)
         if step.row == row:
@@ -105,6 +109,9 @@ class Scheduling:
             return True
         instance = None if progress.last is None else self._store.instance(progress.last)
         return instance is not None and not instance.status.ended
+
+    def _is_there(self, row: ScheduleRow, at: int) -> bool:
+        return self._store.instance(schedules.instance_id(row.id, at)) is not None
 
     def _inputs(
         self, row: ScheduleRow, starts: tuple[int, ...], now: int

@@ -42,7 +42,7 @@ def deploy(
     for row in results:
         for broken in row["breaks"]:
             out.note(f"{row['name']}@{row['version']} breaks: {broken}")
-    out.answer(results, "\n".join(f"{row['name']}@{row['version']} {_outcome(row)}" for row in results))
+    out.answer(results, "\n".join(_told(row, dry_run=dry_run) for row in results))
 
 
 def _deploy(hub: Any, remote: bool, source: Any, flags: dict[str, bool]) -> list[dict[str, Any]]:
@@ -55,5 +55,7 @@ def _deploy(hub: Any, remote: bool, source: Any, flags: dict[str, bool]) -> list
     return rows
 
 
-def _outcome(row: dict[str, Any]) -> str:
-    return str(row["outcome"]) + ("" if row["active"] else ", not active")
+def _told(row: dict[str, Any], *, dry_run: bool) -> str:
+    would = "would be " if dry_run else ""
+    active = "" if row["active"] else ", not active"
+    return f"{row['name']}@{row['version']} {would}{row['outcome']}{active}"

@@ -66,6 +66,7 @@ def read_input(pairs: Sequence[str], document: str | None) -> Any:
 
 
 _HOW = "give its fields with -i KEY=VALUE, or all of it with --input"
+_TEXT = "what reads as JSON is JSON: text that looks like a number is given as -i KEY='\"3\"'"
 
 
 @contextmanager
@@ -85,7 +86,7 @@ def explaining_input(wanted: Callable[[], Any]) -> Generator[None]:
             what = ", ".join(needed) if needed else "one"
             message = f"no input was given; it needs {what}"
             raise Stop(USAGE, "schema", message, hint=_HOW) from None
-        error.hint = error.hint or _HOW
+        error.hint = error.hint or (_TEXT if str(error).endswith("is no string") else _HOW)
         raise
 
 

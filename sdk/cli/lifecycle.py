@@ -100,7 +100,10 @@ def apply_to_all(
     instance_ids: tuple[str, ...],
     act: Callable[[Hub, str], dict[str, Any]],
 ) -> None:
-    """Do it to each; one that cannot be changed does not keep the others from it."""
+    """Do it to each; one that cannot be changed does not keep the others from it.
+
+    Ids of new instances are the answer.
+    """
     out = console(ctx)
     done: list[dict[str, Any]] = []
     failed: list[tuple[str, PerdureError]] = []
@@ -113,14 +116,15 @@ def apply_to_all(
                     raise
                 tell_where(ctx, error)
                 failed.append((each, error))
+        new = [change["id"] for change in done if change["id"] not in instance_ids]
         for change in done:
-            name = change["id"]
-            out.note(_told(verb, name, change))
+            if failed or change["id"] not in new:
+                out.note(_told(verb, change["id"], change))
         if done:  # also when nothing changed: an order before this one may not be carried out yet
             note_unserved(hub, out, "it is carried out", [change["id"] for change in done])
     if failed:
         raise refused(verb, done, failed)
-    out.answer(done, "")
+    out.answer(done, "\n".join(new))
 
 
 def _told(verb: str, name: str, change: dict[str, Any]) -> str:

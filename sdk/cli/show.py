@@ -37,6 +37,7 @@ def _lines(out: Console, instance: dict[str, Any], waiting: list[dict[str, Any]]
     yield f"workflow  {instance['workflow']}@{instance['version']}"
     yield f"status    {out.status(instance['status'])}"
     for title, value in (
+        ("parent", instance["parent_id"]),
         ("reason", instance["reason"]),
         ("created", time_text(instance["created_at"])),
         ("ended", time_text(instance["ended_at"])),

@@ -320,6 +320,8 @@ def test_the_past_can_be_filled_in(calendar: Calendar, client: Client) -> None:
         "2026-03-01T00:00:00Z",
     ]
     assert calendar.started() == [*expected, "2026-03-01T01:00:00Z"]
+    once, again = ("started", None), ("skipped", "it was started before")
+    assert calendar.outcomes("quick") == [once, *[once] * 4, again, *[again] * 5]
 
 
 def test_an_occurrence_can_be_started_now(calendar: Calendar, client: Client) -> None:

@@ -41,7 +41,7 @@ def test_a_stuck_step_and_a_restart(here: Path) -> None:
         )
         ended = perdure("wait", "one", "--timeout", "20s", "--json").data[0]
         assert (ended["error"]["message"], ended["generation"]) == ("no", 2)
-        assert perdure("restart", "one", "--yes", "--id", "two", *to).err == "restarting two\n"
+        assert perdure("restart", "one", "--yes", "--id", "two", *to).out == "two\n"
 
 
 def test_on_a_database(here: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_fork(here: Path) -> None:
     """Another instance goes on from a step."""
     with serving(cwd=here) as url:
         to = ("--server", url)
-        assert perdure("fork", "one", "answered", "--id", "two", *to).err == "starting two\n"
+        assert perdure("fork", "one", "answered", "--id", "two", *to).out == "two\n"
         assert perdure("resolve", "two", "answered", "--output", '"yes"', *to).code == 0
         assert perdure("wait", "two", "--timeout", "20s").code == 0
         assert perdure("fork", "one", "nothing", *to).code == 4

@@ -41,7 +41,7 @@ def test_a_break_is_refused_and_can_be_allowed() -> None:
 def test_a_dry_run_deploys_nothing() -> None:
     """It says what would happen."""
     answer = perdure("deploy", "new.perdure.yaml", "--allow-breaking", "--dry-run")
-    assert answer.out == "order@1.1.0 created\n"
+    assert answer.out == "order@1.1.0 would be created\n"
     assert [each["version"] for each in perdure("definitions", "list", "--json").data] == ["1.0.0"]
 
 

@@ -73,6 +73,13 @@ def test_a_bad_file_is_not_deployed(here: Path) -> None:
     assert "^^^^^^^" in answer.err
 
 
+def test_a_number_for_text_is_told_how_to_be_text() -> None:
+    """``-i`` takes JSON where it can; the hint shows the quotes."""
+    answer = perdure("start", "greeting", "-i", "name=3")
+    assert answer.code == 2
+    assert """-i KEY='"3"'""" in answer.err
+
+
 def test_start_prints_the_id() -> None:
     """Without --wait the answer is the id, or the instance's document."""
     assert perdure("start", "greeting", "--id", "one", "-i", "name=Ada").out == "one\n"
