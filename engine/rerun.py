@@ -260,5 +260,5 @@ def _is_failure(fact: Fact) -> bool:
 def lock_held(machine: Machine) -> str | None:
     """An entity that the machine counts on holding, though its lock was given back; None without one."""
     waits = [fiber.wait for fiber in machine.state.fibers.values()]
-    asked = {wait.seq for wait in waits if isinstance(wait, LockWait)}
+    asked = {wait.seq for wait in waits if isinstance(wait, LockWait) and not machine.is_held(wait.seq)}
     return next((entity for seq, entity in machine.state.locks.items() if seq not in asked), None)

@@ -494,6 +494,8 @@ class _Turning:
         self.at = now
         turn.queue = machine.started.queue
         for seq, decision in found.decisions.items():
+            if machine.is_held(seq):
+                continue  # It was answered while the instance was suspended, and is acted on soon.
             match decision:
                 case TaskScheduled() if seq in machine.state.tasks:
                     turn.tasks.append((instance.execution, seq, decision))
