@@ -11,6 +11,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -81,8 +82,8 @@ class Executor:
         self._programs = programs
         self._done = done
         self._limits = limits
-        self._open = dict.fromkeys(Limits._fields, 0)
-        """Tasks of each kind that run or wait for a place."""
+        self._open: dict[str, set[tuple[str, int]]] = {kind: set() for kind in Limits._fields}
+        """Keys of the tasks of each kind that run or wait for a place."""
         self.heartbeats = Heartbeats()
         self._contexts: dict[tuple[str, int], Context] = {}
         self._jobs: Lineup[_Job | _EntityJob] = Lineup()
@@ -118,7 +119,7 @@ class Executor:
     @property
     def claimable(self) -> tuple[list[str], int]:
         """The names of which more tasks could start at once, and how many of each of them."""
-        free = {kind: limit - self._open[kind] for kind, limit in self._limits._asdict().items()}
+        free = {kind: limit - len(self._open[kind]) for kind, limit in self._limits._asdict().items()}
         if self._stopping or max(free.values()) <= 0:
             return [], 0
         names = [name for name in sorted(self._registry.offered) if free[self._kind(name)] > 0]
@@ -153,7 +154,7 @@ class Executor:
                 continue
             context = self.context_of(task)
             self._contexts[task.id] = context
-            self._open[self._kind(task.name)] += 1
+            self._open["coroutines" if activity.is_async else "sync"].add(task.id)
             self.heartbeats.begin(task, context)
             (coroutines if activity.is_async else sync).append(_Job(task, activity, context))
         if sync:
@@ -165,12 +166,11 @@ class Executor:
 
     def context_of(self, task: Task) -> Context:
         """What an activity may know of its call."""
-        place = Place(task.instance, task.execution, task.seq)
-
-        def token() -> str:
-            return token_for(self._token_key(), place)
-
+        token = partial(self._token, task)
         return Context(task.instance, task.path, task.key, task.attempt, task.details, token)
+
+    def _token(self, task: Task) -> str:
+        return token_for(self._token_key(), Place(task.instance, task.execution, task.seq))
 
     def _entity_job(self, task: EntityTask) -> list[_EntityJob]:
         entity = self._registry.entity(task.name)
@@ -178,7 +178,7 @@ class Executor:
             self._done(task, failed(task, PAYLOAD, f"no entity {task.name[1:]!r} is registered here"))
             return []
         self._contexts[task.id] = Context(task.instance, task.name, task.operations[0].id, 1)
-        self._open["entities"] += 1
+        self._open["entities"].add(task.id)
         return [_EntityJob(task, entity)]
 
     def cancel(self, keys: Iterable[tuple[str, int]]) -> None:
@@ -359,9 +359,9 @@ class Executor:
     def _finish(self, task: Work, answer: Answer) -> None:
         self.heartbeats.end(task.id, well=isinstance(answer, TaskCompleted))
         self._done(task, answer)
-        with self._condition:
-            self._open[self._kind(task.name)] -= 1
-            self._contexts.pop(task.id, None)
+        # Without the lock: threads that wait for each other after every task cost more than the tasks.
+        self._open[self._kind(task.name)].discard(task.id)
+        self._contexts.pop(task.id, None)
 
 
 def _order(job: _Job | _EntityJob) -> tuple[int, str]:
