@@ -116,12 +116,12 @@ class Client(Acts, Completing, Definitions, Entities, Operations, Purging, Queue
         broken = self._breaks([(each.name, each.version, each.program) for each in entries], known)
         if not allow_breaking:
             refuse_breaking(broken)
+        outcomes = _outcomes(rows, found, activate)
         if not dry_run:
             said = [
-                audit.entry(
-                    self.actor, "definition.deploy", f"{each.name}@{each.version}", digest=each.digest
-                )
-                for each in entries
+                audit.entry(self.actor, _ACTIONS[outcome], f"{each.name}@{each.version}", digest=each.digest)
+                for each, outcome in zip(entries, outcomes, strict=True)
+                if outcome in _ACTIONS
             ]
             found = self.store.deploy(rows, activate=activate, audit=said)
             _check_unchanged(entries, found)
@@ -131,11 +131,11 @@ class Client(Acts, Completing, Definitions, Entities, Operations, Purging, Queue
                 "version": row.version,
                 "digest": row.digest,
                 "program_digest": row.program if present is None else present.program,
-                "outcome": "created" if present is None else "unchanged",
+                "outcome": outcome,
                 "active": _is_active(present, activate),
                 "breaks": broken.get((row.name, row.version), ("", []))[1],
             }
-            for (row, _), present in zip(rows, found, strict=True)
+            for (row, _), present, outcome in zip(rows, found, outcomes, strict=True)
         ]
 
     def definitions(self, name: str | None = None) -> list[dict[str, Any]]:
@@ -693,6 +693,28 @@ def _check_kinds(
             )
             error.code = "definition_conflict"
             raise error
+
+
+_ACTIONS = {"created": "definition.deploy", "activated": "definition.activate"}
+
+
+def _outcomes(
+    rows: Sequence[tuple[Definition, str]], found: Sequence[Definition | None], activate: bool
+) -> list[str]:
+    """What deploying comes to. Of several versions of a name the last becomes the active one."""
+    last = {row.name: row.version for (row, _), there in zip(rows, found, strict=True) if not _retired(there)}
+
+    def outcome(row: Definition, there: Definition | None) -> str:
+        if there is None:
+            return "created"
+        again = activate and not there.active and last.get(row.name) == row.version
+        return "activated" if again else "unchanged"
+
+    return [outcome(row, there) for (row, _), there in zip(rows, found, strict=True)]
+
+
+def _retired(there: Definition | None) -> bool:
+    return there is not None and there.retired
 
 
 def _is_active(present: Definition | None, activate: bool) -> bool:

@@ -658,6 +658,7 @@ class MemoryStore(
                 if row is None:
                     self._insert(self._definitions, (each.name, each.version), _replace(each, active=False))
                     self._put(self._programs, each.program, self._programs.get(each.program, program))
+                if row is None or not row.active:
                     new.add(f"{each.name}@{each.version}")
                 if activate and not (row is not None and row.retired):
                     self._activate(each.name, each.version, new=row is None)

@@ -239,7 +239,7 @@ class Clients(Protocol):
         For each one None if it is new, else the row that was there under its name and version. When one
         of these has another digest, nothing is stored at all. What is retired stays so. Without
         ``activate`` the active versions stay what they are. The entries of the audit whose targets are
-        ``NAME@VERSION`` of new ones are written.
+        ``NAME@VERSION`` of new ones, or of some that were not active, are written.
         """
 
     def activate(self, name: str, version: str, audit: AuditEntry) -> Definition | None:

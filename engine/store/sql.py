@@ -363,7 +363,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             new = {
                 f"{each.name}@{each.version}"
                 for row, (each, _) in zip(found, entries, strict=True)
-                if not row
+                if row is None or not row.active
             }
             write_audit(tx, [entry for entry in audit if entry.target in new])
             return found

@@ -65,6 +65,20 @@ def test_a_retired_version_starts_nothing(client: Client) -> None:
     assert client.instance(started)["status"] == "Pending"
 
 
+def test_deploying_an_old_version_again_activates_it_and_is_audited(client: Client) -> None:
+    """Nobody finds another version active without finding out who did it."""
+    client.deploy([entry("1.0.0"), entry("1.1.0")])
+    assert [row["outcome"] for row in client.deploy([entry("1.0.0"), entry("1.1.0")])] == ["unchanged"] * 2
+    assert client.deploy([entry("1.0.0")], dry_run=True)[0]["outcome"] == "activated"
+    assert client.deploy([entry("1.0.0")], activate=False)[0]["outcome"] == "unchanged"
+    assert client.deploy([entry("1.0.0")])[0]["outcome"] == "activated"
+    assert [(each["action"], each["target"]) for each in client.audit()["items"]] == [
+        ("definition.activate", "order@1.0.0"),
+        ("definition.deploy", "order@1.1.0"),
+        ("definition.deploy", "order@1.0.0"),
+    ]
+
+
 def test_an_activated_version_is_retired_no_more(client: Client) -> None:
     """So a mistake can be put right."""
     client.deploy([entry("1.0.0")])
