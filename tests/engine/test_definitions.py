@@ -121,7 +121,7 @@ def test_a_break_needs_a_major_version_or_a_word(client: Client) -> None:
     for dry_run in (True, False):
         with pytest.raises(BreakingChange, match="query 'left' is removed") as caught:
             client.deploy([entry("1.1.0")], dry_run=dry_run)
-    assert caught.value.breaks == ["query 'left' is removed"]
+        assert caught.value.breaks == ["query 'left' is removed"]
     assert len(client.definitions("order")) == 1
     assert client.deploy([entry("2.0.0")], dry_run=True)[0]["breaks"] == ["query 'left' is removed"]
     assert client.deploy([entry("1.1.0")], allow_breaking=True)[0]["breaks"] == ["query 'left' is removed"]
@@ -160,7 +160,8 @@ def inputs(old: Any, new: Any) -> list[str]:
 
 ANY: dict[str, Any] = {}
 TEXT = {"type": "string"}
-A = {"type": "object", "properties": {"a": {"type": "integer"}}}
+A_FIELDS = {"a": {"type": "integer"}}
+A = {"type": "object", "properties": A_FIELDS}
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_a_narrower_input_is_told(old: Any, new: Any, told: str) -> None:
         ({**A, "required": ["a"]}, A),
         (A, {**A, "title": "Order"}),
         (A, {"type": "object", "properties": {"a": {"type": "integer"}, "b": {}}}),
-        ({**A, "additionalProperties": False}, {**A, "properties": {**A["properties"], "b": TEXT}}),
+        ({**A, "additionalProperties": False}, {**A, "properties": {**A_FIELDS, "b": TEXT}}),
         ({"enum": [1]}, {"enum": [1, 2]}),
         ({**TEXT, "maxLength": 4}, {**TEXT, "maxLength": 5}),
     ],

@@ -432,12 +432,13 @@ def test_its_private_queue_is_kept(hub: Hub, shaky: Shaky) -> None:
         shaky.broken = not repaired
         hub.run()
         (row,) = hub.store.waiting_tasks("i")
+        assert row.queue == "@mine"
         hub.store.claim(hub.worker, [], [row.queue], 1, 5)
         hub.finish(task_in(row))
         hub.run()
         if not repaired:
             hub.rewind()
-    assert (hub.output(), row.queue) == (1, "@mine")
+    assert hub.output() == 1
 
 
 def test_after_a_move_to_another_version(hub: Hub, shaky: Shaky) -> None:

@@ -85,7 +85,7 @@ def test_the_input_of_a_restart_fits_its_schema(http: TestClient) -> None:
 @pytest.mark.parametrize("verb", ["restart", "steps/a/resolve"])
 def test_an_unknown_instance(http: TestClient, verb: str) -> None:
     """It is 404."""
-    body = {"output": 1} if "resolve" in verb else {}
+    body: dict[str, Any] = {"output": 1} if "resolve" in verb else {}
     assert refusal(act(http, f"{API}/instances/nobody/{verb}", **body)) == (404, "not_found")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from perdure.engine.codec import LARGE, split_events, split_received, stored_value
@@ -102,12 +104,13 @@ class PayloadConformance(Fixtures):
     def test_forgotten_generations_take_their_chunks_along(self, store: Store) -> None:
         """Only those that have ended, and only of the generations that go."""
         store.commit(batch(first_turn()))
-        for name, more in {
+        children: dict[str, dict[str, Any]] = {
             "old": {"chunk_of": 1, "status": Status.COMPLETED},
             "runs": {"chunk_of": 1},
             "kept": {"chunk_of": 2, "status": Status.COMPLETED},
             "child": {"status": Status.COMPLETED},
-        }.items():
+        }
+        for name, more in children.items():
             store.commit(batch(first_turn(name, instance=instance(name, parent_id="i1", **more))))
         later = turn(
             "i1", row("i1", generation=3), before=Status.RUNNING, instance=renewed(3), forget_before=2
