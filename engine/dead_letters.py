@@ -28,7 +28,7 @@ def find(store: Store, number: int) -> DeadLetter:
     """The letter. Raises ``NotFound``."""
     letter = store.dead_letter(number)
     if letter is None:
-        raise NotFound(f"There is no dead letter {number}.")
+        raise NotFound(f"there is no dead letter {number}")
     return letter
 
 

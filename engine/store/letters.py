@@ -29,9 +29,9 @@ def check_redelivery(letter: DeadLetter, receiver: Instance | None) -> None:
     if letter.instance.startswith("@"):
         return
     if receiver is None:
-        raise NotFound(f"There is no instance {letter.instance!r}.", hint="start it, then deliver again")
+        raise NotFound(f"there is no instance {letter.instance!r}", hint="start it, then deliver again")
     if receiver.status.ended:
-        raise Ended(f"The instance {letter.instance!r} has ended ({receiver.status}).")
+        raise Ended(f"instance {letter.instance!r} has ended ({receiver.status})")
     if letter.execution not in (None, receiver.execution):
         raise Conflict(f"The dead letter {letter.ord} answers an execution that is over.")
 
@@ -98,5 +98,5 @@ class SqlLetters(ABC):
 def _letter(tx: Transaction, ord_: int) -> DeadLetter:
     row = tx.row(s.DEAD_LETTER, the_ord=ord_)
     if row is None:
-        raise NotFound(f"There is no dead letter {ord_}.")
+        raise NotFound(f"there is no dead letter {ord_}")
     return to_dead_letter(row)

@@ -748,9 +748,9 @@ class MemoryStore(
                 return before
             instance = self._instances.get(message.instance)
             if instance is None:
-                raise NotFound(f"There is no instance {message.instance!r}.")
+                raise NotFound(f"there is no instance {message.instance!r}")
             if instance.status.ended:
-                raise Ended(f"The instance {message.instance!r} has ended ({instance.status}).")
+                raise Ended(f"instance {message.instance!r} has ended ({instance.status})")
             self._receive(message)
             self._note(audit, self._clock.now())
             return None

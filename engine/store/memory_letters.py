@@ -84,5 +84,5 @@ class MemoryLetters(ABC):
 
     def _letter(self, ord: int) -> DeadLetter:
         if ord not in self._dead_letters:
-            raise NotFound(f"There is no dead letter {ord}.")
+            raise NotFound(f"there is no dead letter {ord}")
         return self._dead_letters[ord]

@@ -11,10 +11,10 @@ from perdure.engine.instance import Instance
 def check_ended(instance_id: str, present: Instance | None) -> Instance:
     """The instance, if it may be purged. Raises ``NotFound``, and ``Conflict`` when it has not ended."""
     if present is None:
-        raise NotFound(f"There is no instance {instance_id!r}.")
+        raise NotFound(f"there is no instance {instance_id!r}")
     if not present.status.ended:
         raise _refused(
-            f"The instance {instance_id!r} has not ended ({present.status}).",
+            f"instance {instance_id!r} has not ended ({present.status})",
             "wait for its end, or terminate it",
         )
     return present
@@ -25,7 +25,7 @@ def check_family(instance_id: str, running: Sequence[str]) -> None:
     if running:
         more = f" and {len(running) - 1} more" if len(running) > 1 else ""
         raise _refused(
-            f"The instance {instance_id!r} has a child that has not ended: {running[0]!r}{more}.",
+            f"instance {instance_id!r} has a child that has not ended: {running[0]!r}{more}",
             "wait for its end or terminate it, or purge and leave it running",
         )
 

@@ -30,9 +30,9 @@ def on_start(instance_id: str, present: Instance | None, if_exists: IfExists, *,
     if if_exists == "replace_ended":
         return "replace"
     if tells:
-        raise Ended(f"The instance {instance_id!r} has ended ({present.status}).")
+        raise Ended(f"instance {instance_id!r} has ended ({present.status})")
     return "nothing"
 
 
 def _in_use(present: Instance) -> Conflict:
-    return Conflict(f"The instance {present.id!r} exists already ({present.status}).")
+    return Conflict(f"an instance {present.id!r} exists already ({present.status})")

@@ -441,9 +441,9 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
                 return before
             row = tx.row(s.INSTANCE, the_id=message.instance)
             if row is None:
-                raise NotFound(f"There is no instance {message.instance!r}.")
+                raise NotFound(f"there is no instance {message.instance!r}")
             if (status := to_instance(row).status).ended:
-                raise Ended(f"The instance {message.instance!r} has ended ({status}).")
+                raise Ended(f"instance {message.instance!r} has ended ({status})")
             tx.structs(s.INBOX_INSERT, [message])
             write_audit(tx, [audit])
             return None

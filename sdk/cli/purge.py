@@ -117,7 +117,7 @@ def _purge(
 def _check(hub: Hub, instance_id: str) -> None:
     status = hub.instance(instance_id)["status"]
     if status not in ENDED:
-        raise Conflict(f"The instance {instance_id!r} has not ended ({status}).")
+        raise Conflict(f"instance {instance_id!r} has not ended ({status})")
 
 
 def _purge_many(hub: Hub, out: Console, what: dict[str, Any]) -> None:

@@ -35,6 +35,8 @@ def test_the_page_names_every_code() -> None:
     page = PAGE.read_text(encoding="utf-8")
     sources = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "server").rglob("*.py")))
     raised = set(re.findall(r'Problem\(\s*\d{3}, "(\w+)"', sources))
+    engine = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "engine").rglob("*.py")))
+    raised |= set(re.findall(r'\.code = "(\w+)"', engine + sources))
     kinds = [each for each in vars(errors).values() if isinstance(each, type)]
     codes = raised | {each.code for each in kinds if issubclass(each, errors.UserError | errors.StoreError)}
     # Whoever has left before the body was complete reads no answer.

@@ -52,7 +52,7 @@ def test_dead_letters_are_delivered() -> None:
     """One that cannot be is told, and does not keep the others from it."""
     answer = perdure("dlq", "retry", "--all")
     assert answer.code == 4
-    assert "cannot retry 1 of 3 dead letters:\n  3: There is no instance 'nobody'." in answer.err
+    assert "cannot retry 1 of 3 dead letters:\n  3: there is no instance 'nobody'" in answer.err
     assert [each["number"] for each in perdure("dlq", "list", "--json").data] == [3]
 
 
