@@ -234,12 +234,12 @@ class _Turning:
         """One event, and whatever follows from it."""
         running = self.running
         seq = running.next_seq
-        if isinstance(event, ExecutionStarted) and event.upgrade is not None:
-            event = self._chosen(event)
         if isinstance(event, RESULTS):
             self.turn.tasks_closed.append((running.instance.execution, event.scheduled_seq))
         elif isinstance(event, TimerFired):
             self.turn.timers_closed.append((running.instance.execution, event.scheduled_seq))
+        elif isinstance(event, ExecutionStarted) and event.upgrade is not None:
+            event = self._chosen(event)
         elif isinstance(event, ExecutionTerminated):
             self._record(event, [])
             self._terminate(event)
@@ -252,18 +252,28 @@ class _Turning:
             self._subscribe()
         for number, decision in enumerate(decisions, seq + 1):
             self._act(number, decision)
-        if isinstance(event, ExecutionSuspended | ExecutionResumed):
-            questions = running.machine.state.questions
-            self.turn.outgoing += outgoing.passed_on(running.instance, seq, event, questions)
-            if isinstance(event, ExecutionSuspended):
-                running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
-            elif not running.instance.status.ended:
-                running.instance = msgspec.structs.replace(running.instance, reason=None)
-        if isinstance(event, ExecutionMigrated):
-            self._migrate(event)
+        match event:
+            case TaskCompleted():
+                pass  # What comes most often is looked at first.
+            case ExecutionSuspended() | ExecutionResumed():
+                self._rest(event, seq)
+            case ExecutionMigrated():
+                self._migrate(event)
+            case _:
+                pass
         limited = running.machine.state.limited
         if limited is not None and limited != before:
             running.instance = msgspec.structs.replace(running.instance, reason=limited)
+
+    def _rest(self, event: ExecutionSuspended | ExecutionResumed, seq: int) -> None:
+        """The row says why it rests, and the children do as it does."""
+        running = self.running
+        questions = running.machine.state.questions
+        self.turn.outgoing += outgoing.passed_on(running.instance, seq, event, questions)
+        if isinstance(event, ExecutionSuspended):
+            running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
+        elif not running.instance.status.ended:
+            running.instance = msgspec.structs.replace(running.instance, reason=None)
 
     def _migrate(self, event: ExecutionMigrated) -> None:
         """The Program is the new one since the instance was read; what it had to be parked for is over."""
