@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from perdure.engine import audit, by_hand, forking, migrating, rewinding
-from perdure.engine.codec import decode_events
 from perdure.engine.definitions import startable
 from perdure.engine.errors import Conflict, Ended, UserError
 from perdure.engine.events import (
     ExecutionMigrated,
     ExecutionRestarted,
     ExecutionRewound,
-    ExecutionStarted,
     Received,
     StepResolved,
 )
@@ -102,7 +100,6 @@ class Acts:
             definition = startable(self._definition(row.name, version))
             version, digest = definition.version, definition.program
         program = self._linked(digest)
-        self._check_whole(row)
         value = given["input"] if given else self._input(instance_id)
         details = {"reason": reason, "version": version, "new_input": bool(given) or None}
         if new_id or id is not None:
@@ -117,14 +114,6 @@ class Acts:
         row = self._ended(row, reason, terminate=terminate)
         event = ExecutionRestarted(version=version or row.version, digest=digest, input=value, reason=reason)
         return self._act(row, event, "instance.restart", request, details)
-
-    def _check_whole(self, row: Instance) -> None:
-        """Raises ``Conflict`` for a chunk, which begins in the middle of its Program."""
-        rows = self.store.history(row.id, row.generation, 0, 1)
-        begun = decode_events(rows[0].events)[0] if rows else None
-        if isinstance(begun, ExecutionStarted) and begun.chunk is not None:
-            text = f"instance {row.id!r} does a part of the work of {row.parent_id!r}"
-            raise _conflict("chunk", text, "act on that one")
 
     def _input(self, instance_id: str) -> Any:
         """What an instance was started with."""
@@ -158,6 +147,7 @@ class Acts:
         if self._earlier(request) is not None:
             return {"id": instance_id, "changed": True, "paths": []}
         row = self._row(instance_id)
+        check_whole(row)
         paths = self._goes_on_at(row)
         if dry_run:
             return {"id": instance_id, "changed": False, "paths": paths}

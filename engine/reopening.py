@@ -21,12 +21,14 @@ def check(order: Message, present: Instance | None) -> None:
 
 
 def check_whole(present: Instance) -> None:
-    """Raises ``Conflict`` for a chunk, which cannot begin again by itself."""
+    """Raises ``Conflict`` for a chunk, which cannot begin again, or go on, by itself."""
     if present.chunk_of is not None:
-        raise Conflict(
-            f"instance {present.id!r} does a part of the fan_out of {present.parent_id!r}",
-            hint="restart the instance that it belongs to",
+        error = Conflict(
+            f"instance {present.id!r} does a part of the work of {present.parent_id!r}",
+            hint="act on that one",
         )
+        error.code = "chunk"
+        raise error
 
 
 def not_ended(present: Instance) -> Conflict:

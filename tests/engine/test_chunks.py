@@ -498,10 +498,22 @@ def test_a_chunk_does_not_begin_again_by_itself(hub: Hub) -> None:
     hub.start(flow(), [1, 2, 3])
     hub.run()
     client = Client(hub.store)
-    with pytest.raises(Conflict, match="a part of the fan_out of 'i'"):
+    with pytest.raises(Conflict, match="a part of the work of 'i'"):
         client.restart("i:do.0.all:0")
     assert [each["id"] for each in client.instances()["items"]] == ["i"]
     assert len(client.instances(chunks=True)["items"]) == 3
+
+
+def test_a_chunk_does_not_go_on_by_itself(hub: Hub) -> None:
+    """Nobody would count what it does, and its parent may forget what it reads."""
+    hub.activity("Do", odd_fails)
+    hub.start(flow(), [1, 2, 3, 4])
+    hub.run()
+    client = Client(hub.store)
+    assert hub.status("i:do.0.all:0") == "Failed"
+    with pytest.raises(Conflict, match="a part of the work of 'i'") as raised:
+        client.rewind("i:do.0.all:0")
+    assert raised.value.code == "chunk"
 
 
 def test_a_purge_takes_the_chunks_along(hub: Hub) -> None:
