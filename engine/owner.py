@@ -686,15 +686,18 @@ class Owner:
         if move is not None:
             hot.pending = [each for each in hot.pending if each is not move]
             return [move]
+        carried = 0
         if running.next_seq == 0:
             hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
             start = next((e.event for e in hot.pending if isinstance(e.event, BEGINNINGS)), None)
             if start is None:
                 return _ending(hot, running.instance.generation)
-            if isinstance(start, ExecutionStarted) and not self.upgrades.knows(start):
-                return []
+            if isinstance(start, ExecutionStarted):
+                if not self.upgrades.knows(start):
+                    return []
+                carried = len(start.carried)
         state = running.machine.state
-        room = MAX_BUFFER - len(state.buffer) - len(state.held)
+        room = MAX_BUFFER - len(state.buffer) - len(state.held) - carried
         if running.instance.status.ended or len(hot.pending) <= room:
             inputs, hot.pending = hot.pending, []
             return inputs
