@@ -65,7 +65,8 @@ class OperationFailed(UserError):
     code = "operation_failed"
 
     def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(f"{error['type']}: {error['message']}")
+        kind, message = error["type"], error["message"]
+        super().__init__(kind if message in {"", kind} else f"{kind}: {message}")
         self.error = error
 
 

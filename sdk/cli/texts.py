@@ -14,11 +14,16 @@ def ending(instance: dict[str, Any], place: str | None = None) -> str:
     return f"{name} failed: {error_text(error, place)}"
 
 
+_WHOLE = "do"
+"""The path of the whole workflow; no step has it."""
+
+
 def error_text(error: dict[str, Any], place: str | None = None) -> str:
     """An error on one line, and where it was raised on the next."""
-    lines = [f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])]
+    kind, message = str(error["type"]), error["message"]
+    lines = [kind if message in {"", None, kind} else f"{kind}: {message}"]
     step = error.get("step") or error.get("path")
-    if step is not None:
+    if step not in {None, _WHOLE}:
         attempt = error.get("attempt") or 1
         where = f" ({place})" if place else ""
         activity = f", activity {error['activity']}" if error.get("activity") else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from perdure.cli.texts import ending
+from perdure.cli.texts import ending, error_text
 
 
 def instance(status: str, compensation: Any = None, reason: str | None = None) -> dict[str, Any]:
@@ -29,3 +29,15 @@ def test_a_canceled_instance_has_no_failure() -> None:
     """It says why it was canceled, and what was undone."""
     report = [{"step": "car", "path": "do/2/car", "outcome": "undone", "error": None}]
     assert ending(instance("Canceled", report, "sold out")) == "one is Canceled: sold out\n  undone: car"
+
+
+def test_an_error_of_the_whole_workflow_names_no_step() -> None:
+    """Nor is a message repeated that is the error's name."""
+    error = {
+        "type": "perdure.Timeout",
+        "message": "the workflow passed its timeout",
+        "step": None,
+        "path": "do",
+    }
+    assert error_text(error) == "perdure.Timeout: the workflow passed its timeout"
+    assert error_text({**error, "type": "SoldOut", "message": "SoldOut"}) == "SoldOut"
