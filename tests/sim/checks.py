@@ -66,6 +66,8 @@ class Checks:
             for message in checkpoint.consumed:
                 assert message not in self._consumed, f"C3: {message} was consumed twice"
                 self._consumed.add(message)
+            if checkpoint.replaces:
+                self._replaced(checkpoint.id)
             if checkpoint.rewrites:
                 row = checkpoint.history[0]
                 del self._next[row.instance, row.generation]
@@ -78,6 +80,12 @@ class Checks:
                 self._final(checkpoint.id)
         for parking in batch.parkings:
             self._final(parking.instance.id)
+
+    def _replaced(self, instance_id: str) -> None:
+        """Another instance has its id now; the one before it had ended, or the store would have refused."""
+        self._ended.pop(instance_id, None)
+        for generation in [each for each in self._next if each[0] == instance_id]:
+            del self._next[generation]
 
     def _history(self, row: HistoryRow) -> None:
         seq, at = self._next.get((row.instance, row.generation), (0, 0))
