@@ -160,7 +160,9 @@ def _kept(present: ScheduleRow | None, wanted: ScheduleRow | None, now: int) -> 
         assert wanted is not None, "one of the two is there"
         return ScheduleWrite(id=wanted.id, row=wanted, before=None)
     if wanted is None:
-        return ScheduleWrite(id=present.id, row=None, before=present.revision)
+        # A pause outlives the version: nobody has taken it back.
+        paused = present.paused and present.due is None
+        return None if paused else ScheduleWrite(id=present.id, row=None, before=present.revision)
     if present.program == wanted.program and present.version == wanted.version:
         return None
     row = schedules.follow(present, wanted, now)

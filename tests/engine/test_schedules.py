@@ -261,6 +261,16 @@ def test_what_was_due_while_no_version_had_a_schedule_is_not_caught_up(
     assert calendar.started() == ["2026-03-01T04:00:00Z"]
 
 
+def test_a_pause_outlives_the_version(calendar: Calendar, client: Client) -> None:
+    """Nobody has taken it back, though a version without a schedule was active meanwhile."""
+    calendar.deploy(nap(more=", overlap: allow"))
+    client.pause_schedule("nap")
+    calendar.deploy("dsl: perdure/1\nname: nap\nversion: 2.0.0\ndo: [ return: 1 ]")
+    client.activate("nap", "1.0.0")
+    calendar.go_to("2026-03-01T02:05:00+00:00")
+    assert (calendar.started(), calendar.row("nap").paused) == ([], True)
+
+
 def test_an_input_that_does_not_fit_is_on_record(calendar: Calendar) -> None:
     """The schedule goes on; each slot time has its reason."""
     text = QUICK.replace("do:", "input: { schema: { required: [id] } }\ndo:")
