@@ -40,6 +40,7 @@ from perdure.engine.events import (
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram
+from perdure.engine.rewinding import NEVER_BEGAN
 from perdure.engine.starting import Asked, Found, admit
 from perdure.engine.store.rows import AuditEntry, Loaded, Message, Parking, Request, Takeover, TaskRow
 from perdure.engine.tasks import row_of, task_of
@@ -661,19 +662,20 @@ class Owner:
         late = [each for each, _ in turn.refused if _waits(each)]
         if not late:
             return inputs
-        hopeless = any(reason != "superseded" for each, reason in turn.refused if each in late)
+        reasons = {reason for each, reason in turn.refused if each in late} - {"superseded"}
         turn.refused = [(each, reason) for each, reason in turn.refused if each not in late]
-        self._reconsider(late, hopeless=hopeless)
+        self._reconsider(late, hopeless=bool(reasons), anew=NEVER_BEGAN in reasons)
         return [each for each in inputs if each not in late]
 
-    def _reconsider(self, late: Iterable[Input], *, hopeless: bool = False) -> None:
-        """Ask once more for what is there now; what is ``hopeless`` does not go on any more."""
+    def _reconsider(self, late: Iterable[Input], *, hopeless: bool = False, anew: bool = False) -> None:
+        """Ask once more for what is there now. What is ``hopeless`` does not go on; it may start ``anew``."""
         for each in late:
             assert each.message is not None, "who attaches a parent has sent a message"
             event = decode_received(each.message.event, each.message.values)
             assert isinstance(event, StartRequested), "a start was what it asked for"
             if hopeless:
-                event = msgspec.structs.replace(event, again=False, if_exists="reuse")
+                instead = "replace_ended" if anew else "reuse"
+                event = msgspec.structs.replace(event, again=False, if_exists=instead)
             self._asked.append(Asked(each.message, event))
 
     def _take(self, hot: Hot, running: Running) -> list[Input]:

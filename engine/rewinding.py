@@ -26,6 +26,9 @@ _WHY = {
     Status.CANCELED: "it is Canceled: it has cleaned up after itself",
 }
 
+NEVER_BEGAN = "it never began"
+"""What has done nothing has nothing to go on with; it can only be started."""
+
 
 def rewind(
     program: LinkedProgram, instance: Instance, past: tuple[HistoryRow, ...], parent: Asker | None
@@ -39,7 +42,7 @@ def rewind(
     history = rerun.read(past)
     begun = history.facts[0].event if history.facts else None
     if not isinstance(begun, ExecutionStarted):
-        raise CannotGoOn("it never began")
+        raise CannotGoOn(NEVER_BEGAN)
     try:
         before = replay(program, instance.id, past)
     except NonDeterminismError as error:

@@ -198,3 +198,34 @@ def test_what_was_sent_is_not_sent_again(hub: Hub, shaky: Shaky) -> None:
     hub.rewind()
     hub.run()
     assert hub.output("ear") == [1, 2]
+
+
+NARROW = """
+dsl: perdure/1
+name: narrow
+version: 1.0.0
+concurrency: { key: one, limit: 1 }
+events: { Go: {} }
+do:
+  - go: { wait_for_event: Go, timeout: never }
+  - return: ${ go }
+"""
+
+
+def test_a_child_that_was_ended_before_it_began_is_started(hub: Hub, shaky: Shaky) -> None:
+    """It has done nothing that could go on, and did not fail by itself."""
+    hub.deploy(NARROW)
+    hub.start("do: [ { c: { call_workflow: narrow, instance_id: holder } } ]", id="first")
+    hub.run()
+    hub.start("do: [ { c: { call_workflow: narrow } }, return: '${ c }' ]")
+    hub.run()
+    assert hub.status("i:do.0.c") == "Pending"
+    hub.terminate()
+    hub.run()
+    assert hub.status("i:do.0.c") == "Terminated"
+    hub.rewind()
+    hub.raise_event("Go", id="holder")
+    hub.run()
+    hub.raise_event("Go", 30, id="i:do.0.c")
+    hub.run()
+    assert hub.output() == 30
