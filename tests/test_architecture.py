@@ -49,6 +49,7 @@ def test_the_import_rules_hold(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+@pytest.mark.slow
 def test_annotations_are_never_evaluated() -> None:
     """Every module that holds code begins with ``from __future__ import annotations``."""
     wanted = ast.dump(ast.parse("from __future__ import annotations").body[0])

@@ -68,6 +68,7 @@ def test_nothing_at_the_root_shadows_the_package() -> None:
     assert [name for name in ("perdure", "perdure.py", "__init__.py") if (ROOT / name).exists()] == []
 
 
+@pytest.mark.slow
 def test_the_wheel_has_every_file(wheel: set[str]) -> None:
     """Each tracked file of a package directory is in the wheel, under its import name."""
     assert sorted({_mapped(file) for file in _package_files()} - wheel) == []
@@ -78,6 +79,7 @@ def test_the_wheel_has_only_the_package(wheel: set[str]) -> None:
     assert [name for name in wheel if not name.startswith("perdure/") and ".dist-info/" not in name] == []
 
 
+@pytest.mark.slow
 def test_the_wheel_carries_the_licence(wheel: set[str]) -> None:
     """Who installs the wheel has the licence text too."""
     assert [name for name in wheel if name.endswith(".dist-info/licenses/LICENSE")] != []

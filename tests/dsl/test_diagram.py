@@ -122,6 +122,7 @@ def test_text_fits_a_hundred_columns(path: Path) -> None:
     assert max(map(len, draw(workflow(path), "ascii").splitlines())) <= 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("picture", ["svg", "ascii", "mermaid"])
 def test_two_thousand_steps_are_no_trouble(picture: Picture) -> None:
     """A long workflow is drawn whole, in text that grows with the number of steps and not faster."""
@@ -173,6 +174,7 @@ def _containers(inside: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
 SHAPES = st.lists(st.recursive(LEAF, _containers, max_leaves=25), max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(SHAPES, st.sampled_from([svg.METRICS, text.METRICS]))
 def test_boxes_stand_apart_and_inside(shapes: list[Shape], metrics: Metrics) -> None:

@@ -120,6 +120,7 @@ def laid_out(draw: st.DrawFn) -> str:
     return stream.getvalue()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(laid_out())
 def test_layouts_of_other_writers_become_the_one(text: str) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
 from perdure.engine.activities import ActivityError
@@ -268,6 +269,7 @@ def test_memory_makes_no_difference(program: LinkedProgram) -> None:
     assert (warm.events(), outcome(warm)) == (cold.events(), outcome(cold))
 
 
+@pytest.mark.slow
 @hypothesis.settings(
     max_examples=40,
     suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
 from perdure.engine.activities import ActivityError
@@ -79,6 +80,7 @@ def forked(hub: Hub, step: str) -> str | None:
     return None
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=25, suppress_health_check=SLOW)
 @hypothesis.given(programs(), st.integers(0, 2**32))
 def test_what_failed_goes_on_to_its_end(program: LinkedProgram, seed: int) -> None:

@@ -22,6 +22,7 @@ def test_many_mutated_texts_are_answered(kind: str) -> None:
     assert run(Campaign(kind, 2, 0, 6_000)).findings == []
 
 
+@pytest.mark.slow
 def test_an_input_is_the_same_every_time() -> None:
     """What a campaign finds can be looked at again."""
     numbers = range(50)

@@ -27,6 +27,7 @@ def deployed(here: Path) -> None:
     assert perdure("start", "greeting", "--id", "one", "-i", "name=Ada").code == 0
 
 
+@pytest.mark.slow
 def test_a_stuck_step_and_a_restart(here: Path) -> None:
     """A step is given its output by hand; afterwards all of it is done again with another input."""
     with serving(cwd=here) as url:
@@ -44,6 +45,7 @@ def test_a_stuck_step_and_a_restart(here: Path) -> None:
         assert perdure("restart", "one", "--yes", "--id", "two", *to).out == "two\n"
 
 
+@pytest.mark.slow
 def test_on_a_database(here: Path) -> None:
     """What nobody carries out yet is told; what cannot be done is not written down."""
     assert perdure("resolve", "one", "answered", "--skip").code == 4

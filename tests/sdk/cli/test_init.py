@@ -123,6 +123,7 @@ def test_no_directory_is_changed_to_where_init_stays(here: Path) -> None:
     assert "\n  perdure run inventory.perdure.yaml" in perdure("init").err
 
 
+@pytest.mark.slow
 def test_a_copy_runs(here: Path) -> None:
     """What init writes runs by itself, as a process in another directory."""
     (here / "files").mkdir()

@@ -172,6 +172,7 @@ def test_termination_is_asked_for() -> None:
     assert perdure("terminate", "one", "--yes", "--reason", "test").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "code", "status"), [("y\n", 0, "Terminated"), ("n\n", 1, "Running")])
 def test_a_terminal_is_asked(typed: str, code: int, status: str, here: Path) -> None:
     """On a terminal ``terminate`` asks; no means that nothing is done, exit code 1."""
@@ -229,6 +230,7 @@ def test_what_nobody_carries_out_is_told(words: list[str]) -> None:
     assert "no process works on this database" in perdure(*words).err
 
 
+@pytest.mark.slow
 def test_a_served_database_is_not_complained_of(here: Path) -> None:
     """While ``serve`` runs, nobody is told that nobody works."""
     with serving(cwd=here):
@@ -273,6 +275,7 @@ def outcome(answer: Answer) -> Answer:
     return answer
 
 
+@pytest.mark.slow
 def test_beside_a_server_on_the_same_database(here: Path, snapshot: SnapshotAssertion) -> None:
     """While ``serve`` runs, the other commands work on its database: nothing is ever locked."""
     with serving(cwd=here):

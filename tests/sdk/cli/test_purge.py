@@ -99,6 +99,7 @@ def test_what_is_meant_must_be_said(words: list[str]) -> None:
     assert listed() == ["a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "code", "left"), [("y\n", 0, []), ("n\n", 1, ["a", "b"])])
 def test_a_terminal_is_asked(typed: str, code: int, left: list[str], here: Path) -> None:
     """With the number of those that match."""

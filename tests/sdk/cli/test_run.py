@@ -197,6 +197,7 @@ def test_another_workflow_under_the_id_is_a_conflict(here: Path) -> None:
     assert perdure("run", FILE, "-i", "word=hello", "--id", "one").code == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_goes_on(number: signal.Signals, code: int, here: Path) -> None:
     """Ctrl-C and SIGTERM stop cleanly and say how to go on; an event sent meanwhile is there afterwards."""
@@ -229,6 +230,7 @@ def test_what_was_only_in_memory_is_said_to_be_gone(here: Path) -> None:
     assert answer.document["error"]["hint"] == "to keep instances: --db sqlite:///FILE"
 
 
+@pytest.mark.slow
 def test_a_suspended_instance_says_how_to_go_on(here: Path) -> None:
     """Suspended from elsewhere, the run exits with 1 and the command that resumes it."""
     given(here, WAITING)
@@ -243,6 +245,7 @@ def test_a_suspended_instance_says_how_to_go_on(here: Path) -> None:
     assert perdure("run", FILE, "--id", "one").out == "7\n"
 
 
+@pytest.mark.slow
 def test_a_terminated_instance_is_told(here: Path) -> None:
     """Terminated from elsewhere, the run exits with 1 and the reason."""
     given(here, WAITING)
@@ -253,6 +256,7 @@ def test_a_terminated_instance_is_told(here: Path) -> None:
     assert "one is Terminated: enough" in stopped.err
 
 
+@pytest.mark.slow
 def test_a_canceled_instance_is_told(here: Path) -> None:
     """Canceled from elsewhere, the run exits with 1 and what it ended of; so does whoever waits for it."""
     given(here, WAITING)

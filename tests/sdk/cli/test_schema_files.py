@@ -40,6 +40,7 @@ def test_a_run_holds_its_input_against_the_file() -> None:
     assert "total" in answer.err
 
 
+@pytest.mark.slow
 def test_what_is_deployed_needs_no_files(here: Path) -> None:
     """A server gets the schema itself, and refuses what does not fit it."""
     with serving(cwd=here) as url:

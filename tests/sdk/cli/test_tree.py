@@ -129,6 +129,7 @@ def test_spans_read_well(microseconds: int, text: str) -> None:
     assert span_text(microseconds) == text
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_the_tree(tmp_path: Path) -> None:
     """On a terminal stderr has the tree, while stdout stays the output alone."""
     (tmp_path / "case.perdure.yaml").write_text(HEADER + "  - pause: { wait: 1ms }\n  - return: 5\n")
