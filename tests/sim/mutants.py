@@ -127,11 +127,6 @@ MUTANTS = {
         "            self.finished.append(Finished(instance_id, each.execution, each.event))\n        self.",
         "            pass\n        self.",
     ),
-    "ended_activities_are_not_here": Mutant(
-        "perdure.engine.duties",
-        "return running | {each.key for each in self.finished.copy()}",
-        "return running",
-    ),
     "cancel_undoes_nothing": Mutant(
         "perdure.engine.sagas",
         "    if saga.undos:\n        _undo_next(machine, fiber, saga)\n        return True",
