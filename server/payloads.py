@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from perdure.dsl.duration import parse_duration
 from perdure.dsl.expr.suggest import did_you_mean
+from perdure.server.api import api_of
 from perdure.server.problems import Problem
 
 JSON = "application/json"
@@ -307,3 +308,14 @@ def read_tags(query: Query) -> dict[str, str]:
             raise invalid_parameter("tag", "is written tag=key:value, once for each key")
         tags[key] = value
     return tags
+
+
+class _Nothing(msgspec.Struct):
+    """A body that says nothing more."""
+
+
+async def without_body(request: Request) -> str | None:
+    """The idempotency key of a request that says nothing in its body or its query. Raises ``Problem``."""
+    Query(request)
+    await read_fields(request, _Nothing, api_of(request).settings.body_bytes, optional=True)
+    return idempotency_key(request)

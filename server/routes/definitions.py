@@ -24,6 +24,7 @@ from perdure.server.payloads import (
     path_text,
     read_body,
     read_fields,
+    without_body,
 )
 
 MAX_FILENAME = 255
@@ -33,10 +34,6 @@ _FORMATS_LATER = ("svg", "mermaid")
 
 class _File(msgspec.Struct):
     source: str
-
-
-class _Nothing(msgspec.Struct):
-    """A body that says nothing more."""
 
 
 async def deploy(request: Request) -> Response:
@@ -94,11 +91,9 @@ async def retire(request: Request) -> Response:
 
 
 async def _choose(request: Request, verb: Callable[[str, str], dict[str, Any]]) -> Response:
-    Query(request)
-    api = api_of(request)
-    await read_fields(request, _Nothing, api.settings.body_bytes, optional=True)
+    await without_body(request)
     name, _, version = path_text(request, "reference").partition("@")
-    return answer(await api.call(verb, name, version))
+    return answer(await api_of(request).call(verb, name, version))
 
 
 async def diff(request: Request) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,15 +9,11 @@ from perdure.engine.cursors import MAX_LIMIT
 from perdure.engine.errors import NotFound
 from perdure.server.answers import answer
 from perdure.server.api import api_of
-from perdure.server.payloads import Query, idempotency_key, path_text, read_fields
+from perdure.server.payloads import Query, path_text, without_body
 
 LIMIT = 50
 _DIGITS = 18
 """More than any number has, and fewer than the database takes."""
-
-
-class _Nothing(msgspec.Struct):
-    """A body that says nothing more."""
 
 
 async def stats(request: Request) -> Response:
@@ -65,7 +60,7 @@ async def show_dead_letter(request: Request) -> Response:
 
 async def retry_dead_letter(request: Request) -> Response:
     """Deliver it after all: 202, the receiver hears of it soon."""
-    key = await _without_body(request)
+    key = await without_body(request)
     api = api_of(request)
     done = await api.call(api.client.retry_dead_letter, _number(request), request_key=key)
     return answer(done, 202)
@@ -73,16 +68,9 @@ async def retry_dead_letter(request: Request) -> Response:
 
 async def discard_dead_letter(request: Request) -> Response:
     """Delete it."""
-    key = await _without_body(request)
+    key = await without_body(request)
     api = api_of(request)
     return answer(await api.call(api.client.discard_dead_letter, _number(request), request_key=key))
-
-
-async def _without_body(request: Request) -> str | None:
-    """The key of a request that says nothing in its body."""
-    Query(request)
-    await read_fields(request, _Nothing, api_of(request).settings.body_bytes, optional=True)
-    return idempotency_key(request)
 
 
 def _number(request: Request) -> int:

@@ -8,11 +8,7 @@ from starlette.responses import Response
 
 from perdure.server.answers import answer
 from perdure.server.api import api_of
-from perdure.server.payloads import Query, idempotency_key, path_text, read_fields
-
-
-class _Nothing(msgspec.Struct):
-    """A body that says nothing more."""
+from perdure.server.payloads import Query, idempotency_key, path_text, read_fields, without_body
 
 
 class _Range(msgspec.Struct):
@@ -38,14 +34,14 @@ async def show(request: Request) -> Response:
 
 async def pause(request: Request) -> Response:
     """Start nothing by it until it is resumed."""
-    await _without_body(request)
+    await without_body(request)
     api = api_of(request)
     return answer(await api.call(api.client.pause_schedule, path_text(request, "id")))
 
 
 async def resume(request: Request) -> Response:
     """Let it go on from now."""
-    await _without_body(request)
+    await without_body(request)
     api = api_of(request)
     return answer(await api.call(api.client.resume_schedule, path_text(request, "id")))
 
@@ -62,14 +58,7 @@ async def backfill(request: Request) -> Response:
 
 async def trigger(request: Request) -> Response:
     """Start an occurrence of this moment: 201 with the instance."""
-    key = await _without_body(request)
+    key = await without_body(request)
     api = api_of(request)
     name = path_text(request, "id")
     return answer(await api.call(api.client.trigger_schedule, name, request_key=key), 201)
-
-
-async def _without_body(request: Request) -> str | None:
-    """The key of a request that says nothing in its body."""
-    Query(request)
-    await read_fields(request, _Nothing, api_of(request).settings.body_bytes, optional=True)
-    return idempotency_key(request)

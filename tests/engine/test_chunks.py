@@ -534,23 +534,25 @@ def test_a_purge_takes_the_chunks_along(hub: Hub) -> None:
     assert ids(hub) == []
 
 
+GENERATIONS = """
+do:
+  - all:
+      fan_out: ${ lists.range(3) }
+      each: x
+      chunk: 2
+      do:
+        - done: { call: Do, with: "${ x }" }
+  - if: ${ input < LAST }
+    then:
+      - continue_as_new: { input: "${ input + 1 }" }
+  - return: ${ all.succeeded }
+"""
+
+
 def test_generations_leave_no_chunks_behind(hub: Hub) -> None:
     """Those of the last two are there, as their histories are."""
     hub.activity("Do", double)
-    text = """
-    do:
-      - all:
-          fan_out: ${ lists.range(3) }
-          each: x
-          chunk: 2
-          do:
-            - done: { call: Do, with: "${ x }" }
-      - if: ${ input < 9 }
-        then:
-          - continue_as_new: { input: "${ input + 1 }" }
-      - return: ${ all.succeeded }
-    """
-    hub.start(text, 1)
+    hub.start(GENERATIONS.replace("LAST", "9"), 1)
     hub.run()
     assert hub.output() == 3
     assert len(ids(hub)) == 5
@@ -591,20 +593,7 @@ def test_suspending_the_parent_suspends_the_chunks(hub: Hub) -> None:
 def test_a_generation_after_another_has_chunks_of_its_own(hub: Hub) -> None:
     """Their ids say which generation they belong to."""
     hub.activity("Do", double)
-    text = """
-    do:
-      - all:
-          fan_out: ${ lists.range(3) }
-          each: x
-          chunk: 2
-          do:
-            - done: { call: Do, with: "${ x }" }
-      - if: ${ input < 2 }
-        then:
-          - continue_as_new: { input: "${ input + 1 }" }
-      - return: ${ all.succeeded }
-    """
-    hub.start(text, 1)
+    hub.start(GENERATIONS.replace("LAST", "2"), 1)
     hub.run()
     assert hub.output() == 3
     assert ids(hub) == ["i", *(f"i:{path}:{n}" for path in ("2:do.0.all", "do.0.all") for n in range(2))]
