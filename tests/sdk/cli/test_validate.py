@@ -191,8 +191,8 @@ def test_programs_get_their_documents(text: str, here: Path) -> None:
     """JSON formats can be read as JSON, JUnit as XML, also when nothing was found."""
     given(here / "a.perdure.yaml", text)
     for each in ("json", "gitlab", "sarif"):
-        json.loads(perdure("validate", "--output-format", each).out)
-    ET.fromstring(perdure("validate", "--output-format", "junit").out)
+        assert isinstance(json.loads(perdure("validate", "--output-format", each).out), dict | list)
+    assert ET.fromstring(perdure("validate", "--output-format", "junit").out).tag == "testsuites"
 
 
 def test_the_report_can_go_to_a_file(here: Path) -> None:
