@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from perdure.cli.garbage import collect_rarely
 from perdure.compiler.build import build
 from perdure.compiler.ir import Program
 from perdure.dsl.source import Source
@@ -30,7 +31,8 @@ def program(steps: str) -> Program:
 
 @contextmanager
 def hub(directory: str | None, *, use_async: bool = False) -> Iterator[Client]:
-    """A worker with one activity, ``Increment``, on a new file with ``synchronous=FULL``."""
+    """A worker with one activity, ``Increment``, on a new file with ``synchronous=FULL``, like a server's."""
+    collect_rarely()
     registry = Registry()
     registry.add("Increment", _increment_async if use_async else _increment)
     with tempfile.TemporaryDirectory(dir=directory) as folder:

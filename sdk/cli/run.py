@@ -18,6 +18,7 @@ import click
 from perdure.cli.connection import open_store
 from perdure.cli.console import Console, console
 from perdure.cli.failures import CONFLICT, INTERRUPTED, NO, TERMINATED, TIMEOUT, Stop, Terminated
+from perdure.cli.garbage import collect_rarely
 from perdure.cli.inputs import Duration, explaining_input, read_input
 from perdure.cli.logs import log_to_stderr
 from perdure.cli.settings import Command, settings
@@ -70,6 +71,7 @@ def run(
     from perdure.engine.worker import Worker
     from perdure.server.deployments import deployments
 
+    collect_rarely()
     url = settings(ctx).database("run")
     out = console(ctx)
     log_to_stderr(quiet=out.quiet)

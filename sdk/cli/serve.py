@@ -10,6 +10,7 @@ import click
 
 from perdure.cli.connection import open_store
 from perdure.cli.console import console
+from perdure.cli.garbage import collect_rarely
 from perdure.cli.logs import log_to_stderr
 from perdure.cli.settings import Command, settings
 
@@ -38,6 +39,7 @@ def serve(
     from perdure.server.app import create_app
     from perdure.server.serve import serve as listen
 
+    collect_rarely()
     url = settings(ctx).database("serve")
     out = console(ctx)
     log_to_stderr(quiet=out.quiet)
