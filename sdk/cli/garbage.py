@@ -11,8 +11,8 @@ YOUNG = 20_000
 def collect_rarely() -> None:
     """Let the collector of this process look less often.
 
-    Turns make many small objects and hardly a cycle, so reference counts free nearly all of them and most
-    of the looking is in vain: a quarter of the time of ``python -m bench chain``. It is the process's own setting,
-    so a program of ours may choose it, and a library may not.
+    Turns make many small objects and hardly a cycle, so reference counts free nearly all of them, and most of
+    the looking, a quarter of the time of ``python -m bench chain``, is in vain. It is the process's own
+    setting: a program of ours may choose it, a library may not.
     """
     gc.set_threshold(YOUNG, 20, 50)
