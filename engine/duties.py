@@ -35,9 +35,10 @@ from perdure.engine.hot import Sealed
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status, slot_of
 from perdure.engine.membership import Watch
-from perdure.engine.owner import MAX_TURNS, Owner
+from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
+from perdure.engine.residents import MAX_TURNS
 from perdure.engine.resolving import entity_kinds, look_up, look_up_versions
 from perdure.engine.scheduling import Scheduling
 from perdure.engine.sealing import result_message

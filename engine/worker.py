@@ -20,9 +20,9 @@ from perdure.engine.duties import Duties
 from perdure.engine.errors import FenceLost, OutcomeUnknown, Overloaded, StoreError
 from perdure.engine.events import EventRaised, ExecutionStarted
 from perdure.engine.executor import TEND_EVERY, Executor, Limits
-from perdure.engine.owner import MAX_TURNS
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
+from perdure.engine.residents import MAX_TURNS
 from perdure.engine.store.protocol import Store
 from perdure.engine.tasks import Work
 

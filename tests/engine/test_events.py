@@ -10,7 +10,7 @@ from perdure.engine.codec import encode_received
 from perdure.engine.errors import Ended, NotFound
 from perdure.engine.events import EventRaised
 from perdure.engine.instance import slot_of
-from perdure.engine.owner import MAX_BUFFER
+from perdure.engine.residents import MAX_BUFFER
 from perdure.engine.store.rows import Batch, Message
 from tests.engine.driver import Hub
 from tests.engine.functions import offer

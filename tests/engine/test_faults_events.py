@@ -60,8 +60,8 @@ class Storm:
 
     def __init__(self, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.dice = random.Random(seed)
-        monkeypatch.setattr("perdure.engine.owner.MAX_BUFFER", self.dice.choice([1, 2, 5]))
-        monkeypatch.setattr("perdure.engine.owner.MAX_PENDING", self.dice.choice([2, 4]))
+        monkeypatch.setattr("perdure.engine.residents.MAX_BUFFER", self.dice.choice([1, 2, 5]))
+        monkeypatch.setattr("perdure.engine.residents.MAX_PENDING", self.dice.choice([2, 4]))
         clock = VirtualClock()
         self.store = Shaky(clock, self.dice)
         self.hub = Hub(self.store, clock=clock, memory=self.dice.choice([0, 64 << 20]))

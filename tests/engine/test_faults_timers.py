@@ -61,9 +61,7 @@ def test_many_timers_of_one_time_all_fire(client: Client, clock: VirtualClock) -
     assert client.wait("i", WAIT)["output"] == 50
 
 
-def test_a_timer_that_waits_for_its_turn_does_not_fire_again(
-    client: Client, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_timer_that_waits_for_its_turn_does_not_fire_again(client: Client, clock: VirtualClock) -> None:
     """It is read again with its page before the turn that deletes its row, and known."""
     assert client.worker is not None
     program = compiled(
@@ -71,8 +69,7 @@ def test_a_timer_that_waits_for_its_turn_does_not_fire_again(
     )
     ids = client.run_many(program.program, [None] * 40)
     owner = client.worker._duties.owner
-    monkeypatch.setattr("perdure.engine.owner.MAX_TURNS", 2)
-    owner._limit = 2
+    owner._turns = owner._limit = 2
     clock.now += HOUR
     eventually(lambda: all(len(client.store.history(each, 1, 0, 9)) == 2 for each in ids))
     clock.now += HOUR

@@ -138,8 +138,8 @@ def test_an_event_that_is_set_aside_is_answered_after_a_rejoin(
     store: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full instance keeps it in the inbox, and who sent it hears even if that commit was lost."""
-    monkeypatch.setattr("perdure.engine.owner.MAX_BUFFER", 1)
-    monkeypatch.setattr("perdure.engine.owner.MAX_PENDING", 1)
+    monkeypatch.setattr("perdure.engine.residents.MAX_BUFFER", 1)
+    monkeypatch.setattr("perdure.engine.residents.MAX_PENDING", 1)
     with working(store) as client:
         client.run(LATER, id="i")
         for number in range(4):

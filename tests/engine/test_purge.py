@@ -13,7 +13,7 @@ from perdure.engine.activities import Registry
 from perdure.engine.client import Client
 from perdure.engine.errors import Conflict, NotFound, UserError
 from perdure.engine.instance import slot_of
-from perdure.engine.owner import MAX_BUFFER, MAX_PENDING
+from perdure.engine.residents import MAX_BUFFER, MAX_PENDING
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.worker import Worker
 from tests.engine.driver import Hub, compiled

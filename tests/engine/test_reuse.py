@@ -11,7 +11,7 @@ import pytest
 from perdure.engine.activities import Registry
 from perdure.engine.client import Client, Deployment
 from perdure.engine.errors import Conflict, Ended, NotFound, UserError
-from perdure.engine.owner import MAX_BUFFER
+from perdure.engine.residents import MAX_BUFFER
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.rows import PayloadRow
 from perdure.engine.worker import Worker

@@ -81,7 +81,7 @@ MUTANTS = {
         "if True:",
     ),
     "open_task_not_recovered_at_takeover": Mutant(
-        "perdure.engine.owner",
+        "perdure.engine.loading",
         "self._rest.adopt.append(row_of(task, instance.slot, queue, event, deliveries=1))",
         "pass",
     ),
@@ -153,7 +153,7 @@ MUTANTS = {
         "if False:\n            # A next generation of ours that never began is no loss.",
     ),
     "lost_batch_not_taken_back": Mutant(
-        "perdure.engine.owner",
+        "perdure.engine.losses",
         "                self._take_back(turn)\n",
         "                pass\n",
     ),

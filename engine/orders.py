@@ -1,0 +1,33 @@
+"""Orders to instances that have ended, among what has come for them.
+
+Beside them comes what somebody asks who waits for the end: it is told so, one way or another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from perdure.engine.events import REOPENING, ExecutionRestarted, ExecutionRewound, ParentAttached
+from perdure.engine.instance import Instance
+from perdure.engine.turn import Input
+
+
+def order_among(inputs: Iterable[Input]) -> Input | None:
+    """The first order to go on."""
+    return next((each for each in inputs if isinstance(each.event, REOPENING)), None)
+
+
+def digest(order: Input, instance: Instance) -> str:
+    """The Program that an order needs."""
+    return order.event.digest if isinstance(order.event, ExecutionRestarted) else instance.digest
+
+
+def is_awaited(each: Input) -> bool:
+    """Whether an input is the question of somebody who waits for this instance's end."""
+    match each.event:
+        case ParentAttached():
+            return True
+        case ExecutionRewound(parent=parent):
+            return parent is not None
+        case _:
+            return False
