@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from perdure.engine.activities import ActivityError, Context, Registry
-from tests.sim.documents import Count
+from tests.sim.documents.entities import Count
 
 
 class Ledger:

@@ -9,8 +9,8 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -21,18 +21,18 @@ from perdure.dsl.source import Source
 from perdure.engine import clock, ids
 from perdure.engine.client import Client, Deployment
 from perdure.engine.codec import whole_events
-from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, StoreError
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.store.memory import MemoryStore
-from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import EntityQuery
-from perdure.engine.worker import Worker
 from tests.engine.books import audit
 from tests.engine.driver import check_prefixes
 from tests.sim.checks import Checks, check_events
-from tests.sim.documents import TALLY, Document, make
-from tests.sim.faults import DEADLY, FaultyStore, Plan
+from tests.sim.clients import Clients, Order
+from tests.sim.documents import make
+from tests.sim.documents.entities import TALLY
+from tests.sim.documents.model import Document
+from tests.sim.faults import DEADLY, Plan
 from tests.sim.ledger import Ledger
 from tests.sim.process import Process
 from tests.sim.world import DAY, SECOND, World
@@ -70,26 +70,6 @@ def _linked(text: str) -> LinkedProgram:
     loaded = load(Source("flow.perdure.yaml", text))
     assert loaded.ok, loaded.diagnostics
     return link(compile_workflow(loaded.workflows[0]))
-
-
-@dataclass
-class Order:
-    """What a client wants: an instance of a document, and what may happen to it."""
-
-    id: str
-    document: Document
-    program: LinkedProgram
-    children: tuple[LinkedProgram, ...]
-    input: dict[str, int]
-    terminate: bool
-    cancel: bool
-    pause: bool
-    rewind: bool
-    started: bool = False
-    maybe_terminated: bool = False
-    maybe_canceled: bool = False
-    rewound_from: str | None = None
-    """The execution that is not the last one, once a rewind is acknowledged."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +129,16 @@ class _Run:
         self.poll = self.lease // random.choice([6, 16])
         self.processes: list[Process] = []
         self.joined = 0
-        self.unfinished = 0
         self.peace = False
+        self.clients = Clients(
+            world,
+            self.plan,
+            self.store,
+            self.processes,
+            lease=self.lease,
+            poll=self.poll,
+            written=self._written,
+        )
 
     # -- the run ----------------------------------------------------------------------------------
 
@@ -162,22 +150,21 @@ class _Run:
         for _ in range(random.choice([1, 2, 2, 3])):
             self._spawn()
         for order in orders:
-            self.unfinished += 1
-            self.world.spawn(f"client of {order.id}", partial(self._client, order), order)
+            self.clients.serve(order)
         began = self.world.now
         self.world.run(lambda: self._all_ended(orders), SAFETY)
         self.peace, self.plan.active = True, False
         self.world.note("peace")
         self._spawn()
         ended = self.world.run(lambda: self._all_ended(orders), LIVENESS)
-        assert ended, f"stuck: {[(o.id, self._status(o.id)) for o in orders]}"
+        assert ended, f"stuck: {[(o.id, self.clients.status(o.id)) for o in orders]}"
         for order in orders:
             self._account(order)
         settled = self.world.run(self._nothing_left, LIVENESS)
         left = [*self.store._timers.values(), *self.store._tasks.values(), *self.store._inbox.values()]
         assert settled, f"C9: rows of work are left: {left}"
         self._entities(orders)
-        statuses = Counter(str(self._status(order.id)) for order in orders)
+        statuses = Counter(str(self.clients.status(order.id)) for order in orders)
         return Report(
             seed=self.seed,
             faults=dict(self.plan.counts),
@@ -245,113 +232,10 @@ class _Run:
             if not process.over:
                 self.world.wake(process)
 
-    # -- clients ----------------------------------------------------------------------------------
-
-    def _client(self, order: Order) -> None:
-        """Start the instance, send its events, disturb it; every request until it is answered."""
-        random = self.world.random
-        self.world.sleep(random.randrange(1, SECOND))
-        self._until_done(order, "start", lambda client: self._start(client, order))
-        order.started = True
-        if order.pause:
-            self._until_done(order, "suspend", lambda client: client.suspend(order.id, request_key="s"))
-        for number in range(1, order.document.events + 1):
-            self.world.sleep(random.randrange(1, 2 * SECOND))
-            self._until_done(order, f"event {number}", partial(self._send, order, number))
-        if order.pause:
-            self._until_done(order, "resume", lambda client: client.resume(order.id, request_key="r"))
-        if order.cancel:
-            self.world.sleep(random.randrange(1, 10 * SECOND))
-            order.maybe_canceled = True
-            self._until_done(order, "cancel", lambda client: client.cancel(order.id, request_key="c"))
-        if order.terminate:
-            self.world.sleep(random.randrange(1, 10 * SECOND))
-            order.maybe_terminated = True
-            self._until_done(order, "terminate", lambda client: client.terminate(order.id, request_key="t"))
-            while order.rewind and not self._ended(order):
-                self.world.sleep(self.poll)
-            if order.rewind:
-                self._until_done(order, "rewind", partial(self._rewind, order))
-        self.unfinished -= 1
-
-    def _start(self, client: Client, order: Order) -> None:
-        try:
-            others = [each.program for each in order.children]
-            client.run(order.program.program, order.input, id=order.id, others=others)
-        except Conflict:
-            assert self._status(order.id) is not None, "a start was refused, and nothing is there"
-
-    def _send(self, order: Order, number: int, client: Client) -> None:
-        client.raise_event(order.id, "Go", number, request_key=f"event {number}")
-
-    def _rewind(self, order: Order, client: Client) -> None:
-        """It was terminated by mistake, unless it was faster."""
-        row = self.store.instance(order.id)
-        assert row is not None, f"an acknowledged instance is not there: {order.id}"
-        refusal = None
-        try:
-            client.rewind(order.id, request_key="w")
-        except Conflict as conflict:
-            refusal = str(conflict)
-        if refusal is None:
-            order.rewound_from = order.rewound_from or row.execution
-        elif row.status is Status.TERMINATED and order.rewound_from is None:
-            assert "inside a lock" in refusal, f"{order.id} is not rewound: {refusal}"
-
-    def _until_done(self, order: Order, what: str, act: Callable[[Client], object]) -> None:
-        """Ask in some process, or straight in the database, until there is an answer."""
-        random, done = self.world.random, False
-        while not done:
-            there = [process for process in self.processes if not process.over]
-            process = random.choice(there) if there and random.random() < 0.8 else None
-            outcome: list[Exception | None] = []
-            group = outcome if process is None else process
-            asking = self.world.spawn(f"{order.id}: {what}", partial(self._ask, act, process, outcome), group)
-            clock.wait(asking.done)
-            error = outcome[0] if outcome else OutcomeUnknown("the process ended")
-            self.world.note(f"client of {order.id}: {what}: {error or 'done'}")
-            assert not isinstance(error, NotFound), f"an acknowledged instance is not there: {order.id}"
-            done = error is None or isinstance(error, Ended)
-            if not done:
-                self.world.sleep(random.randrange(1, SECOND))
-
-    def _ask(
-        self, act: Callable[[Client], object], process: Process | None, outcome: list[Exception | None]
-    ) -> None:
-        try:
-            if process is None:
-                act(Client(self._outside(outcome)))
-            else:
-                act(Client(process.store, cast("Worker", process)))
-            outcome.append(None)
-        except (StoreError, NotFound, Ended) as error:
-            outcome.append(error)
-
-    def _outside(self, group: object) -> Store:
-        """The store as a process without a worker sees it, which only asks and ends."""
-        store = FaultyStore(
-            self.store,
-            self.world,
-            self.plan,
-            "outside",
-            crash=lambda: self.world.kill(group),
-            written=self._written,
-            lease=self.lease,
-        )
-        return cast("Store", store)
-
     # -- the account ------------------------------------------------------------------------------
 
-    def _ended(self, order: Order) -> bool:
-        status = self._status(order.id)
-        return status is not None and status.ended
-
-    def _status(self, instance_id: str) -> Status | None:
-        row = self.store.instance(instance_id)
-        return None if row is None else row.status
-
     def _all_ended(self, orders: list[Order]) -> bool:
-        if self.unfinished:
+        if self.clients.unfinished:
             return False
         rows = [(order, self.store.instance(order.id)) for order in orders]
         return all(
@@ -398,7 +282,7 @@ class _Run:
         rows = self.store.entities(EntityQuery(limit=100))
         held = [row.id for row in self.store._entities.values() if row.lock or row.task]
         assert not held, f"C7: nobody is left, and {held} are held"
-        stopped = {self._status(order.id) for order in orders} & {Status.TERMINATED, Status.CANCELED}
+        stopped = {self.clients.status(order.id) for order in orders} & {Status.TERMINATED, Status.CANCELED}
         # What a rewound instance has asked an entity and not heard the answer of, it asks again.
         if stopped or any(order.rewound_from for order in orders):
             return
