@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any
 
 from perdure.engine.errors import Refused
+from perdure.engine.store.memory_tables import MemoryTables
 from perdure.engine.store.rows import EntityQuery, EntityRow, EntityWrite
 
 
-class MemoryEntities(ABC):
+class MemoryEntities(MemoryTables):
     """The methods of a store."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._entities: dict[str, EntityRow] = {}
-
-    @abstractmethod
-    def _read(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None: ...
-    @abstractmethod
-    def _insert(self, table: dict[Any, Any], key: Any, value: Any) -> None: ...
-    @abstractmethod
-    def _delete(self, table: dict[Any, Any], key: Any) -> bool: ...
 
     def _write_entity(self, write: EntityWrite) -> None:
         if write.before is None:

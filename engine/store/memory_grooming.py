@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from typing import Any
 
 from perdure.engine.errors import Refused
 from perdure.engine.instance import Instance
-from perdure.engine.store.clock import StoreClock
+from perdure.engine.store.memory_tables import MemoryTables
 from perdure.engine.store.purgeable import check_ended, check_family
 from perdure.engine.store.rows import (
     AuditEntry,
-    DeadLetter,
     EndedQuery,
-    HistoryRow,
-    Message,
-    PayloadRow,
     Purged,
-    Request,
-    SubscriptionRow,
-    TaskRow,
-    TimerRow,
 )
 
 
-class MemoryGrooming(ABC):
+class MemoryGrooming(MemoryTables):
     """The methods of a store, and the tables that they delete from."""
-
-    _clock: StoreClock
-    _instances: dict[str, Instance]
-    _payloads: dict[tuple[str, str], PayloadRow]
-    _history: dict[tuple[str, int], dict[int, HistoryRow]]
-    _inbox: dict[str, tuple[int, Message]]
-    _timers: dict[tuple[str, int], TimerRow]
-    _tasks: dict[tuple[str, int], TaskRow]
-    _dead_letters: dict[int, DeadLetter]
-    _heartbeats: dict[tuple[str, str, str], str]
-    _subscriptions: dict[tuple[str, int], SubscriptionRow]
-    _requests: dict[tuple[str, str, str], Request]
-    _requests_at: dict[tuple[str, str, str], int]
-
-    @abstractmethod
-    def _read(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _write(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _delete(self, table: dict[Any, Any], key: Any) -> bool: ...
-    @abstractmethod
-    def _note(self, entry: AuditEntry | None, now: int) -> None: ...
 
     def purge(
         self, instance_id: str, *, leave_running: bool = False, audit: AuditEntry | None = None

@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
-from typing import Any
-
 import msgspec
 
 from perdure.engine.errors import NotFound
-from perdure.engine.instance import Instance
 from perdure.engine.store.letters import check_redelivery, redelivery
-from perdure.engine.store.rows import AuditEntry, DeadLetter, Message, Request
+from perdure.engine.store.memory_inbox import MemoryInbox
+from perdure.engine.store.rows import AuditEntry, DeadLetter, Request
 
 _replace = msgspec.structs.replace
 
 
-class MemoryLetters(ABC):
+class MemoryLetters(MemoryInbox):
     """The methods of a store."""
-
-    _instances: dict[str, Instance]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._dead_letters: dict[int, DeadLetter] = {}
-        self._numbers = {"ord": 0}
-
-    @abstractmethod
-    def time(self) -> int: ...
-    @abstractmethod
-    def _read(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _write(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None: ...
-    @abstractmethod
-    def _delete(self, table: dict[Any, Any], key: Any) -> bool: ...
-    @abstractmethod
-    def _receive(self, message: Message) -> None: ...
-    @abstractmethod
-    def _note(self, entry: AuditEntry | None, now: int) -> None: ...
-    @abstractmethod
-    def _carried_out(self, request: Request | None) -> Request | None: ...
 
     def _add_letter(self, letter: DeadLetter) -> None:
         """Numbered on their own; a number is used once, though its letter goes."""

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from typing import Any
 
 from perdure.engine.errors import Refused
-from perdure.engine.store.rows import AuditEntry, Definition, ScheduleRow, ScheduleWrite
+from perdure.engine.store.memory_tables import MemoryTables
+from perdure.engine.store.rows import AuditEntry, ScheduleRow, ScheduleWrite
 
 
-class MemorySchedules(ABC):
+class MemorySchedules(MemoryTables):
     """The methods of a store."""
-
-    _definitions: dict[tuple[str, str], Definition]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._schedules: dict[str, ScheduleRow] = {}
-
-    @abstractmethod
-    def _read(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _write(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _note(self, entry: AuditEntry | None, now: int) -> None: ...
-    @abstractmethod
-    def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None: ...
-    @abstractmethod
-    def _delete(self, table: dict[Any, Any], key: Any) -> bool: ...
-    @abstractmethod
-    def time(self) -> int: ...
 
     def _write_schedule(self, write: ScheduleWrite) -> None:
         present = self._schedules.get(write.id)

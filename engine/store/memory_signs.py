@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any
 
 import msgspec
 
-from perdure.engine.ids import new_id
-from perdure.engine.store.clock import StoreClock
+from perdure.engine.store.memory_inbox import MemoryInbox
 from perdure.engine.store.rows import OUTSIDE, Beat, Key, Message, TaskRow
 from perdure.engine.store.signs import begun, silence
 
 _replace = msgspec.structs.replace
 
 
-class MemorySigns(ABC):
+class MemorySigns(MemoryInbox):
     """The methods of a store."""
-
-    _tasks: dict[Key, TaskRow]
-    _inbox: dict[str, tuple[int, Message]]
-    _clock: StoreClock
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._heartbeats: dict[tuple[str, str, str], str] = {}
-        self._token_key = new_id()
-
-    @abstractmethod
-    def _read(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _write(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _fenced(self, worker: str) -> AbstractContextManager[int]: ...
-    @abstractmethod
-    def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None: ...
-    @abstractmethod
-    def _delete(self, table: dict[Any, Any], key: Any) -> bool: ...
-    @abstractmethod
-    def _answer(self, message: Message) -> None: ...
 
     def beat(self, worker: str, beats: Sequence[Beat]) -> frozenset[Key]:
         held = set()

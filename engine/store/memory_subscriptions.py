@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
-from typing import Any
-
 import msgspec
 
-from perdure.engine.store.rows import Checkpoint, Message, Publication, Request, SubscriptionRow
+from perdure.engine.store.memory_inbox import MemoryInbox
+from perdure.engine.store.rows import Checkpoint, Publication, Request, SubscriptionRow
 
 
-class MemorySubscriptions(ABC):
+class MemorySubscriptions(MemoryInbox):
     """The methods of a store."""
-
-    _requests: dict[tuple[str, str, str], Request]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._subscriptions: dict[tuple[str, int], SubscriptionRow] = {}
-
-    @abstractmethod
-    def _read(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _write(self) -> AbstractContextManager[None]: ...
-    @abstractmethod
-    def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None: ...
-    @abstractmethod
-    def _delete(self, table: dict[Any, Any], key: Any) -> bool: ...
-    @abstractmethod
-    def time(self) -> int: ...
-    @abstractmethod
-    def _remember(self, request: Request, now: int) -> None: ...
-    @abstractmethod
-    def _receive(self, message: Message) -> None: ...
 
     def _subscribe(self, turn: Checkpoint) -> None:
         if turn.unsubscribes:

@@ -55,28 +55,28 @@ MUTANTS = {
         "    if not known or again:\n        return sent(",
     ),
     "no_membership_check": Mutant(
-        "perdure.engine.store.memory",
+        "perdure.engine.store.memory_tables",
         _LIVE,
         _LIVE.replace(' or member.state != "live"', ""),
     ),
     "dead_worker_revived_by_its_renewal": Mutant(
-        "perdure.engine.store.memory",
+        "perdure.engine.store.memory_tables",
         _LIVE,
         "if lease is not None and member is not None:\n                "
         f'member = _replace(member, state="live")\n            {_LIVE}',
     ),
     "history_overwritten": Mutant(
-        "perdure.engine.store.memory",
+        "perdure.engine.store.memory_turns",
         "self._insert(self._generation(row.instance, row.generation), row.first_seq, without)",
         "self._put(self._generation(row.instance, row.generation), row.first_seq, without)",
     ),
     "consumed_message_stays": Mutant(
-        "perdure.engine.store.memory",
+        "perdure.engine.store.memory_turns",
         _CONSUMED,
         _CONSUMED.replace("not self._delete(self._inbox, id_)", "id_ not in self._inbox"),
     ),
     "slot_taken_from_the_living": Mutant(
-        "perdure.engine.store.memory",
+        "perdure.engine.store.memory_members",
         "if set(self._slots.values()) <= {None, worker}:",
         "if True:",
     ),
@@ -86,7 +86,9 @@ MUTANTS = {
         "pass",
     ),
     "task_of_the_dead_not_freed": Mutant(
-        "perdure.engine.store.memory", _FREED, _FREED.replace("== old:", "== old and new is not None:")
+        "perdure.engine.store.memory_members",
+        _FREED,
+        _FREED.replace("== old:", "== old and new is not None:"),
     ),
     "timer_fires_a_second_early": Mutant(
         "perdure.engine.timers",
@@ -138,7 +140,7 @@ MUTANTS = {
     ),
     "undo_is_canceled": Mutant("perdure.engine.state", 'return self.phase == "undo"', "return False"),
     "request_key_not_written": Mutant(
-        "perdure.engine.store.memory",
+        "perdure.engine.store.memory_turns",
         "for request in batch.requests:\n                self._remember(",
         "for request in ():\n                self._remember(",
     ),

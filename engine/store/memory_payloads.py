@@ -1,0 +1,58 @@
+"""Values of instances in memory: the model of ``store.values``."""
+
+from __future__ import annotations
+
+import msgspec
+
+from perdure.engine.codec import is_key, keys_in
+from perdure.engine.store.memory_tables import MemoryTables
+from perdure.engine.store.rows import (
+    HistoryRow,
+    PayloadRow,
+)
+
+_replace = msgspec.structs.replace
+
+
+class MemoryPayloads(MemoryTables):
+    """The methods of a store."""
+
+    def payloads(self, instance_id: str) -> dict[str, str]:
+        with self._read():
+            found = {
+                row.key: row.value
+                for row in self._payloads.values()
+                if row.instance == instance_id and not is_key(row.key)
+            }
+            return {
+                key: self._payloads[instance_id, text].value if is_key(text) else text
+                for key, text in found.items()
+            }
+
+    def payload(self, instance_id: str, key: str) -> str | None:
+        with self._read():
+            row = self._payloads.get((instance_id, key))
+            return None if row is None else row.value
+
+    def _keep(self, payload: PayloadRow) -> None:
+        """Write a value; what is kept for ever stays so, else the latest generation counts."""
+        key = payload.instance, payload.key
+        present = self._payloads.get(key)
+        if present is not None:
+            both = (present.generation, payload.generation)
+            generation = None if None in both else max(each for each in both if each is not None)
+            payload = _replace(payload, generation=generation)
+        self._put(self._payloads, key, payload)
+
+    def _values(self, instance: str, text: str) -> dict[str, str]:
+        """The values that a text refers to. A chunk has those of its parent too."""
+        row = self._instances.get(instance)
+        lender = instance if row is None or row.parent_id is None else row.parent_id
+        found = {
+            key: self._payloads.get((instance, key)) or self._payloads.get((lender, key))
+            for key in keys_in(text)
+        }
+        return {key: row.value for key, row in found.items() if row is not None}
+
+    def _whole(self, row: HistoryRow) -> HistoryRow:
+        return _replace(row, values=self._values(row.instance, row.events))
