@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,12 +22,11 @@ from perdure.dsl import Severity, load
 from perdure.dsl.source import Source
 from perdure.engine.activities import Registry
 from perdure.engine.client import Client, Deployment
-from perdure.engine.codec import encode_events, encode_received, split_received, whole_events
+from perdure.engine.codec import encode_received, split_received, whole_events
 from perdure.engine.entities import LinkedEntity, link_entity
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.events import (
-    DECIDED,
     Event,
     EventRaised,
     ExecutionCanceled,
@@ -51,7 +49,7 @@ from perdure.engine.events import (
 from perdure.engine.executor import Executor, Limits
 from perdure.engine.instance import Instance, Status, slot_of
 from perdure.engine.linked import LinkedProgram, link
-from perdure.engine.machine import LogLine
+from perdure.engine.machine import LogLine, Machine
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
@@ -61,14 +59,10 @@ from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import EntityRow, HistoryRow, Message, Request, TaskRow, Worker
 from perdure.engine.tasks import HandedOver, Task, Work, work_in
 from perdure.engine.turn import open_work, payload_rows
+from tests.engine.prefixes import States, check_prefixes, state_of
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
-MAX_PREFIXES = int(os.environ.get("PERDURE_MAX_PREFIXES", "100"))
-"""Prefixes of one history that are replayed: replaying all of a long one takes its length squared.
-
-CI runs the engine's tests once more with a number that no history reaches.
-"""
 
 
 class VirtualClock:
@@ -570,6 +564,14 @@ class Hub:
         """The attempts of activities in the present generation, in order."""
         return [event for event in self.events(id) if isinstance(event, TaskScheduled)]
 
+    def live(self, id: str = "i") -> Machine | None:
+        """The machine that the owner has in memory, if it is as the last commit left it."""
+        hot = self.owner._hot.get(id)
+        if hot is None or hot.running is None or hot.uncommitted:
+            return None
+        same = hot.running.instance.execution == self.instance(id).execution
+        return hot.running.machine if same else None
+
     def leftovers(self, id: str = "i") -> list[Any]:
         """Rows of work, waits and messages that the store has for an instance; ``MemoryStore`` only."""
         store = self.store
@@ -578,9 +580,11 @@ class Hub:
         tables = (store._timers.values(), store._tasks.values(), store._subscriptions.values(), messages)
         return [row for table in tables for row in table if row.instance == id]
 
-    def check(self, id: str = "i") -> None:
+    def check(self, id: str = "i", states: States | None = None) -> int:
         """Each kept generation replays from every prefix of its history, to the very same decisions.
 
+        What is in memory is what the history adds up to, and so were the ``states`` that are known of each
+        id and execution. Returns how many prefixes there are.
         An instance that has ended has nothing open, and no row of work or of messages any more.
         """
         instance = self.instance(id)
@@ -590,34 +594,16 @@ class Hub:
                 left = open_work(self.rows(id))
                 assert (left.tasks, left.timers, left.questions) == ({}, set(), {})
         if isinstance(self.store, MemoryStore):
-            rows = {key for key, row in self.store._subscriptions.items() if row.instance == id}
-            program = self.programs.get(instance.digest)
-            open_ = replay(program, id, self.rows(id)).state.subscriptions
-            assert rows <= {(instance.execution, number) for number in open_}
+            found = {key for key, row in self.store._subscriptions.items() if row.instance == id}
+            replayed = replay(self.programs.get(instance.digest), id, self.rows(id))
+            assert found <= {(instance.execution, number) for number in replayed.state.subscriptions}
+            live = self.live(id)
+            assert live is None or state_of(live) == state_of(replayed), "memory and history differ"
+        count = 0
         for generation in range(1, instance.generation + 1):
-            first = next(iter(self.events(id, generation)), None)
-            if isinstance(first, ExecutionStarted):
-                moves = [each for each in self.events(id, generation) if isinstance(each, ExecutionMigrated)]
-                digest = moves[-1].digest if moves else first.digest
-                check_prefixes(self.programs.get(digest), id, self.rows(id, generation))
-
-
-def check_prefixes(program: LinkedProgram, id: str, rows: list[HistoryRow]) -> None:
-    """Replay each prefix that ends where the machine had heard an event and decided.
-
-    Of a long history evenly spread ones, and always the whole.
-    """
-    stride = 1 + (rows[-1].next_seq // MAX_PREFIXES if rows else 0)
-    for count, row in enumerate(rows):
-        events = whole_events(row.events, row.values)
-        for cut in range(1, len(events) + 1):
-            whole = row is rows[-1] and cut == len(events)
-            if (row.first_seq + cut) % stride and not whole:
-                continue
-            if cut < len(events) and isinstance(events[cut], DECIDED):
-                continue
-            part = msgspec.structs.replace(
-                row, next_seq=row.first_seq + cut, events=encode_events(events[:cut])
-            )
-            machine = replay(program, id, [*rows[:count], part])
-            msgspec.json.encode(machine.state)
+            events, rows = self.events(id, generation), self.rows(id, generation)
+            pins = [each for each in events if isinstance(each, ExecutionStarted | ExecutionMigrated)]
+            program = self.programs.get(pins[-1].digest if pins else instance.digest)
+            execution = next((each.execution for each in pins if isinstance(each, ExecutionStarted)), "")
+            count += check_prefixes(program, id, rows, (states or {}).get((id, execution)))
+        return count

@@ -26,7 +26,7 @@ from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.rows import EntityQuery
 from tests.engine.books import audit
-from tests.engine.driver import check_prefixes
+from tests.engine.prefixes import check_prefixes
 from tests.sim.checks import Checks, check_events
 from tests.sim.clients import Clients, Order
 from tests.sim.documents import make
