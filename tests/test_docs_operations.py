@@ -9,8 +9,8 @@ import pytest
 from perdure.dsl import json_schemas, reader
 from perdure.engine import (
     attempts,
+    claims,
     cursors,
-    duties,
     instance,
     machine,
     payload,
@@ -36,7 +36,7 @@ LIMITS = [
     ("instructions", f"{machine.MAX_INSTRUCTIONS:,}"),
     ("wait between two attempts", f"{retry.MAX_DELAY // 86_400_000_000} days"),
     ("histories of earlier generations", str(retention.KEPT_GENERATIONS)),
-    ("hand-outs", str(duties.MAX_DELIVERIES)),
+    ("hand-outs", str(claims.MAX_DELIVERIES)),
     ("deaths of processes", str(suspects.SHAKY)),
     ("turns of an instance in which", str(suspects.MAX_DEATHS)),
     ("lease", f"{worker.LEASE // 1_000_000} seconds"),

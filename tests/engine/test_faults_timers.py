@@ -29,7 +29,7 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def client(tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """A worker that reads four rows at a time, and its client."""
-    monkeypatch.setattr("perdure.engine.duties.PAGE", 4)
+    monkeypatch.setattr("perdure.engine.workplace.PAGE", 4)
     store = SqliteStore(tmp_path / "hub.db", clock=clock)
     with Worker(store, Registry(), lease=1000 * HOUR) as worker:
         yield Client(store, worker)

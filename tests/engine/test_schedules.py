@@ -10,9 +10,9 @@ import pytest
 
 from perdure.engine import schedules
 from perdure.engine.client import Client
-from perdure.engine.duties import POLL_EVERY
 from perdure.engine.scheduling import KEEP_EVERY, Scheduling
 from perdure.engine.store.rows import InstanceQuery, ScheduleRow
+from perdure.engine.workplace import POLL_EVERY
 from tests.engine.driver import SECOND, Hub, compiled, deployment
 
 HOUR = 3600

@@ -125,7 +125,7 @@ MUTANTS = {
         ),
     ),
     "results_dropped_when_joining_again": Mutant(
-        "perdure.engine.duties",
+        "perdure.engine.joining",
         "            self.finished.append(Finished(instance_id, each.execution, each.event))\n        self.",
         "            pass\n        self.",
     ),
