@@ -15,7 +15,9 @@ from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.store.memory import MemoryStore
 from tests.engine.driver import Hub, compiled
 from tests.engine.prefixes import state_of
-from tests.sim.documents import TALLY, Document, make
+from tests.sim.documents import make
+from tests.sim.documents.entities import TALLY
+from tests.sim.documents.model import Document
 from tests.sim.ledger import Ledger
 
 MAX_ROUNDS = 5000
