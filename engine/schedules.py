@@ -294,7 +294,8 @@ class _Look:
                     break
                 room -= 1
                 after = at
-                if at in self.there:
+                # Ranges may have a time in common, and with what is due by itself: one message starts it.
+                if at in self.there or at in self.starts:
                     self._skip(at, STARTED)
                     continue
                 self.starts.append(at)

@@ -334,6 +334,20 @@ def test_the_past_can_be_filled_in(calendar: Calendar, client: Client) -> None:
     assert calendar.outcomes("quick") == [once, *[once] * 4, again, *[again] * 5]
 
 
+def test_a_range_that_is_asked_for_twice_at_once_is_filled_in_once(
+    calendar: Calendar, client: Client
+) -> None:
+    """Two ranges, and what is due by itself, have a time in common in one look: nothing is held up by it."""
+    calendar.deploy(QUICK)
+    calendar.go_to("2026-03-01T01:05:00+00:00")
+    calendar.hub.clock.now = at("2026-03-01T02:05:00+00:00")
+    for _ in range(2):
+        client.backfill_schedule("quick", "2026-03-01T00:00:00Z", "2026-03-01T02:00:00Z")
+    calendar.look()
+    assert calendar.started() == [f"2026-03-01T0{hour}:00:00Z" for hour in (0, 1, 2)]
+    assert schedules.progress_of(calendar.row("quick")).backfill == ()
+
+
 def test_an_occurrence_can_be_started_now(calendar: Calendar, client: Client) -> None:
     """Out of turn, with the input of this moment."""
     calendar.deploy(QUICK)
