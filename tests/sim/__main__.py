@@ -20,34 +20,35 @@ def main() -> int:
     parser.add_argument("seed", nargs="?", type=int)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--store", choices=["memory", "sqlite"], default="memory")
     parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS))
     options = parser.parse_args()
     if options.mutant:
         mutants.imported(options.mutant)
     if options.seed is not None:
-        return _show(options.seed)
+        return _show(options.seed, options.store)
     seeds = range(options.first, options.first + options.seeds)
-    return _hunt(options.mutant, seeds) if options.mutant else _count(seeds)
+    return _hunt(options.mutant, seeds, options.store) if options.mutant else _count(seeds, options.store)
 
 
-def _show(seed: int) -> int:
+def _show(seed: int, store: str) -> int:
     from tests.sim.simulation import Failure, simulate
 
     try:
-        print(simulate(seed, trace=True))
+        print(simulate(seed, store=store, trace=True))
     except Failure as failure:
         print(failure)
         return 1
     return 0
 
 
-def _hunt(name: str, seeds: range) -> int:
+def _hunt(name: str, seeds: range, store: str) -> int:
     """Look for the first seed that finds a mutant."""
     from tests.sim.simulation import Failure, simulate
 
     for count, seed in enumerate(seeds, 1):
         try:
-            simulate(seed)
+            simulate(seed, store=store)
         except Failure as failure:
             print(f"{name}: found after {count} seeds: {str(failure).splitlines()[0][:150]}")
             return 0
@@ -55,14 +56,14 @@ def _hunt(name: str, seeds: range) -> int:
     return 1
 
 
-def _count(seeds: range) -> int:
+def _count(seeds: range, store: str) -> int:
     from tests.sim.simulation import Failure, simulate
 
     faults, writes, statuses = Counter[str](), Counter[str](), Counter[str]()
     failed, seconds, calls, began = list[int](), 0.0, 0, time.perf_counter()
     for seed in seeds:
         try:
-            report = simulate(seed)
+            report = simulate(seed, store=store)
         except Failure as failure:
             failed.append(seed)
             print(str(failure).splitlines()[0], flush=True)

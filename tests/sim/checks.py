@@ -1,6 +1,6 @@
 """What must hold after each write, and at the end. Each check has the number of ``docs/reliability.md``.
 
-They look at the reference store from outside, so they see what is committed and nothing else.
+They look at the database from outside, so they see what is committed and nothing else.
 """
 
 from __future__ import annotations
@@ -33,15 +33,21 @@ from perdure.engine.events import (
     TimerFired,
 )
 from perdure.engine.instance import Status
-from perdure.engine.store.memory import MemoryStore
-from perdure.engine.store.rows import Batch, HistoryRow
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import OUTSIDE, WAITING, Batch, HistoryRow
+from tests.sim.hubs import Hub
+
+COMPARED_EVERY = 64
+"""Writes between two looks at everything."""
+PASSING = frozenset(["leave", "rejoin", "take_over"])
+"""Writes that pass on what somebody had."""
 
 
 class Checks:
     """The promises, watched write by write."""
 
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
         self._consumed: set[str] = set()
         self._next: dict[tuple[str, int], tuple[int, int]] = {}
         """Of each generation: the next seq, and the time of its last turn."""
@@ -56,12 +62,17 @@ class Checks:
         self.takeovers += name == "take_over" and result
         if name == "commit":
             self._commit(arguments[0])
+        count = self.writes.total()
+        if count % COMPARED_EVERY == 0:
+            self._hub.compare()
+        if name in PASSING or count % COMPARED_EVERY == 0:
+            check_claimable(self._hub)
 
     def _commit(self, batch: Batch) -> None:
-        member = self._store._workers[batch.worker]
-        assert member.state == "live", f"C2: {batch.worker} is {member.state}, and has committed"
+        state = self._hub.state_of(batch.worker)
+        assert state == "live", f"C2: {batch.worker} is {state}, and has committed"
         for checkpoint in batch.checkpoints:
-            owner = self._store._slots[checkpoint.slot]
+            owner = self._hub.owner_of(checkpoint.slot)
             assert owner == batch.worker, f"C2: {batch.worker} writes a slot of {owner}"
             for message in checkpoint.consumed:
                 assert message not in self._consumed, f"C3: {message} was consumed twice"
@@ -96,7 +107,7 @@ class Checks:
         self._next[row.instance, row.generation] = row.next_seq, row.at
 
     def _final(self, instance_id: str) -> None:
-        row = self._store.instance(instance_id)
+        row = self._hub.look().instance(instance_id)
         assert row is not None, f"{instance_id} has a turn and no row"
         before = self._ended.get(instance_id)
         if before is not None:
@@ -105,7 +116,7 @@ class Checks:
             self._ended[instance_id] = row.status, row.execution
 
 
-def check_events(store: MemoryStore, instance_id: str, generation: int) -> None:
+def check_events(store: Store, instance_id: str, generation: int) -> None:
     """C4, C5 and C7: everything scheduled ends once, no timer is early, and all locks are given back."""
     scheduled: dict[int, TaskScheduled] = {}
     timers: dict[int, int] = {}
@@ -155,3 +166,32 @@ def check_events(store: MemoryStore, instance_id: str, generation: int) -> None:
                     assert not locks, f"C7: {instance_id} ends and holds {locks}"
                 case _:
                     assert not isinstance(event, ANSWERS), f"an answer that nobody checks: {event}"
+
+
+def check_claimable(hub: Hub) -> None:
+    """C9: nothing waits for somebody who is not there, or for a place that is free."""
+    live = {row["id"] for row in hub.rows("workers") if row["state"] == "live"}
+    instances = {row["id"]: row for row in hub.rows("instances")}
+    inbox = {row["id"]: row for row in hub.rows("inbox")}
+    begun = {(row["instance"], row["generation"]) for row in hub.rows("history")}
+    for row in hub.rows("slots"):
+        assert row["owner"] in {None, *live}, f"C9: slot {row['id']} belongs to {row['owner']}, who is gone"
+    for row in hub.rows("tasks"):
+        assert row["worker"] in {None, OUTSIDE, *live}, f"C9: {row} is held by somebody who is gone"
+    for row in instances.values():
+        ended = Status(row["status"]).ended
+        assert ended == (row["ended_at"] is not None), f"C9: {row} has no end, or one too many"
+        start = inbox.get(f"{row['execution']}/start")
+        if not ended and (row["id"], row["generation"]) not in begun:
+            assert start is not None, f"C9: {row} has not begun, and nothing begins it"
+        if start is not None and not row["waits"]:
+            assert start["due"] < WAITING, f"C9: {row} has a place, and its start waits"
+    for key in {row["concurrency_key"] for row in instances.values()} - {None}:
+        rows = [
+            row for row in instances.values() if row["concurrency_key"] == key and row["ended_at"] is None
+        ]
+        waiting = [row for row in rows if row["waits"]]
+        if waiting:
+            first = min(waiting, key=lambda row: (row["created_at"], row["id"]))
+            taken = len(rows) - len(waiting)
+            assert taken >= first["concurrency_limit"], f"C9: {first} waits, and there is a place"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from perdure.engine import clock
 from perdure.engine.client import Client
@@ -15,9 +15,9 @@ from perdure.engine.linked import LinkedProgram
 from perdure.engine.store.protocol import Store
 from perdure.engine.worker import Worker
 from tests.sim.documents.model import Document
-from tests.sim.faults import FaultyStore, Plan
+from tests.sim.faults import FaultyStore, Network
 from tests.sim.process import Process
-from tests.sim.world import SECOND, World
+from tests.sim.world import SECOND
 
 
 @dataclass
@@ -41,28 +41,16 @@ class Order:
 
 
 class Clients:
-    """All clients of a run; ``store`` is the one without faults, to look at."""
+    """All clients of a run."""
 
-    def __init__(
-        self,
-        world: World,
-        plan: Plan,
-        store: Store,
-        processes: Sequence[Process],
-        *,
-        lease: int,
-        poll: int,
-        written: Callable[[str, tuple[Any, ...], Any], None],
-    ) -> None:
+    def __init__(self, network: Network, processes: Sequence[Process], *, poll: int) -> None:
         self.unfinished = 0
         """How many clients want something yet."""
-        self._world = world
-        self._plan = plan
-        self._store = store
+        self._network = network
+        self._world = network.world
+        self._hub = network.hub
         self._processes = processes
-        self._lease = lease
         self._poll = poll
-        self._written = written
 
     def serve(self, order: Order) -> None:
         """From now on a client sees to an order."""
@@ -71,7 +59,7 @@ class Clients:
 
     def status(self, instance_id: str) -> Status | None:
         """How an instance is, if there is one."""
-        row = self._store.instance(instance_id)
+        row = self._hub.look().instance(instance_id)
         return None if row is None else row.status
 
     def ended(self, order: Order) -> bool:
@@ -126,7 +114,7 @@ class Clients:
 
     def _rewind(self, order: Order, client: Client) -> None:
         """It was terminated by mistake, unless it was faster."""
-        row = self._store.instance(order.id)
+        row = self._hub.look().instance(order.id)
         assert row is not None, f"an acknowledged instance is not there: {order.id}"
         refusal = None
         try:
@@ -173,13 +161,5 @@ class Clients:
 
     def _outside(self, group: object) -> Store:
         """The store as a process without a worker sees it, which only asks and ends."""
-        store = FaultyStore(
-            self._store,
-            self._world,
-            self._plan,
-            "outside",
-            crash=lambda: self._world.kill(group),
-            written=self._written,
-            lease=self._lease,
-        )
-        return cast("Store", store)
+        crash = partial(self._world.kill, group)
+        return cast("Store", FaultyStore(self._network, "outside", crash=crash, outside=True))

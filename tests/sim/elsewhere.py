@@ -16,8 +16,8 @@ from perdure.compiler.encode import decode
 from perdure.compiler.ir import Program
 from perdure.engine.linked import link
 from perdure.engine.replay import replay
-from perdure.engine.store.memory import MemoryStore
-from perdure.engine.store.rows import HistoryRow
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import HistoryRow, InstanceQuery
 
 
 class Kept(msgspec.Struct):
@@ -28,10 +28,10 @@ class Kept(msgspec.Struct):
     rows: list[HistoryRow]
 
 
-def kept(store: MemoryStore) -> list[Kept]:
+def kept(store: Store) -> list[Kept]:
     """Every history that a store has."""
     found = []
-    for row in sorted(store._instances.values(), key=lambda each: each.id):
+    for row in sorted(store.instances(InstanceQuery(limit=10_000)), key=lambda each: each.id):
         program = store.program(row.digest)
         assert program is not None, "what has run is stored"
         for generation in range(1, row.generation + 1):

@@ -15,10 +15,12 @@ from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.store.protocol import Store
 from perdure.engine.tasks import Work
-from tests.sim.faults import FaultyStore, Plan
+from tests.sim.faults import FaultyStore, Network
 from tests.sim.ledger import Ledger
-from tests.sim.world import SECOND, World
+from tests.sim.world import SECOND, TRUE
 
+PACES = (0.9, 1.0, 1.0, 1.1)
+"""How fast the clock of a process may go. With more of a difference they would take each other for dead."""
 PLACES = 6
 LAST_ROUNDS = 50
 """Tries of a process that stops, before it gives up."""
@@ -111,30 +113,27 @@ class Process:
 
     def __init__(
         self,
-        world: World,
-        plan: Plan,
-        inner: Store,
+        network: Network,
         name: str,
         ledger: Ledger,
         *,
-        lease: int,
         memory: int,
         poll: int,
         page: int,
         offers: Sequence[str],
         on_crash: Callable[[Process], None],
-        written: Callable[[str, tuple[Any, ...], Any], None],
     ) -> None:
+        world, plan = network.world, network.plan
         self.world = world
         self.name = name
         self.over = False
-        self.member_ids: list[str] = []
+        self.pace = TRUE
+        if plan.happens("skew"):
+            self.pace = plan.random.choice(PACES), plan.random.uniform(-1000, 1000)
         self._plan = plan
         self._poll = poll
         self._on_crash = on_crash
-        self.faulty = FaultyStore(
-            inner, world, plan, name, crash=self.crash, written=self._heard(written), lease=lease
-        )
+        self.faulty = FaultyStore(network, name, crash=self.crash)
         self.store = cast("Store", self.faulty)
         self.programs = Programs(self.store.program)
         self._activities = InlineActivities(self, ledger.registry(offers), self.programs)
@@ -144,23 +143,16 @@ class Process:
             self._activities,
             reserve=False,
             queues=(),
-            lease=lease,
+            lease=network.lease,
             memory=memory,
             page=page,
         )
         world.spawn(name, self._live, self)
 
-    def _heard(
-        self, written: Callable[[str, tuple[Any, ...], Any], None]
-    ) -> Callable[[str, tuple[Any, ...], Any], None]:
-        def heard(name: str, arguments: tuple[Any, ...], result: Any) -> None:
-            if name == "join":
-                self.member_ids.append(arguments[0].id)
-            elif name == "rejoin":
-                self.member_ids.append(arguments[1].id)
-            written(name, arguments, result)
-
-        return heard
+    @property
+    def member_ids(self) -> list[str]:
+        """The ids under which it has been a member."""
+        return self.faulty.member_ids
 
     # -- what clients in this process use ---------------------------------------------------------
 
@@ -182,8 +174,9 @@ class Process:
 
     def crash(self) -> None:
         """End at once. Does not return to an actor of this process."""
-        self.over = True
-        self._on_crash(self)
+        if not self.over:
+            self.over = True
+            self._on_crash(self)
         self.world.kill(self)
 
     def spawn_activity(self, task: Work, context: Context, perform: Callable[[Work, Context], None]) -> None:

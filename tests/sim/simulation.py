@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from random import Random
 from typing import Any
 
 import msgspec
@@ -23,17 +24,19 @@ from perdure.engine.client import Client, Deployment
 from perdure.engine.codec import whole_events
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram, link
-from perdure.engine.store.memory import MemoryStore
-from perdure.engine.store.rows import EntityQuery
+from perdure.engine.store.protocol import Store
+from perdure.engine.store.rows import EntityQuery, InstanceQuery
 from tests.engine.books import audit
 from tests.engine.prefixes import check_prefixes
-from tests.sim.checks import Checks, check_events
+from tests.sim.checks import Checks, check_claimable, check_events
 from tests.sim.clients import Clients, Order
 from tests.sim.documents import make
 from tests.sim.documents.entities import TALLY
 from tests.sim.documents.model import Document
-from tests.sim.faults import DEADLY, Plan
+from tests.sim.faults import Network
+from tests.sim.hubs import HUBS, Hub
 from tests.sim.ledger import Ledger
+from tests.sim.plan import Plan
 from tests.sim.process import Process
 from tests.sim.world import DAY, SECOND, World
 
@@ -43,6 +46,8 @@ SAFETY = 4_000
 """Steps of the world with faults."""
 LIVENESS = 60_000
 """Steps without, in which everything must end."""
+WORK = ("timers", "tasks", "inbox")
+"""Tables that have no rows when there is nothing to do."""
 
 
 class Failure(AssertionError):
@@ -87,14 +92,19 @@ class Report:
 
 
 def simulate(
-    seed: int | str, *, trace: bool = False, after: Callable[[MemoryStore], None] | None = None
+    seed: int | str,
+    *,
+    store: str = "memory",
+    trace: bool = False,
+    after: Callable[[Store], None] | None = None,
 ) -> Report:
-    """Run a seed. Raises ``Failure``; with ``trace`` prints the decisions.
+    """Run a seed on a store. Raises ``Failure``; with ``trace`` prints the decisions.
 
     ``after`` is shown the store at the end.
     """
     world = World(seed)
-    run = _Run(world, seed)
+    hub = HUBS[store](world)
+    run = _Run(world, seed, hub)
     try:
         with ids.drawn_from(world.random), clock.driven_by(world):
             report = run.whole()
@@ -109,19 +119,21 @@ def simulate(
             f"seed {seed}: {error}\n\nthe last decisions:\n{decisions}\n\nfaults: {faults}\n{text}"
         ) from None
     finally:
+        world.end()
+        hub.close()
         if trace:
             print("\n".join(world.decisions))  # noqa: T201
 
 
 class _Run:
-    def __init__(self, world: World, seed: int | str) -> None:
+    def __init__(self, world: World, seed: int | str, hub: Hub) -> None:
         random = world.random
         self.world = world
         self.seed = seed
         self.long_time = random.random() < 0.5
-        self.plan = Plan.drawn(random, long_time=self.long_time)
-        self.store = MemoryStore(world)
-        self.checks = Checks(self.store)
+        self.plan = Plan.drawn(Random(f"the faults of {seed}"))
+        self.hub = hub
+        self.checks = Checks(hub)
         self.ledger = Ledger()
         self.lease = random.choice([40 * DAY, 20 * DAY] if self.long_time else [2 * SECOND, 10 * SECOND])
         self.memory = random.choice([0, 2_000, 64 << 20])
@@ -130,22 +142,20 @@ class _Run:
         self.processes: list[Process] = []
         self.joined = 0
         self.peace = False
-        self.clients = Clients(
-            world,
-            self.plan,
-            self.store,
-            self.processes,
-            lease=self.lease,
-            poll=self.poll,
-            written=self._written,
-        )
+        self.network = Network(world, self.plan, hub, lease=self.lease, written=self._written)
+        self.clients = Clients(self.network, self.processes, poll=self.poll)
+
+    @property
+    def store(self) -> Store:
+        """The database, to look at."""
+        return self.hub.look()
 
     # -- the run ----------------------------------------------------------------------------------
 
     def whole(self) -> Report:
         """Faults, peace, account."""
         random = self.world.random
-        Client(self.store).deploy([_tally()])
+        Client(self.hub.outside()).deploy([_tally()])
         orders = [self._order(number) for number in range(random.randint(1, 5))]
         for _ in range(random.choice([1, 2, 2, 3])):
             self._spawn()
@@ -161,8 +171,10 @@ class _Run:
         for order in orders:
             self._account(order)
         settled = self.world.run(self._nothing_left, LIVENESS)
-        left = [*self.store._timers.values(), *self.store._tasks.values(), *self.store._inbox.values()]
+        left = [row for table in WORK for row in self.hub.rows(table)]
         assert settled, f"C9: rows of work are left: {left}"
+        self.hub.compare()
+        check_claimable(self.hub)
         self._entities(orders)
         statuses = Counter(str(self.clients.status(order.id)) for order in orders)
         return Report(
@@ -199,12 +211,9 @@ class _Run:
         random = self.world.random
         self.joined += 1
         process = Process(
-            self.world,
-            self.plan,
-            self.store,
+            self.network,
             f"p{self.joined}",
             self.ledger,
-            lease=self.lease,
             memory=self.memory,
             poll=self.poll,
             page=self.page,
@@ -213,7 +222,6 @@ class _Run:
             if self.peace or random.random() < 0.5
             else [random.choice(["Work", "Break"])],
             on_crash=self._crashed,
-            written=self._written,
         )
         self.processes.append(process)
 
@@ -221,7 +229,7 @@ class _Run:
         # A process's locks are free when it ends; those of a machine that is away tell nobody.
         if self.world.random.random() < 0.7:
             for member in process.member_ids:
-                self.store.kill(member)
+                self.hub.kill(member)
         delay = self.world.random.randrange(1, 2 * self.lease)
         self.world.later("a new process", delay, self._spawn)
 
@@ -247,7 +255,7 @@ class _Run:
         row = self.store.instance(order.id)
         assert row is not None, order.id
         programs = {each.digest: each for each in (order.program, *order.children)}
-        for each in [*self.store._instances.values()]:
+        for each in self.store.instances(InstanceQuery(limit=10_000)):
             if each.id.partition(":")[0] == order.id:
                 self._check_history(each, programs[each.digest])
         status, value, state = order.document.run(order.input["n"])
@@ -280,7 +288,7 @@ class _Run:
     def _entities(self, orders: list[Order]) -> None:
         """Each was given what all instances say, unless one was stopped; and nobody holds it any more."""
         rows = self.store.entities(EntityQuery(limit=100))
-        held = [row.id for row in self.store._entities.values() if row.lock or row.task]
+        held = [row["id"] for row in self.hub.rows("entities") if row["lock"] or row["task"]]
         assert not held, f"C7: nobody is left, and {held} are held"
         stopped = {self.clients.status(order.id) for order in orders} & {Status.TERMINATED, Status.CANCELED}
         # What a rewound instance has asked an entity and not heard the answer of, it asks again.
@@ -308,11 +316,10 @@ class _Run:
 
     def _undisturbed(self) -> bool:
         """Whether no process ended or was declared dead, so that nothing had to be done again."""
-        counts = self.plan.counts
-        return not (self.checks.takeovers or counts["shutdown"] or any(counts[kind] for kind in DEADLY))
+        return not (self.checks.takeovers or self.plan.counts["shutdown"] or self.plan.deaths)
 
     def _nothing_left(self) -> bool:
         """Whether nothing goes on, and no row of work is left of what has ended."""
-        store = self.store
-        ended = all(row.status.ended for row in store._instances.values())
-        return ended and not (store._timers or store._tasks or store._inbox)
+        if any(self.hub.rows(table) for table in WORK):
+            return False
+        return all(Status(row["status"]).ended for row in self.hub.rows("instances"))

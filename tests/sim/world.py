@@ -7,7 +7,6 @@ nobody can, time jumps to when somebody will. The same seed makes the same choic
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -17,6 +16,8 @@ from greenlet import greenlet
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 START = 1_700_000_000 * SECOND
+TRUE = (1.0, 0.0)
+"""The pace of a clock that is right."""
 
 
 class Killed(BaseException):
@@ -29,6 +30,8 @@ class Actor:
     def __init__(self, name: str, run: Callable[[], None], group: object, parent: greenlet) -> None:
         self.name = name
         self.group = group
+        self.pace: tuple[float, float] = getattr(group, "pace", TRUE)
+        """How fast its clock goes, and how many seconds it is ahead."""
         self.wake_at: int | None = 0
         """When it can go on, by the world's time; None for never, unless ``event`` is set."""
         self.event: threading.Event | None = None
@@ -69,8 +72,10 @@ class World:
     def __init__(self, seed: int | str) -> None:
         self.random = Random(seed)
         self.now = START
+        self.offset = 0
+        """How far the store's clock is ahead: it is set now and then, and the time does not care."""
         self.steps = 0
-        self.decisions: deque[str] = deque(maxlen=400)
+        self.decisions: list[str] = []
         self._actors: list[Actor] = []
         self._main = greenlet.getcurrent()
         self._present: Actor | None = None
@@ -79,11 +84,15 @@ class World:
 
     def __call__(self) -> int:
         """The clock of a store: microseconds."""
-        return self.now
+        return self.now + self.offset
 
     def monotonic(self) -> float:
-        """Seconds since the world began."""
-        return (self.now - START) / SECOND
+        """Seconds by the clock of whoever asks."""
+        seconds = (self.now - START) / SECOND
+        if self._present is None:
+            return seconds
+        rate, ahead = self._present.pace
+        return seconds * rate + ahead
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
         """Let others run until the event is set, or the time is over."""
@@ -133,13 +142,18 @@ class World:
             self._present.end()
             raise Killed
 
+    def end(self) -> None:
+        """Nobody acts any more."""
+        for actor in self._actors:
+            actor.kill()
+
     def alive(self, group: object) -> bool:
         """Whether any actor of a group is left."""
         return any(actor.group is group and not actor.over for actor in self._actors)
 
     def note(self, text: str) -> None:
         """Write down a decision, for whoever reads about this run."""
-        self.decisions.append(f"{self.monotonic():14.6f} {text}")
+        self.decisions.append(f"{(self.now - START) / SECOND:14.6f} {text}")
 
     # -- running ----------------------------------------------------------------------------------
 
