@@ -5,8 +5,7 @@ Each act is a message to the owner, so that it cannot race with a completion, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -22,8 +21,6 @@ from perdure.engine.events import (
 )
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance
-from perdure.engine.linked import LinkedProgram
-from perdure.engine.programs import Programs
 from perdure.engine.reopening import check_whole, not_ended
 from perdure.engine.requests import (
     Ask,
@@ -34,40 +31,16 @@ from perdure.engine.requests import (
     schema_error,
 )
 from perdure.engine.rerun import CannotGoOn
-from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Definition, Request
+from perdure.engine.store.rows import Request
+from perdure.engine.telling import Telling
 from perdure.engine.waiting import replayed
 
 PATIENCE = 30.0
 """Seconds that a restart waits for the end of what it has terminated."""
 
 
-class Acts:
+class Acts(Telling):
     """Restart, rewind, fork and resolve."""
-
-    store: Store
-    actor: str
-    _programs: Programs
-
-    if TYPE_CHECKING:
-
-        def wait(self, instance_id: str, timeout: float | None = None) -> dict[str, Any]: ...
-        def terminate(self, instance_id: str, reason: str | None = None) -> dict[str, Any]: ...
-        def _row(self, instance_id: str) -> Instance: ...
-        def _linked(self, digest: str) -> LinkedProgram: ...
-        def _definition(self, name: str, version: str | None) -> Definition: ...
-        def _new_instance(
-            self, program: LinkedProgram, version: str, id: str | None, tags: Mapping[str, str] | None
-        ) -> Instance: ...
-        def _start_ask(
-            self,
-            instance: Instance,
-            program: LinkedProgram,
-            value: Any,
-            queue: str | None,
-            request: Request | None,
-        ) -> Ask: ...
-        def _carry_out(self, ask: Ask) -> Request | None: ...
 
     def restart(
         self,

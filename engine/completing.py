@@ -7,24 +7,20 @@ from typing import Any
 import msgspec
 
 from perdure.compiler.runtime import EvalError
+from perdure.engine.caller import Caller
 from perdure.engine.codec import whole_events
 from perdure.engine.errors import Conflict, Ended, NotFound, UserError
 from perdure.engine.events import Event, TaskCompleted, TaskFailed, TaskScheduled
 from perdure.engine.instance import Instance
 from perdure.engine.payload import BadPayload, to_json
-from perdure.engine.programs import Programs
 from perdure.engine.sealing import result_message
-from perdure.engine.store.protocol import Store
 from perdure.engine.tokens import Place, place_of
 
 Answer = TaskCompleted | TaskFailed
 
 
-class Completing:
+class Completing(Caller):
     """The methods of a client."""
-
-    store: Store
-    _programs: Programs
 
     def complete_token(self, token: str, result: Any = None) -> dict[str, Any]:
         """Give the activity of a token its result; the step's ``output`` is applied to it.

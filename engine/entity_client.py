@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from perdure.compiler import encode
 from perdure.engine import audit, clock
 from perdure.engine.addresses import MAX_KEY, entity_of
+from perdure.engine.caller import Caller
 from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
 from perdure.engine.entities import LinkedEntity
 from perdure.engine.entity_owner import PRIVATE
@@ -17,14 +18,9 @@ from perdure.engine.errors import Conflict, NotFound, OperationFailed, UserError
 from perdure.engine.events import Asker, DeleteRequested, OperationRequested, ToEntity
 from perdure.engine.ids import new_id
 from perdure.engine.outgoing import to_entity
-from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, carry_out, keyed_request, payload_of, schema_error
-from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import EntityQuery, EntityRow, Request
 from perdure.engine.views import parse_time, time_text
-
-if TYPE_CHECKING:
-    from perdure.engine.worker import Worker
 
 POLL = 0.05
 """Seconds between looks for an answer that another process gives."""
@@ -32,17 +28,8 @@ OWNED_POLL = 1.0
 """The same where this process gives it, and tells when it does."""
 
 
-class Entities:
+class Entities(Caller):
     """The part of a client that speaks to entities."""
-
-    store: Store
-    worker: Worker | None
-    actor: str
-    _programs: Programs
-
-    if TYPE_CHECKING:
-
-        def _carry_out(self, ask: Ask) -> Request | None: ...
 
     def entities(
         self,

@@ -7,23 +7,18 @@ from typing import Any
 import msgspec
 
 from perdure.engine import audit, dead_letters
+from perdure.engine.caller import Caller
 from perdure.engine.cursors import valid_limit
 from perdure.engine.errors import NotFound
 from perdure.engine.ids import new_id
-from perdure.engine.programs import Programs
 from perdure.engine.requests import keyed_request
 from perdure.engine.statistics import statistics
-from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditEntry
 from perdure.engine.views import worker_view
 
 
-class Operations:
+class Operations(Caller):
     """The part of a client that is for operators."""
-
-    store: Store
-    actor: str
-    _programs: Programs
 
     def audit(
         self,

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from perdure.engine import audit
+from perdure.engine.caller import Caller
 from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
 from perdure.engine.errors import UserError
 from perdure.engine.instance import ENDED, Status, status_of
-from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import EndedQuery, Purged
 from perdure.engine.views import parse_time
 
@@ -18,11 +18,8 @@ EVERYTHING = "*"
 """What the audit calls the target of a purge by a filter."""
 
 
-class Purging:
+class Purging(Caller):
     """The part of a client that deletes."""
-
-    store: Store
-    actor: str
 
     def purge(
         self, instance_id: str, *, leave_running: bool = False, reason: str | None = None

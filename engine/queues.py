@@ -11,8 +11,8 @@ from typing import Any
 
 from perdure.dsl.duration import format_duration, parse_duration
 from perdure.engine import audit
+from perdure.engine.caller import Caller
 from perdure.engine.errors import UserError
-from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import QueueRow
 from perdure.engine.tasks import DEFAULT_QUEUE
 
@@ -27,11 +27,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _RATE = re.compile(r"([0-9]{1,7})/([0-9]*)([a-z]+)")
 
 
-class Queues:
+class Queues(Caller):
     """The methods of a client."""
-
-    store: Store
-    actor: str
 
     def queues(self) -> list[dict[str, Any]]:
         """Every queue that has a rate or is served: its name, its rate and how many workers serve it."""

@@ -1,0 +1,150 @@
+"""Instances for clients: what there is to see of them, and when they end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from perdure.engine import clock, queries
+from perdure.engine.caller import Caller
+from perdure.engine.codec import is_key
+from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
+from perdure.engine.errors import NotFound
+from perdure.engine.instance import status_of
+from perdure.engine.store.rows import InstanceQuery
+from perdure.engine.views import (
+    instance_row,
+    instance_view,
+    row_views,
+)
+from perdure.engine.waiting import waiting_for
+
+POLL = 0.05
+"""Seconds between looks at an instance that another process runs."""
+OWNED_POLL = 1.0
+"""The same for one that this process runs, which tells when it changes."""
+
+
+class Looking(Caller):
+    """The part of a client that reads."""
+
+    def instance(self, instance_id: str) -> dict[str, Any]:
+        """The document of an instance. Raises ``NotFound``."""
+        return instance_view(self._row(instance_id), self.store.payloads(instance_id))
+
+    def wait(self, instance_id: str, timeout: float | None = None) -> dict[str, Any]:
+        """The document of an instance once it has ended, or as it is after ``timeout`` seconds."""
+        changed = threading.Event()
+        undo = None if self.worker is None else self.worker.watch(instance_id, changed.set)
+        deadline = None if timeout is None else clock.monotonic() + timeout
+        try:
+            while not self._row(instance_id).status.ended:
+                left = None if deadline is None else deadline - clock.monotonic()
+                if left is not None and left <= 0:
+                    break
+                owned = self.worker is not None and self.worker.owns_slots
+                poll = OWNED_POLL if owned else POLL
+                clock.wait(changed, poll if left is None else min(left, poll))
+                changed.clear()
+        finally:
+            if undo is not None:
+                undo()
+        return self.instance(instance_id)
+
+    def instances(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        chunks: bool = False,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """Instances, newest first, without their payloads: ``items`` and the ``next`` cursor.
+
+        Those that are ``chunks`` of a fan-out are left out unless they are asked for.
+        Raises ``UserError`` for an unknown status, a bad cursor or a bad limit.
+        """
+        limit = valid_limit(limit)
+        query = InstanceQuery(
+            statuses=tuple(status_of(each) for each in statuses),
+            name=name,
+            tags=tuple(sorted((tags or {}).items())),
+            chunks=chunks,
+            after=None if cursor is None else decode_cursor(cursor, tuple[int, str]),
+            limit=limit + 1,
+        )
+        found = self.store.instances(query)
+        more = len(found) > limit
+        last = found[limit - 1] if more else None
+        return {
+            "items": [instance_row(each) for each in found[:limit]],
+            "next": None if last is None else encode_cursor((last.created_at, last.id)),
+        }
+
+    def history(
+        self, instance_id: str, *, generation: int | None = None, cursor: str | None = None, limit: int = 200
+    ) -> dict[str, Any]:
+        """Events of a generation (the present one by default), oldest first: ``items`` and ``next``.
+
+        A page ends with a turn: it may have more than ``limit`` events. Raises ``NotFound``.
+        """
+        limit = valid_limit(limit)
+        row = self._row(instance_id)
+        after = 0
+        if cursor is not None:
+            generation, after = decode_cursor(cursor, tuple[int, int])
+        generation = row.generation if generation is None else generation
+        items: list[dict[str, Any]] = []
+        more = True
+        while more and len(items) < limit:
+            rows = self.store.history(instance_id, generation, after, limit)
+            more = len(rows) == limit
+            for each in rows:
+                items += row_views(each)
+                after = each.next_seq
+                if len(items) >= limit:
+                    more = True
+                    break
+        if more:
+            more = bool(self.store.history(instance_id, generation, after, 1))
+        return {"items": items, "next": encode_cursor((generation, after)) if more else None}
+
+    def payload(self, instance_id: str, key: str) -> Any:
+        """A large value of an instance, by the key that its history shows. Raises ``NotFound``."""
+        row = self._row(instance_id)
+        text = self.store.payload(row.id, key) if is_key(key) else None
+        if text is None:
+            raise NotFound(
+                f"instance {instance_id!r} has no value {key!r}",
+                hint="keys are in the history, and go with the generations that it forgets",
+            )
+        return msgspec.json.decode(text)
+
+    def waiting(self, instance_id: str) -> list[dict[str, Any]]:
+        """What an instance waits for now, with the place in its file. Raises ``NotFound``."""
+        row = self._row(instance_id)
+        if row.status.ended:
+            return []
+        return waiting_for(self.store, row, self._programs)
+
+    def query(self, instance_id: str, name: str) -> Any:
+        """The answer to a query that the workflow declares, by the committed state; also when it has ended.
+
+        Raises ``NotFound``, ``Conflict`` for a history that cannot be replayed, ``UserError`` with the code
+        ``query`` when its expression fails.
+        """
+        return queries.ask(self.store, self._linked(self._row(instance_id).digest), instance_id, name)
+
+    def error_status(self, document: Mapping[str, Any]) -> int | None:
+        """The HTTP status that the workflow declares for the error of a failed instance, if it does."""
+        error = document["error"]
+        program = self._programs.all([document["digest"]])[document["digest"]]
+        if error is None or isinstance(program, str):
+            return None
+        declared = program.program.errors.get(error["type"])
+        return None if declared is None else declared.status

@@ -1,0 +1,264 @@
+"""Starts for clients: of what is deployed, and of Programs that need not be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, cast, get_args
+
+import msgspec
+
+from perdure.compiler import encode
+from perdure.compiler.ir import Program
+from perdure.compiler.runtime import EvalError
+from perdure.engine.definitions import startable
+from perdure.engine.errors import Conflict, UserError
+from perdure.engine.events import (
+    EventRaised,
+    ExecutionStarted,
+)
+from perdure.engine.header import instance_tags, start_due, with_place
+from perdure.engine.ids import new_id
+from perdure.engine.instance import Instance, Status, id_problem, slot_of
+from perdure.engine.linked import LinkedProgram
+from perdure.engine.looking import Looking
+from perdure.engine.requests import Ask, carry_out, keyed_request, message_to, payload_of, schema_error
+from perdure.engine.store.rows import IfExists, Message, Request
+from perdure.engine.views import (
+    parse_time,
+)
+
+
+class Starts(Looking):
+    """The part of a client that starts instances."""
+
+    def start(
+        self,
+        workflow: str,
+        input: Any = None,
+        *,
+        id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        if_exists: str = "reject",
+        start_at: str | None = None,
+        delay: float | None = None,
+        event: str | None = None,
+        payload: Any = None,
+        request_key: str | None = None,
+    ) -> dict[str, Any]:
+        """Start an instance of ``name`` or ``name@version``; returns its document.
+
+        For an id in use ``if_exists`` is ``reject``, ``reuse`` (the instance that is there is returned) or
+        ``replace_ended`` (one that has ended is purged first). It begins at ``start_at`` (RFC 3339), or after
+        ``delay`` seconds. An ``event`` with its ``payload`` is delivered with the start, or else to the
+        instance that is there and has not ended.
+
+        With a ``request_key`` the call may be repeated: the first one's instance is returned. Raises
+        ``NotFound``, ``Conflict`` for an id in use, ``Ended`` when nobody hears the event, ``UserError`` for
+        an input or payload that does not fit.
+        """
+        name, _, version = workflow.partition("@")
+        definition = startable(self._definition(name, version or None))
+        program = self._linked(definition.program)
+        body = {"workflow": workflow, "input": input, "id": id, "tags": tags}
+        more = {"if_exists": if_exists, "start_at": start_at, "delay": delay, "event": event}
+        body |= {key: value for key, value in more.items() if value not in (None, "reject")}
+        body |= {} if event is None else {"payload": payload}
+        request = keyed_request("start", "", request_key, body)
+        instance = self._new_instance(program, definition.version, id, tags)
+        ask = self._start_ask(instance, program, input, None, request)
+        ask.if_exists = _policy(if_exists)
+        if due := self._due(start_at, delay):
+            # When it is due, another instance may have the id.
+            due = start_due(instance if ask.instance is None else ask.instance, due)
+            ask.message = msgspec.structs.replace(ask.message, due=due, execution=instance.execution)
+        if event is not None:
+            ask.told = self._told(instance.id, program, event, payload)
+        earlier = self._carry_out(ask)
+        return self.instance(instance.id if earlier is None else earlier.answer)
+
+    def run(
+        self,
+        program: Program,
+        input: Any = None,
+        *,
+        id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        queue: str | None = None,
+        others: Sequence[Program] = (),
+    ) -> dict[str, Any]:
+        """Start an instance of a Program that need not be deployed; one that exists is returned as it is.
+
+        Its tasks go to the private ``queue``, and the workflows that it calls are found among the ``others``
+        first. Raises ``UserError`` for an input that does not fit.
+        """
+        if id is not None:
+            present = self.store.instance(_valid_id(id))
+            if present is not None:
+                return self.instance(present.id)
+        local = {each.name: self._pinned(each) for each in others}
+        linked = self._programs.get(self._pinned(program))
+        instance = self._new_instance(linked, program.version, id, tags)
+        with suppress(Conflict):  # Another process was faster with the same id.
+            self._carry_out(self._start_ask(instance, linked, input, queue, None, local))
+        return self.instance(instance.id)
+
+    def run_many(self, program: Program, inputs: Sequence[Any]) -> list[str]:
+        """Start an instance of a Program for each input; returns their ids once all are durable."""
+        linked = self._programs.get(self._pinned(program))
+        asks = []
+        for value in inputs:
+            instance = self._new_instance(linked, program.version, None, None)
+            asks.append(self._start_ask(instance, linked, value, None, None))
+        if self.worker is not None and self.worker.owns_slots:
+            for ask in asks:
+                self.worker.submit(ask)
+            for ask in asks:
+                ask.result()
+        else:
+            for ask in asks:
+                carry_out(self.store, ask)
+        return [ask.message.instance for ask in asks]
+
+    def _due(self, start_at: str | None, delay: float | None) -> int:
+        """When a start is due: 0 for at once."""
+        if start_at is None and delay is None:
+            return 0
+        if start_at is not None and delay is not None:
+            raise UserError("a start has a time or a delay, not both")
+        now = self.store.time()
+        due = now + round((delay or 0) * 1_000_000) if start_at is None else parse_time(start_at)
+        if due >= 2**62:
+            raise UserError("a start is not that far away")
+        return due if due > now else 0
+
+    def _told(self, instance_id: str, program: LinkedProgram, name: str, payload: Any) -> Message:
+        """The event for an instance that is started, or for the one that is there."""
+        value = payload_of(payload, "the payload")
+        present = self.store.instance(instance_id)
+        hears: LinkedProgram | str = program
+        if present is not None and not present.status.ended:
+            hears = self._programs.all([present.digest])[present.digest]
+        check_event(hears, program.program.name if present is None else present.name, name, value)
+        return message_to(instance_id, EventRaised(name=name, input=value), new_id())
+
+    def _pinned(self, program: Program) -> str:
+        """Store a Program; returns its digest."""
+        digest = encode.digest(program)
+        self.store.pin(digest, encode.encode(program))
+        return digest
+
+    def _new_instance(
+        self, program: LinkedProgram, version: str, id: str | None, tags: Mapping[str, str] | None
+    ) -> Instance:
+        instance_id = new_id() if id is None else _valid_id(id)
+        now = self.store.time()
+        return Instance(
+            id=instance_id,
+            slot=slot_of(instance_id),
+            name=program.program.name,
+            version=version,
+            digest=program.digest,
+            status=Status.PENDING,
+            execution=new_id(),
+            created_at=now,
+            updated_at=now,
+            tags=_valid_tags(tags),
+        )
+
+    def _start_ask(
+        self,
+        instance: Instance,
+        program: LinkedProgram,
+        value: Any,
+        queue: str | None,
+        request: Request | None,
+        local: dict[str, str] | None = None,
+    ) -> Ask:
+        value = payload_of(value, "the input")
+        problem = program.input_problem(value)
+        if problem is not None:
+            raise schema_error(f"the input of {instance.name!r} does not fit its schema: {problem}")
+        event = ExecutionStarted(
+            execution=instance.execution,
+            name=instance.name,
+            version=instance.version,
+            digest=instance.digest,
+            generation=instance.generation,
+            key_seed=instance.execution,
+            input=value,
+            tags=instance.tags,
+            queue=queue,
+            local=local or {},
+        )
+        tags = _tags(program, instance, event)
+        instance = msgspec.structs.replace(instance, tags=tags)
+        event = msgspec.structs.replace(event, tags=tags)
+        instance = _with_place(program, instance, event)
+        if request is not None:
+            request = msgspec.structs.replace(request, answer=instance.id)
+        message = message_to(instance.id, event, f"{instance.execution}/start")
+        if due := start_due(instance):
+            message = msgspec.structs.replace(message, due=due, execution=instance.execution)
+        return Ask(message, event, request, instance, program)
+
+
+def _tags(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -> dict[str, str]:
+    try:
+        return _valid_tags(instance_tags(program, instance.id, event, instance.created_at))
+    except EvalError as error:
+        problem = UserError(error.message)
+        problem.code = "tags"
+        raise problem from error
+
+
+def _with_place(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -> Instance:
+    try:
+        return with_place(program, instance, event, instance.created_at)
+    except EvalError as error:
+        problem = UserError(error.message)
+        problem.code = "concurrency"
+        raise problem from error
+
+
+def check_event(program: LinkedProgram | str, workflow: str, name: str, value: Any) -> None:
+    """Raises ``UserError`` for what this workflow never hears; without its Program nobody knows."""
+    if isinstance(program, str):
+        return
+    if name not in program.event_names:
+        raise _unknown_event(workflow, name, program.event_names)
+    problem = program.event_problem(name, value)
+    if problem is not None:
+        raise schema_error(f"the payload of event {name!r} does not fit its schema: {problem}")
+
+
+def _unknown_event(workflow: str, name: str, known: frozenset[str]) -> UserError:
+    wanted = ", ".join(sorted(known))
+    error = UserError(
+        f"{workflow!r} has no event {name!r}",
+        hint=f"it waits for: {wanted}" if wanted else "it waits for no event at all",
+    )
+    error.code = "unknown_event"
+    return error
+
+
+def _policy(text: str) -> IfExists:
+    known = get_args(IfExists)
+    if text not in known:
+        raise UserError(f"if_exists is not {text!r}", hint=f"one of: {', '.join(known)}")
+    return cast("IfExists", text)
+
+
+def _valid_id(instance_id: str) -> str:
+    problem = id_problem(instance_id)
+    if problem is not None:
+        error = UserError(f"{instance_id!r}: {problem}")
+        error.code = "invalid_id"
+        raise error
+    return instance_id
+
+
+def _valid_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    for key, value in (tags or {}).items():
+        payload_of(key + value, "a tag")
+    return dict(tags or {})

@@ -1,0 +1,121 @@
+"""Messages of clients to instances: events, and what operators say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perdure.compiler import encode
+from perdure.engine import audit, publishing
+from perdure.engine.caller import unusable
+from perdure.engine.errors import NotFound
+from perdure.engine.events import (
+    EventRaised,
+    ExecutionCanceled,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Received,
+)
+from perdure.engine.ids import new_id
+from perdure.engine.instance import Status
+from perdure.engine.requests import Ask, keyed_request, message_to, payload_of
+from perdure.engine.starts import Starts, check_event
+from perdure.engine.store.rows import Request
+
+
+class Telling(Starts):
+    """The part of a client that speaks to instances."""
+
+    def raise_event(
+        self, instance_id: str, name: str, payload: Any = None, *, request_key: str | None = None
+    ) -> None:
+        """Send an event. With a ``request_key`` it may be repeated and is delivered once.
+
+        Raises ``NotFound``, ``Ended``, ``UserError`` for a name that the workflow neither declares nor
+        waits for, and for a payload that does not fit.
+        """
+        value = payload_of(payload, "the payload")
+        row = self._row(instance_id)
+        program = self._programs.all([row.digest])[row.digest]
+        if not row.status.ended:
+            # One that has is told by who looks up the key first: a repeated request is no mistake.
+            check_event(program, row.name, name, value)
+        request = keyed_request("event", instance_id, request_key, {"name": name, "payload": value})
+        self._tell(instance_id, EventRaised(name=name, input=value), request)
+
+    def publish(
+        self, name: str, payload: Any = None, *, start: str | None = None, request_key: str | None = None
+    ) -> list[str]:
+        """Send an event to every instance that waits for it now by its content; returns their ids.
+
+        When nobody does, an instance of the workflow ``start`` is started, with the payload as its input, and
+        gets the event. With a ``request_key`` it may be repeated and is delivered once. Raises ``NotFound``
+        when nobody waits for it, ``UserError`` for a payload that does not fit.
+        """
+        value = payload_of(payload, "the payload")
+        request = keyed_request(
+            "publish", name, request_key, {"payload": value, **({"start": start} if start else {})}
+        )
+        started = ("start", "", request_key or "")
+        if start is None or started not in self.store.look_up([], [], [started]).requests:
+            try:
+                return publishing.publish(self.store, self._programs, name, value, request)
+            except encode.UnknownProgram as error:
+                raise unusable(error) from error
+            except NotFound:
+                if start is None:
+                    raise
+        return [self.start(start, value, event=name, payload=value, request_key=request_key)["id"]]
+
+    def suspend(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> dict[str, Any]:
+        """Let the instance wait until it is resumed; events are kept. Raises ``NotFound``, ``Ended``."""
+        request = keyed_request("suspend", instance_id, request_key, {"reason": reason})
+        event = ExecutionSuspended(reason=reason)
+        is_so = self._row(instance_id).status is Status.SUSPENDED
+        return self._tell_once(instance_id, event, request, is_so, "instance.suspend")
+
+    def resume(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> dict[str, Any]:
+        """Let a suspended instance go on. Raises ``NotFound``, ``Ended``."""
+        request = keyed_request("resume", instance_id, request_key, {"reason": reason})
+        event = ExecutionResumed(reason=reason)
+        going = self._row(instance_id).status in {Status.PENDING, Status.RUNNING}
+        return self._tell_once(instance_id, event, request, going, "instance.resume")
+
+    def cancel(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> dict[str, Any]:
+        """End the instance after its cleanup: ``finally`` and compensations. Raises ``NotFound``, ``Ended``.
+
+        To cancel it once more changes nothing. A suspended instance hears of it when it is resumed.
+        """
+        request = keyed_request("cancel", instance_id, request_key, {"reason": reason})
+        return self._tell(instance_id, ExecutionCanceled(reason=reason), request, "instance.cancel")
+
+    def terminate(
+        self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
+    ) -> dict[str, Any]:
+        """End the instance at once, without cleanup. Raises ``NotFound``, ``Ended``."""
+        request = keyed_request("terminate", instance_id, request_key, {"reason": reason})
+        return self._tell(instance_id, ExecutionTerminated(reason=reason), request, "instance.terminate")
+
+    def _tell(
+        self, instance_id: str, event: Received, request: Request | None, action: str | None = None
+    ) -> dict[str, Any]:
+        """Send a message; one with an ``action`` is an operator's act."""
+        said = None
+        if action is not None:
+            reason = getattr(event, "reason", None)
+            said = audit.entry(self.actor, action, instance_id, reason=reason)
+        self._carry_out(Ask(message_to(instance_id, event, new_id()), event, request, audit=said))
+        return {"changed": True}
+
+    def _tell_once(
+        self, instance_id: str, event: Received, request: Request | None, is_so: bool, action: str
+    ) -> dict[str, Any]:
+        """Tell, even when it ``is_so`` already: the opposite may be in the inbox and not carried out yet."""
+        self._tell(instance_id, event, request, action)
+        return {"changed": not is_so}
