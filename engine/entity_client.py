@@ -61,6 +61,12 @@ class Entities(Caller):
             "next": None if last is None else encode_cursor((last.type, last.key)),
         }
 
+    def entity_types(self) -> list[str]:
+        """The names of those that are deployed, and of the classes that live workers have."""
+        deployed = {each.name for each in self.store.definitions() if each.kind == "entity"}
+        offered = {each for worker in self.store.workers() for each in worker.activities if each[0] == "@"}
+        return sorted(deployed | {each[1:] for each in offered})
+
     def entity(self, entity: str) -> dict[str, Any]:
         """The committed document of ``Type@key``. Raises ``NotFound`` when it has no state."""
         _type_of(entity)

@@ -15,11 +15,7 @@ from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
 from perdure.engine.errors import NotFound
 from perdure.engine.instance import status_of
 from perdure.engine.store.rows import InstanceQuery
-from perdure.engine.views import (
-    instance_row,
-    instance_view,
-    row_views,
-)
+from perdure.engine.views import instance_row, instance_view, parse_time, row_views
 from perdure.engine.waiting import waiting_for
 
 POLL = 0.05
@@ -60,6 +56,9 @@ class Looking(Caller):
         statuses: Sequence[str] = (),
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        id_prefix: str = "",
+        created_from: str | None = None,
+        created_to: str | None = None,
         chunks: bool = False,
         limit: int = 50,
         cursor: str | None = None,
@@ -67,13 +66,17 @@ class Looking(Caller):
         """Instances, newest first, without their payloads: ``items`` and the ``next`` cursor.
 
         Those that are ``chunks`` of a fan-out are left out unless they are asked for.
-        Raises ``UserError`` for an unknown status, a bad cursor or a bad limit.
+        ``created_from`` and ``created_to`` (RFC 3339) belong to the range. Raises ``UserError`` for an
+        unknown status, a bad time, a bad cursor or a bad limit.
         """
         limit = valid_limit(limit)
         query = InstanceQuery(
             statuses=tuple(status_of(each) for each in statuses),
             name=name,
             tags=tuple(sorted((tags or {}).items())),
+            id_prefix=id_prefix,
+            created_from=None if created_from is None else parse_time(created_from),
+            created_to=None if created_to is None else parse_time(created_to),
             chunks=chunks,
             after=None if cursor is None else decode_cursor(cursor, tuple[int, str]),
             limit=limit + 1,

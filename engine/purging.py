@@ -41,6 +41,8 @@ class Purging(Caller):
         tags: Mapping[str, str] | None = None,
         ended_from: str | None = None,
         ended_before: str | None = None,
+        created_from: str | None = None,
+        created_to: str | None = None,
         older_than: float | None = None,
         dry_run: bool = False,
         reason: str | None = None,
@@ -53,17 +55,25 @@ class Purging(Caller):
         end. ``left`` are those that stay because a child of theirs runs. With ``dry_run`` nothing is deleted,
         and ``instances`` says how many match. Raises ``UserError`` when nothing is said of which ones.
         """
-        given = (statuses, name, tags, ended_from, ended_before, older_than)
-        names = ("statuses", "name", "tags", "ended_from", "ended_before", "older_than")
-        said = {
-            key: value for key, value in zip(names, given, strict=True) if value not in (None, (), [], {})
+        given = {
+            "statuses": statuses,
+            "name": name,
+            "tags": tags,
+            "ended_from": ended_from,
+            "ended_before": ended_before,
+            "created_from": created_from,
+            "created_to": created_to,
+            "older_than": older_than,
         }
+        said = {key: value for key, value in given.items() if value not in (None, (), [], {})}
         query = EndedQuery(
             statuses=_ended_ones(statuses),
             name=name,
             tags=tuple(sorted((tags or {}).items())),
             ended_from=None if ended_from is None else parse_time(ended_from),
             ended_before=self._before(ended_before, older_than),
+            created_from=None if created_from is None else parse_time(created_from),
+            created_to=None if created_to is None else parse_time(created_to),
             after=None if cursor is None else decode_cursor(cursor, tuple[int, str]),
             limit=valid_limit(limit),
         )

@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route, Router
 from perdure.engine.client import Client
 from perdure.engine.worker import Worker
 from perdure.server.api import PREFIX, Api
+from perdure.server.durabletask.routes import mounts
 from perdure.server.guards import Guard
 from perdure.server.problems import HANDLERS
 from perdure.server.routes import (
@@ -102,7 +103,7 @@ def create_app(client: Client, worker: Worker | None, settings: Settings | None 
     """
     api = Api(client, worker, settings or Settings())
     app = Starlette(
-        routes=[*_PROBES, Mount(PREFIX, Router(_ROUTES, redirect_slashes=False))],
+        routes=[*_PROBES, Mount(PREFIX, Router(_ROUTES, redirect_slashes=False)), *mounts()],
         middleware=[Middleware(Guard)],
         exception_handlers=dict(HANDLERS),
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Select, bindparam, delete, insert, select, tuple_, update
 
 from perdure.engine.errors import Refused
 from perdure.engine.store import tables as t
+from perdure.engine.store.prefixes import has_prefix
 from perdure.engine.store.rows import EntityQuery, EntityRow, EntityWrite
 from perdure.engine.store.transaction import Transaction
 
@@ -43,9 +44,7 @@ def entities(query: EntityQuery) -> Select[Any]:
     if query.type is not None:
         found = found.where(_c.type == query.type)
     if query.key_prefix:
-        found = found.where(_c.key >= query.key_prefix)
-        end = after_prefix(query.key_prefix)
-        found = found if end is None else found.where(_c.key < end)
+        found = found.where(*has_prefix(_c.key, query.key_prefix))
     if query.updated_from is not None:
         found = found.where(_c.updated_at >= query.updated_from)
     if query.updated_to is not None:
@@ -53,16 +52,6 @@ def entities(query: EntityQuery) -> Select[Any]:
     if query.after is not None:
         found = found.where(tuple_(_c.type, _c.key) > tuple_(*query.after))
     return found
-
-
-def after_prefix(prefix: str) -> str | None:
-    """The first text, by code points, behind all that begin with the prefix; None if there is none."""
-    for length in range(len(prefix), 0, -1):
-        point = ord(prefix[length - 1]) + 1
-        if point <= 0x10FFFF:
-            # Half a surrogate pair is no text.
-            return prefix[: length - 1] + chr(0xE000 if 0xD800 <= point <= 0xDFFF else point)
-    return None
 
 
 def write(tx: Transaction, writes: Sequence[EntityWrite]) -> None:

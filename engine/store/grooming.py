@@ -62,6 +62,10 @@ def _matches(query: EndedQuery) -> Iterable[ColumnElement[bool]]:
     yield _c.status.in_([str(status) for status in query.statuses]) if query.statuses else _ENDED
     if query.name is not None:
         yield _c.name == query.name
+    if query.created_from is not None:
+        yield _c.created_at >= query.created_from
+    if query.created_to is not None:
+        yield _c.created_at <= query.created_to
     if query.ended_from is not None:
         yield _c.ended_at >= query.ended_from
     if query.ended_before is not None:

@@ -150,6 +150,7 @@ def _matches(instance: Instance, query: InstanceQuery) -> bool:
         and (query.name is None or instance.name == query.name)
         and (query.chunks or instance.chunk_of is None)
         and all(instance.tags.get(tag) == value for tag, value in query.tags)
+        and instance.id.startswith(query.id_prefix)
         and (query.created_from is None or instance.created_at >= query.created_from)
         and (query.created_to is None or instance.created_at <= query.created_to)
         and (query.after is None or (instance.created_at, instance.id) < query.after)

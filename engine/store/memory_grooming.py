@@ -161,6 +161,8 @@ def _matches(instance: Instance, query: EndedQuery) -> bool:
         and (not query.statuses or instance.status in query.statuses)
         and (query.name is None or instance.name == query.name)
         and all(instance.tags.get(tag) == value for tag, value in query.tags)
+        and (query.created_from is None or instance.created_at >= query.created_from)
+        and (query.created_to is None or instance.created_at <= query.created_to)
         and (query.ended_from is None or instance.ended_at >= query.ended_from)
         and (query.ended_before is None or instance.ended_at < query.ended_before)
     )

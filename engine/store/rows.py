@@ -481,7 +481,8 @@ class Takeover(Row, frozen=True, kw_only=True):
 class EndedQuery(Row, frozen=True, kw_only=True):
     """A filter over instances that have ended, those first that ended first.
 
-    Without ``statuses`` all of theirs. ``ended_from`` belongs to the range, ``ended_before`` does not.
+    Without ``statuses`` all of theirs. ``ended_from`` belongs to the range, ``ended_before`` does not; of
+    ``created_from`` and ``created_to`` both do.
     ``after`` is the end and the id of the last one of the slice before. A slice has up to ``limit``
     instances beside their descendants, and is over when as many as ``rows`` rows of them are counted.
     """
@@ -491,6 +492,8 @@ class EndedQuery(Row, frozen=True, kw_only=True):
     tags: tuple[tuple[str, str], ...] = ()
     ended_from: int | None = None
     ended_before: int | None = None
+    created_from: int | None = None
+    created_to: int | None = None
     after: tuple[int, str] | None = None
     limit: int = 100
     rows: int = 5000
@@ -526,6 +529,7 @@ class InstanceQuery(Row, frozen=True, kw_only=True):
     statuses: tuple[Status, ...] = ()
     name: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    id_prefix: str = ""
     created_from: int | None = None
     created_to: int | None = None
     chunks: bool = True

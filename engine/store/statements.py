@@ -34,6 +34,7 @@ from sqlalchemy.sql.dml import Insert
 
 from perdure.engine.instance import Status
 from perdure.engine.store import tables as t
+from perdure.engine.store.prefixes import has_prefix
 from perdure.engine.store.rows import AuditQuery, InstanceQuery
 
 
@@ -413,6 +414,8 @@ def instances(query: InstanceQuery) -> Select[Any]:
         found = found.where(c.name == query.name)
     if not query.chunks:
         found = found.where(c.chunk_of.is_(None))
+    if query.id_prefix:
+        found = found.where(*has_prefix(c.id, query.id_prefix))
     if query.created_from is not None:
         found = found.where(c.created_at >= query.created_from)
     if query.created_to is not None:

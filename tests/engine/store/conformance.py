@@ -1022,6 +1022,8 @@ class Clients(Fixtures):
             (InstanceQuery(created_from=BEGIN + 1), ["d", "c", "b"]),
             (InstanceQuery(created_to=BEGIN + 1), ["c", "b", "a"]),
             (InstanceQuery(created_from=BEGIN + 1, created_to=BEGIN + 1), ["c", "b"]),
+            (InstanceQuery(id_prefix="b"), ["b"]),
+            (InstanceQuery(id_prefix="ba"), []),
             (InstanceQuery(limit=2), ["d", "c"]),
             (InstanceQuery(after=(BEGIN + 1, "c")), ["b", "a"]),
             (InstanceQuery(after=(BEGIN, "a")), []),

@@ -366,6 +366,8 @@ class PurgingMany(_Fixtures):
             (EndedQuery(name="n0"), ["e0", "e2"]),
             (EndedQuery(tags=(("k", "v1"),)), ["e1", "e3"]),
             (EndedQuery(ended_from=BEGIN + 1, ended_before=BEGIN + 3), ["e1", "e2"]),
+            (EndedQuery(created_from=BEGIN + 1), []),
+            (EndedQuery(created_from=BEGIN, created_to=BEGIN, name="n1"), ["e1", "e3"]),
             (EndedQuery(after=(BEGIN + 1, "e1")), ["e2", "e3"]),
             (EndedQuery(name="nobody"), []),
         ],

@@ -34,6 +34,7 @@ QUERIES = [
     InstanceQuery(statuses=(Status.RUNNING, Status.FAILED)),
     InstanceQuery(tags=(("team", "x"), ("tier", "1"))),
     InstanceQuery(created_from=1, created_to=2),
+    InstanceQuery(id_prefix="order-"),
 ]
 
 
