@@ -18,9 +18,9 @@ from perdure.engine.events import (
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.residents import Residents
+from perdure.engine.running import Input, Running
 from perdure.engine.starting import Asked, Found, admit
 from perdure.engine.store.rows import AuditEntry, Message, Request, TaskRow
-from perdure.engine.turn import Input, Running
 
 
 class Admission(Residents):

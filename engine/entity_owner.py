@@ -27,9 +27,9 @@ from perdure.engine.events import Message as Event
 from perdure.engine.failure import ENTITY, PAYLOAD
 from perdure.engine.hot import Sealed, SealedEntity, Writes
 from perdure.engine.instance import slot_of
+from perdure.engine.running import Input
 from perdure.engine.store.rows import Checkpoint, EntityRow, Message, Request
 from perdure.engine.tasks import row_of
-from perdure.engine.turn import Input
 
 PRIVATE = "reply"
 """The route of a request that nobody can repeat: only the client that made it knows its key."""

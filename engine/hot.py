@@ -10,6 +10,7 @@ from perdure.engine.events import ExecutionMigrated, ExecutionResumed, Execution
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import LogLine
+from perdure.engine.running import Input, Running
 from perdure.engine.store.rows import (
     AuditEntry,
     Batch,
@@ -23,7 +24,6 @@ from perdure.engine.store.rows import (
     TaskRow,
 )
 from perdure.engine.tasks import Task
-from perdure.engine.turn import Input, Running
 
 
 class Hot:

@@ -17,10 +17,11 @@ from perdure.engine.events import (
 from perdure.engine.hot import Hot
 from perdure.engine.instance import Status
 from perdure.engine.linked import LinkedProgram
+from perdure.engine.open_work import first_event, open_work, private_queue
 from perdure.engine.residents import Residents
+from perdure.engine.running import Running
 from perdure.engine.store.rows import Loaded, Takeover
 from perdure.engine.tasks import row_of, task_of
-from perdure.engine.turn import Running, first_event, open_work, private_queue
 
 Choose = Callable[[list[str]], list[str]]
 """Some of the instances, in their order."""

@@ -11,7 +11,7 @@ from perdure.engine.events import (
 )
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.residents import Residents
-from perdure.engine.turn import Input, Running
+from perdure.engine.running import Input, Running
 
 
 class Losses(Residents):

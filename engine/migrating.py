@@ -13,8 +13,8 @@ from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import ExecutionMigrated
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.replay import replay
+from perdure.engine.running import Input
 from perdure.engine.store.rows import Loaded
-from perdure.engine.turn import Input
 
 NOT_BEGUN = "its generation has not begun: try again"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from perdure.engine.events import REOPENING, ExecutionRestarted, ExecutionRewound, ParentAttached
 from perdure.engine.instance import Instance
-from perdure.engine.turn import Input
+from perdure.engine.running import Input
 
 
 def order_among(inputs: Iterable[Input]) -> Input | None:

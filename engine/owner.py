@@ -26,7 +26,9 @@ from perdure.engine.hot import Hot, Sealed, Writes
 from perdure.engine.loading import Choose, Loading, everybody
 from perdure.engine.losses import Losses
 from perdure.engine.rewinding import NEVER_BEGAN
-from perdure.engine.turn import Input, Running, Turn, take_turn
+from perdure.engine.running import Input, Running
+from perdure.engine.turn import take_turn
+from perdure.engine.turning import Turn
 
 _CONTROL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionCanceled)
 

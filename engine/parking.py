@@ -20,9 +20,10 @@ from perdure.engine.events import (
 )
 from perdure.engine.hot import Hot, Sealed
 from perdure.engine.instance import Instance, Status
+from perdure.engine.open_work import Open, open_work
 from perdure.engine.retention import purge_at
+from perdure.engine.running import Input
 from perdure.engine.store.rows import Checkpoint, HistoryRow
-from perdure.engine.turn import Input, Open, open_work
 
 
 def receive(hot: Hot, sealed: Sealed, requests: sealing.Requests, now: int) -> None:

@@ -20,7 +20,7 @@ from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditEntry, IfExists, Message, Request
-from perdure.engine.turn import payload_rows
+from perdure.engine.turning import payload_rows
 
 
 class Ask:

@@ -20,10 +20,10 @@ from perdure.engine.events import (
 )
 from perdure.engine.hot import Hot, Writes
 from perdure.engine.instance import Instance, Status
+from perdure.engine.running import Input
 from perdure.engine.starting import Asked
 from perdure.engine.store.rows import AuditEntry, Message, Parking, Request
 from perdure.engine.timers import Timers
-from perdure.engine.turn import Input
 from perdure.engine.upgrading import Upgrades
 
 MAX_BUFFER = 256

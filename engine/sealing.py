@@ -15,6 +15,7 @@ from perdure.engine.codec import encode_received
 from perdure.engine.events import BEGINNINGS, RESULTS, ExecutionStarted, TimerFired, kind
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.retention import forget_before
+from perdure.engine.running import Input
 from perdure.engine.store.rows import (
     AuditEntry,
     Checkpoint,
@@ -26,7 +27,7 @@ from perdure.engine.store.rows import (
     TimerRow,
 )
 from perdure.engine.tasks import is_shared, result_id, row_of, task_of
-from perdure.engine.turn import Input, Turn, payload_rows
+from perdure.engine.turning import Turn, payload_rows
 
 
 class Beside(msgspec.Struct, frozen=True):

@@ -27,8 +27,9 @@ from perdure.engine.header import instance_tags, start_due, with_place
 from perdure.engine.hot import Writes
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram
+from perdure.engine.running import Input
 from perdure.engine.store.rows import NO_VALUES, Checkpoint, Message
-from perdure.engine.turn import Input, payload_rows
+from perdure.engine.turning import payload_rows
 
 
 class Asked(msgspec.Struct, frozen=True):

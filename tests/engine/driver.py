@@ -50,6 +50,7 @@ from perdure.engine.executor import Executor, Limits
 from perdure.engine.instance import Instance, Status, slot_of
 from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.machine import LogLine, Machine
+from perdure.engine.open_work import open_work
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
@@ -58,7 +59,7 @@ from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import EntityRow, HistoryRow, Message, Request, TaskRow, Worker
 from perdure.engine.tasks import HandedOver, Task, Work, work_in
-from perdure.engine.turn import open_work, payload_rows
+from perdure.engine.turning import payload_rows
 from tests.engine.prefixes import States, check_prefixes, state_of
 
 SECOND = 1_000_000

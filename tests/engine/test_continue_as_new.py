@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from perdure.engine.events import ContinueAsNew, ExecutionStarted
-from perdure.engine.turn import GENERATIONS_A_TURN
+from perdure.engine.turning import GENERATIONS_A_TURN
 from tests.engine.driver import Hub
 from tests.engine.functions import offer
 

@@ -40,7 +40,7 @@ MUTANTS = {
         "case LockRequested(holder=holder):",
     ),
     "locks_kept_by_the_terminated": Mutant(
-        "perdure.engine.turn",
+        "perdure.engine.turning",
         "self.turn.outgoing += outgoing.unlocking(self.running.instance, machine.state.locks)",
         "pass",
     ),
@@ -96,7 +96,7 @@ MUTANTS = {
         "while self._heap and self._heap[0][0] <= now + 1_000_000:",
     ),
     "canceled_timer_still_wakes": Mutant(
-        "perdure.engine.turn",
+        "perdure.engine.turning",
         "turn.timers_closed.append((execution, closed))\n            case ExecutionCompleted",
         "pass\n            case ExecutionCompleted",
     ),
@@ -145,7 +145,7 @@ MUTANTS = {
         "for request in ():\n                self._remember(",
     ),
     "continue_as_new_drops_the_events": Mutant(
-        "perdure.engine.turn",
+        "perdure.engine.turning",
         "carried=tuple(machine.state.buffer),",
         "carried=(),",
     ),
