@@ -221,8 +221,13 @@ class Filed(Hub):
         instances = {}
         for row in self.store.instances(InstanceQuery(limit=1000)):
             values = self.store.payloads(row.id)
-            came = {name: _short(values[name]) for name in ("output", "error") if name in values}
-            known = {"status": str(row.status), "generation": row.generation, "reason": row.reason, **came}
+            known: dict[str, Any] = {
+                "status": str(row.status),
+                "generation": row.generation,
+                "reason": row.reason,
+            }
+            for name in ("output", "error"):
+                known[name] = _short(values[name]) if name in values else None
             instances[row.id] = {name: value for name, value in known.items() if value is not None}
         return {
             "instances": dict(sorted(instances.items())),
