@@ -63,36 +63,43 @@ class Completing(Caller):
         instance = self.store.instance(place.instance)
         if instance is None:
             raise NotFound(f"the instance {place.instance!r} of this token is not there any more")
-        events: list[tuple[int, Event]] = []
-        if instance.execution == place.execution:
-            rows = self.store.history(instance.id, instance.generation, 0, 2**31)
-            for row in rows:
-                events += enumerate(whole_events(row.events, row.values), row.first_seq)
+        events = self._since(instance, []) if instance.execution == place.execution else []
         scheduled = next((event for seq, event in events if seq == place.seq), None)
         if not isinstance(scheduled, TaskScheduled):
             raise Ended(f"nobody waits for this any more: instance {instance.id!r} has gone on without it")
         return place, instance, scheduled, events
 
+    def _since(self, instance: Instance, seen: list[tuple[int, Event]]) -> list[tuple[int, Event]]:
+        """The events of a generation behind those that were seen."""
+        after = seen[-1][0] + 1 if seen else 0
+        rows = self.store.history(instance.id, instance.generation, after, 2**31)
+        return [
+            each for row in rows for each in enumerate(whole_events(row.events, row.values), row.first_seq)
+        ]
+
     def _answer(
         self, place: Place, instance: Instance, answer: Answer, events: list[tuple[int, Event]]
     ) -> dict[str, Any]:
         """Send the answer, unless there is one. What comes first counts, here or in the instance's turn."""
-        told = next((event for _, event in events if _answers(event, place.seq)), None)
+        told, changed = _told(events, place.seq), False
         if told is None and not instance.status.ended:
             message = result_message(place.instance, instance.slot, place.execution, answer)
             before = self.store.answer(message, (place.execution, place.seq))
-            if before is None:
-                return {"changed": True}
-            told = msgspec.json.decode(before.event, type=Answer)
+            if before is not None:
+                told = msgspec.json.decode(before.event, type=Answer)
+            else:
+                # Another answer, if it was taken since we looked, is in the history by now.
+                told, changed = _told(self._since(instance, events), place.seq) or answer, True
         if told == answer:
-            return {"changed": False}
+            return {"changed": changed}
         if isinstance(told, Answer):
             raise Conflict("this token was used already, with another result")
         raise Ended(f"nobody waits for this any more: instance {instance.id!r} has gone on without it")
 
 
-def _answers(event: Event, seq: int) -> bool:
-    return getattr(event, "scheduled_seq", None) == seq
+def _told(events: list[tuple[int, Event]], seq: int) -> Event | None:
+    """The first answer to a task."""
+    return next((event for _, event in events if getattr(event, "scheduled_seq", None) == seq), None)
 
 
 def _json(value: Any, what: str) -> Any:

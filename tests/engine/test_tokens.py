@@ -8,7 +8,7 @@ from perdure.engine.activities import Context, Pending
 from perdure.engine.client import Client
 from perdure.engine.errors import Conflict, Ended, NotFound, UserError
 from perdure.engine.events import TaskCompleted
-from perdure.engine.store.rows import OUTSIDE
+from perdure.engine.store.rows import OUTSIDE, Key, Message
 from perdure.engine.tokens import Place, place_of, token_for
 from tests.engine.driver import Hub
 
@@ -112,6 +112,28 @@ def test_the_same_answer_again_changes_nothing(asking: Asking) -> None:
     assert [each for each in asking.hub.events() if isinstance(each, TaskCompleted)] == [
         TaskCompleted(scheduled_seq=1, result=1)
     ]
+
+
+@pytest.mark.parametrize(("result", "refused"), [(1, False), (2, True)])
+def test_an_answer_while_the_first_one_is_taken_is_refused(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch, result: int, refused: bool
+) -> None:
+    """Whoever asks had looked before the turn, and writes after it: the turn knows of one answer."""
+    token = asking.start("do: [ s: { call: Ask, output: '${ result.n }' }, w: { wait: 1h } ]")
+    asking.client.complete_token(token, {"n": 1})
+    store = asking.hub.store
+    answer = store.answer
+
+    def answer_late(message: Message, task: Key) -> Message | None:
+        asking.hub.run()
+        return answer(message, task)
+
+    monkeypatch.setattr(store, "answer", answer_late)
+    if refused:
+        with pytest.raises(Conflict, match="used already"):
+            asking.client.complete_token(token, {"n": result})
+    else:
+        assert "changed" in asking.client.complete_token(token, {"n": result})
 
 
 def test_an_answer_may_be_an_error(asking: Asking) -> None:

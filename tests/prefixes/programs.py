@@ -18,10 +18,9 @@ from tests.engine.prefixes import state_of
 from tests.sim.documents import make
 from tests.sim.documents.entities import TALLY
 from tests.sim.documents.model import Document
-from tests.sim.ledger import Ledger
+from tests.sim.ledger import ACTIVITIES, Ledger
 
 MAX_ROUNDS = 5000
-NAMES = ("Work", "Break")
 
 
 class Watched(Hub):
@@ -32,7 +31,7 @@ class Watched(Hub):
         self.manual = True
         self.states: dict[tuple[str, str], dict[int, bytes]] = {}
         """Of each execution, by the ``seq`` that came next."""
-        self.registry = Ledger().registry(NAMES)
+        self.registry = Ledger().registry(ACTIVITIES)
         self.carried_out = 0
         self.crashes = 0
         self.join()
@@ -81,7 +80,7 @@ class Run:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(f"prefixes {seed}")
-        self.document: Document = make(seed, long_time=True)
+        self.document: Document = make(seed, long_time=True, alone=True)
         self.hub = Watched(self.random.choice([0, 64 << 20]))
         self.trouble = self.random.random() < 0.7
         """Whether processes die and somebody suspends it."""

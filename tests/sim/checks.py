@@ -20,6 +20,7 @@ from perdure.engine.events import (
     EntityOperationFailed,
     EntityUnlockSent,
     ExecutionCompleted,
+    InstanceStarted,
     SubOrchestrationCanceled,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
@@ -131,7 +132,7 @@ def check_events(store: Store, instance_id: str, generation: int) -> None:
                     scheduled[seq] = event
                 case TimerCreated(fire_at=fire_at):
                     timers[seq] = fire_at
-                case SubOrchestrationInstanceCreated():
+                case SubOrchestrationInstanceCreated() | InstanceStarted():
                     children.add(seq)
                 case (
                     SubOrchestrationInstanceCompleted()

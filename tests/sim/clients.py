@@ -1,22 +1,18 @@
-"""Clients: each wants one instance, and asks in whatever process there is until it is answered."""
+"""Those who want an instance of a document: they start it, tell it what it waits for, and disturb it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
-from perdure.engine import clock
 from perdure.engine.client import Client
-from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, StoreError
+from perdure.engine.errors import Conflict, Ended, NotFound, PerdureError
 from perdure.engine.instance import Status
 from perdure.engine.linked import LinkedProgram
-from perdure.engine.store.protocol import Store
-from perdure.engine.worker import Worker
+from tests.sim.asking import Asking
 from tests.sim.documents.model import Document
-from tests.sim.faults import FaultyStore, Network
-from tests.sim.process import Process
+from tests.sim.hubs import Hub
 from tests.sim.world import SECOND
 
 
@@ -31,31 +27,39 @@ class Order:
     input: dict[str, int]
     terminate: bool
     cancel: bool
-    pause: bool
+    pause: int | None
+    """After which of its events it is suspended, until all are sent."""
     rewind: bool
+    curious: bool
+    """Whether it is asked how far it is."""
     started: bool = False
+    served: bool = False
+    """Whether nothing more is asked."""
     maybe_terminated: bool = False
     maybe_canceled: bool = False
     rewound_from: str | None = None
     """The execution that is not the last one, once a rewind is acknowledged."""
 
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody may have kept it from its end."""
+        return self.maybe_terminated or self.maybe_canceled
+
 
 class Clients:
-    """All clients of a run."""
+    """All of them; ``hub`` is for looking."""
 
-    def __init__(self, network: Network, processes: Sequence[Process], *, poll: int) -> None:
-        self.unfinished = 0
-        """How many clients want something yet."""
-        self._network = network
-        self._world = network.world
-        self._hub = network.hub
-        self._processes = processes
+    def __init__(self, asking: Asking, hub: Hub, *, poll: int) -> None:
+        self._asking = asking
+        self._world = asking.world
+        self._hub = hub
         self._poll = poll
 
     def serve(self, order: Order) -> None:
         """From now on a client sees to an order."""
-        self.unfinished += 1
-        self._world.spawn(f"client of {order.id}", partial(self._serve, order), order)
+        self._asking.spawn(order.id, partial(self._serve, order))
+        if order.document.published:
+            self._asking.spawn(f"{order.id}: publisher", partial(self._publish, order))
 
     def status(self, instance_id: str) -> Status | None:
         """How an instance is, if there is one."""
@@ -69,97 +73,94 @@ class Clients:
 
     def _serve(self, order: Order) -> None:
         """Start the instance, send its events, disturb it."""
-        self._rest(SECOND)
-        self._until_done(order, "start", partial(self._start, order))
+        self._asking.rest(SECOND)
+        self._start(order)
         order.started = True
-        if order.pause:
-            self._until_done(order, "suspend", lambda client: client.suspend(order.id, request_key="s"))
-        for number in range(1, order.document.events + 1):
-            self._rest(2 * SECOND)
-            self._until_done(order, f"event {number}", partial(self._send, order, number))
-        if order.pause:
-            self._until_done(order, "resume", lambda client: client.resume(order.id, request_key="r"))
+        for number in range(order.document.events + 1):
+            if number > 0:
+                self._tell(order, f"event {number}", partial(self._send, order, number))
+            self._asking.rest(2 * SECOND)
+            if number == order.pause:
+                self._tell(order, "suspend", lambda client: client.suspend(order.id, request_key="s"))
+            if order.curious:
+                self._look(order)
+        if order.pause is not None:
+            self._asking.rest(5 * SECOND)
+            self._tell(order, "resume", lambda client: client.resume(order.id, request_key="r"))
         if order.cancel:
-            self._rest(10 * SECOND)
+            self._asking.rest(10 * SECOND)
             order.maybe_canceled = True
-            self._until_done(order, "cancel", lambda client: client.cancel(order.id, request_key="c"))
+            self._tell(order, "cancel", lambda client: client.cancel(order.id, request_key="c"))
         if order.terminate:
             self._terminate(order)
-        self.unfinished -= 1
+        order.served = True
 
-    def _rest(self, longest: int) -> None:
-        self._world.sleep(self._world.random.randrange(1, longest))
+    def _tell(self, order: Order, what: str, act: Callable[[Client], object]) -> None:
+        """Ask until it is done, or the instance has ended."""
+        _passed(self._asking.until_done(order.id, what, act).error, Ended)
 
     # -- what they ask ----------------------------------------------------------------------------
 
-    def _start(self, order: Order, client: Client) -> None:
-        try:
-            others = [each.program for each in order.children]
-            client.run(order.program.program, order.input, id=order.id, others=others)
-        except Conflict:
-            assert self.status(order.id) is not None, "a start was refused, and nothing is there"
+    def _start(self, order: Order) -> None:
+        others = [each.program for each in order.children]
+        program = order.program.program
+        answer = self._asking.until_done(
+            order.id, "start", lambda client: client.run(program, order.input, id=order.id, others=others)
+        )
+        _passed(answer.error, Conflict)
+        assert self.status(order.id) is not None, f"{order.id} was started, and is not there"
 
     def _send(self, order: Order, number: int, client: Client) -> None:
         client.raise_event(order.id, "Go", number, request_key=f"event {number}")
 
+    def _look(self, order: Order) -> None:
+        """Its own answer, while it goes on and afterwards; one that is Pending has none yet."""
+        answer = self._asking.until_done(order.id, "query", lambda client: client.query(order.id, "total"))
+        _passed(answer.error, Conflict)
+        if answer.error is None:
+            assert isinstance(answer.value, int), f"{order.id} says {answer.value} of its total"
+
+    def _publish(self, order: Order) -> None:
+        """Events by their content, each as soon as somebody waits for it."""
+        for number in range(1, order.document.published + 1):
+            payload = {"of": order.id, "n": number}
+            publish = partial(_published, payload, f"{order.id}/{number}")
+            while (answer := self._asking.until_done(order.id, f"publish {number}", publish)).error:
+                _passed(answer.error, NotFound)
+                if order.served and self.ended(order):
+                    return
+                self._world.sleep(self._poll)
+            assert answer.value == [order.id], f"an event for {order.id} went to {answer.value}"
+
     def _terminate(self, order: Order) -> None:
         """Stop it, perhaps by mistake."""
-        self._rest(10 * SECOND)
+        self._asking.rest(10 * SECOND)
         order.maybe_terminated = True
-        self._until_done(order, "terminate", lambda client: client.terminate(order.id, request_key="t"))
+        self._tell(order, "terminate", lambda client: client.terminate(order.id, request_key="t"))
         while order.rewind and not self.ended(order):
             self._world.sleep(self._poll)
         if order.rewind:
-            self._until_done(order, "rewind", partial(self._rewind, order))
+            self._rewind(order)
 
-    def _rewind(self, order: Order, client: Client) -> None:
+    def _rewind(self, order: Order) -> None:
         """It was terminated by mistake, unless it was faster."""
         row = self._hub.look().instance(order.id)
         assert row is not None, f"an acknowledged instance is not there: {order.id}"
-        refusal = None
-        try:
-            client.rewind(order.id, request_key="w")
-        except Conflict as conflict:
-            refusal = str(conflict)
-        if refusal is None:
-            order.rewound_from = order.rewound_from or row.execution
-        elif row.status is Status.TERMINATED and order.rewound_from is None:
-            assert "inside a lock" in refusal, f"{order.id} is not rewound: {refusal}"
+        answer = self._asking.until_done(
+            order.id, "rewind", lambda client: client.rewind(order.id, request_key="w")
+        )
+        _passed(answer.error, Conflict)
+        if answer.error is None:
+            order.rewound_from = row.execution
+        elif row.status is Status.TERMINATED:
+            assert "inside a lock" in str(answer.error), f"{order.id} is not rewound: {answer.error}"
 
-    # -- asking -----------------------------------------------------------------------------------
 
-    def _until_done(self, order: Order, what: str, act: Callable[[Client], object]) -> None:
-        """Ask in some process, or straight in the database, until there is an answer."""
-        random, done = self._world.random, False
-        while not done:
-            there = [process for process in self._processes if not process.over]
-            process = random.choice(there) if there and random.random() < 0.8 else None
-            outcome: list[Exception | None] = []
-            group = outcome if process is None else process
-            asking = self._world.spawn(
-                f"{order.id}: {what}", partial(self._ask, act, process, outcome), group
-            )
-            clock.wait(asking.done)
-            error = outcome[0] if outcome else OutcomeUnknown("the process ended")
-            self._world.note(f"client of {order.id}: {what}: {error or 'done'}")
-            assert not isinstance(error, NotFound), f"an acknowledged instance is not there: {order.id}"
-            done = error is None or isinstance(error, Ended)
-            if not done:
-                self._rest(SECOND)
+def _published(payload: dict[str, object], key: str, client: Client) -> list[str]:
+    return client.publish("Paid", payload, request_key=key)
 
-    def _ask(
-        self, act: Callable[[Client], object], process: Process | None, outcome: list[Exception | None]
-    ) -> None:
-        try:
-            if process is None:
-                act(Client(self._outside(outcome)))
-            else:
-                act(Client(process.store, cast("Worker", process)))
-            outcome.append(None)
-        except (StoreError, NotFound, Ended) as error:
-            outcome.append(error)
 
-    def _outside(self, group: object) -> Store:
-        """The store as a process without a worker sees it, which only asks and ends."""
-        crash = partial(self._world.kill, group)
-        return cast("Store", FaultyStore(self._network, "outside", crash=crash, outside=True))
+def _passed(error: PerdureError | None, *expected: type[PerdureError]) -> None:
+    """Let no refusal pass that nobody expects: what is acknowledged is there."""
+    if error is not None and not isinstance(error, expected):
+        raise AssertionError(f"a client is refused: {error!r}")

@@ -162,7 +162,7 @@ class FaultyStore:
     def _write(self, name: str, act: Callable[[], Any], arguments: tuple[Any, ...]) -> Any:
         self._before(name, act, arguments)
         result = self._torn(name, act) if self._dies("tear") else act()
-        if name in {"claim", "fail_silent"} and not result:
+        if name in {"claim", "fail_silent", "forget_requests"} and not result:
             return result
         self._note(name, "done")
         self._written(name, arguments, result)

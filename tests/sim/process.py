@@ -9,6 +9,7 @@ from perdure.engine.activities import Context, Registry
 from perdure.engine.duties import Duties
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.errors import FenceLost, OutcomeUnknown, StoreError
+from perdure.engine.events import TaskCompleted
 from perdure.engine.executor import Executor, Limits
 from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.programs import Programs
@@ -33,7 +34,11 @@ class InlineActivities:
         self._process = process
         self._registry = registry
         self._executor = Executor(
-            self._registry, programs.get, self._nothing, token_key=str, limits=Limits(1, 1, 1)
+            self._registry,
+            programs.get,
+            self._nothing,
+            token_key=process.token_key,
+            limits=Limits(1, 1, 1),
         )
         self._contexts: dict[tuple[str, int], Context] = {}
         self._stopping = False
@@ -72,27 +77,30 @@ class InlineActivities:
             if isinstance(task, EntityTask):
                 context = Context(task.instance, task.name, task.operations[0].id, 1)
             else:
-                context = Context(task.instance, task.path, task.key, task.attempt)
+                context = self._executor.context_of(task)
+                self.heartbeats.begin(task, context)
             assert task.id not in self._contexts, "one task runs twice in one process"
             self._contexts[task.id] = context
             self._process.spawn_activity(task, context, self._perform)
 
     def cancel(self, keys: Iterable[tuple[str, int]]) -> None:
-        """Nobody waits for them; they do not look."""
+        """Nobody waits for them; only those that report look."""
         for key in keys:
             if key in self._contexts:
                 self._contexts[key].canceled = True
 
     @property
     def heartbeats(self) -> Heartbeats:
-        """Nothing reports here."""
+        """What those that run have reported."""
         return self._executor.heartbeats
 
     def tend(self, now: float) -> None:
         """There are no threads to be tended."""
 
     def _perform(self, task: Work, context: Context) -> None:
-        self._process.ended(task, self._answer(task, context))
+        answer = self._answer(task, context)
+        self.heartbeats.end(task.id, well=isinstance(answer, TaskCompleted))
+        self._process.ended(task, answer)
         del self._contexts[task.id]
 
     def _answer(self, task: Work, context: Context) -> Any:
@@ -121,6 +129,7 @@ class Process:
         poll: int,
         page: int,
         offers: Sequence[str],
+        queues: Sequence[str],
         on_crash: Callable[[Process], None],
     ) -> None:
         world, plan = network.world, network.plan
@@ -130,6 +139,7 @@ class Process:
         self.pace = TRUE
         if plan.happens("skew"):
             self.pace = plan.random.choice(PACES), plan.random.uniform(-1000, 1000)
+        self.token_key: Callable[[], str] = lambda: network.hub.look().token_key()
         self._plan = plan
         self._poll = poll
         self._on_crash = on_crash
@@ -142,7 +152,7 @@ class Process:
             self.programs,
             self._activities,
             reserve=False,
-            queues=(),
+            queues=queues,
             lease=network.lease,
             memory=memory,
             page=page,
@@ -177,17 +187,15 @@ class Process:
         if not self.over:
             self.over = True
             self._on_crash(self)
+        self.world.kill(self._activities)
         self.world.kill(self)
 
     def spawn_activity(self, task: Work, context: Context, perform: Callable[[Work, Context], None]) -> None:
         """Let an activity happen after a while, unless the process ends before."""
         delay = self.world.random.choice([1, 1000, SECOND // 20, SECOND])
         # A group of its own within the process: waking the worker must not hurry it.
-        self.world.later(f"{self.name}/{task.name}", delay, lambda: self._if_alive(perform, task, context))
-
-    def _if_alive(self, perform: Callable[[Work, Context], None], task: Work, context: Context) -> None:
-        if not self.over:
-            perform(task, context)
+        name = f"{self.name}/{task.name}"
+        self.world.later(name, delay, lambda: perform(task, context), self._activities)
 
     def ended(self, task: Work, answer: Any) -> None:
         """An activity has ended."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -24,18 +24,22 @@ from perdure.engine.client import Client, Deployment
 from perdure.engine.codec import whole_events
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram, link
+from perdure.engine.programs import Programs
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import EntityQuery, InstanceQuery
 from tests.engine.books import audit
 from tests.engine.prefixes import check_prefixes
+from tests.sim.asking import Asking
 from tests.sim.checks import Checks, check_claimable, check_events
 from tests.sim.clients import Clients, Order
 from tests.sim.documents import make
+from tests.sim.documents.activities import QUEUE
 from tests.sim.documents.entities import TALLY
 from tests.sim.documents.model import Document
 from tests.sim.faults import Network
 from tests.sim.hubs import HUBS, Hub
-from tests.sim.ledger import Ledger
+from tests.sim.ledger import ACTIVITIES, Ledger
+from tests.sim.outsiders import Outsiders
 from tests.sim.plan import Plan
 from tests.sim.process import Process
 from tests.sim.world import DAY, SECOND, World
@@ -134,7 +138,6 @@ class _Run:
         self.plan = Plan.drawn(Random(f"the faults of {seed}"))
         self.hub = hub
         self.checks = Checks(hub)
-        self.ledger = Ledger()
         self.lease = random.choice([40 * DAY, 20 * DAY] if self.long_time else [2 * SECOND, 10 * SECOND])
         self.memory = random.choice([0, 2_000, 64 << 20])
         self.page = random.choice([2, 5, 1000])
@@ -143,7 +146,11 @@ class _Run:
         self.joined = 0
         self.peace = False
         self.network = Network(world, self.plan, hub, lease=self.lease, written=self._written)
-        self.clients = Clients(self.network, self.processes, poll=self.poll)
+        self.orders: dict[str, Order] = {}
+        self.asking = Asking(self.network, self.processes)
+        self.clients = Clients(self.asking, hub, poll=self.poll)
+        self.outsiders = Outsiders(self.asking, lambda instance: self.orders[instance].stopped)
+        self.ledger = Ledger(self._work_on, self.outsiders.take)
 
     @property
     def store(self) -> Store:
@@ -157,6 +164,7 @@ class _Run:
         random = self.world.random
         Client(self.hub.outside()).deploy([_tally()])
         orders = [self._order(number) for number in range(random.randint(1, 5))]
+        self.orders = {order.id: order for order in orders}
         for _ in range(random.choice([1, 2, 2, 3])):
             self._spawn()
         for order in orders:
@@ -168,13 +176,15 @@ class _Run:
         self._spawn()
         ended = self.world.run(lambda: self._all_ended(orders), LIVENESS)
         assert ended, f"stuck: {[(o.id, self.clients.status(o.id)) for o in orders]}"
-        for order in orders:
-            self._account(order)
         settled = self.world.run(self._nothing_left, LIVENESS)
         left = [row for table in WORK for row in self.hub.rows(table)]
         assert settled, f"C9: rows of work are left: {left}"
         self.hub.compare()
         check_claimable(self.hub)
+        assert not self.ledger.problems, self.ledger.problems
+        self._histories()
+        for order in orders:
+            self._account(order)
         self._entities(orders)
         statuses = Counter(str(self.clients.status(order.id)) for order in orders)
         return Report(
@@ -191,7 +201,6 @@ class _Run:
     def _order(self, number: int) -> Order:
         random = self.world.random
         made, program, children = document(random.randrange(DOCUMENTS), self.long_time)
-        texts = (made.text, *made.children)
         return Order(
             id=f"i{number}",
             document=made,
@@ -200,9 +209,9 @@ class _Run:
             input={"n": random.randint(0, 5), "round": 1},
             terminate=random.random() < 0.1,
             cancel=random.random() < 0.15,
-            pause=random.random() < 0.25,
-            # What a child did inside a lock does not go on: then its parent fails for it, and rightly.
-            rewind=random.random() < 0.6 and not any("lock_entities" in each for each in texts),
+            pause=random.randint(0, made.events) if random.random() < 0.25 else None,
+            rewind=random.random() < 0.6 and not made.one_way,
+            curious=random.random() < 0.2,
         )
 
     # -- processes --------------------------------------------------------------------------------
@@ -218,12 +227,15 @@ class _Run:
             poll=self.poll,
             page=self.page,
             # The owner of an instance may not offer what it calls: then another process does it.
-            offers=["Work", "Break"]
-            if self.peace or random.random() < 0.5
-            else [random.choice(["Work", "Break"])],
+            offers=ACTIVITIES if self.peace or random.random() < 0.5 else _some(random, ACTIVITIES),
+            queues=[QUEUE] if self.peace or random.random() < 0.5 else [],
             on_crash=self._crashed,
         )
         self.processes.append(process)
+
+    def _work_on(self) -> None:
+        """An activity takes its time."""
+        self.world.sleep(self.world.random.choice([1, 1000, SECOND // 20, SECOND]))
 
     def _crashed(self, process: Process) -> None:
         # A process's locks are free when it ends; those of a machine that is away tell nobody.
@@ -243,7 +255,7 @@ class _Run:
     # -- the account ------------------------------------------------------------------------------
 
     def _all_ended(self, orders: list[Order]) -> bool:
-        if self.clients.unfinished:
+        if self.asking.unfinished:
             return False
         rows = [(order, self.store.instance(order.id)) for order in orders]
         return all(
@@ -254,10 +266,6 @@ class _Run:
     def _account(self, order: Order) -> None:
         row = self.store.instance(order.id)
         assert row is not None, order.id
-        programs = {each.digest: each for each in (order.program, *order.children)}
-        for each in self.store.instances(InstanceQuery(limit=10_000)):
-            if each.id.partition(":")[0] == order.id:
-                self._check_history(each, programs[each.digest])
         status, value, state = order.document.run(order.input["n"])
         if row.status is Status.TERMINATED:
             assert order.maybe_terminated, f"{order.id} was terminated by nobody"
@@ -278,9 +286,11 @@ class _Run:
                 assert len(keys) <= count, f"{order.id} did {label} under {len(keys)} keys, not {count}"
             else:
                 assert len(keys) == count, f"{order.id} did {label} under {len(keys)} keys, not {count}"
-            if self._undisturbed() and order.rewound_from is None and label not in state.optional:
+            attempts = order.document.attempts.get(label, 1)
+            once = order.rewound_from is None and label not in state.optional
+            if attempts and once and self._undisturbed():
                 times = sum(self.ledger.executions[key] for key in keys)
-                wanted = count * order.document.attempts.get(label, 1)
+                wanted = count * attempts
                 assert times == wanted, f"{order.id} did {label} {times} times, not {wanted}"
         done = {label for instance, label in self.ledger.keys if instance == order.id}
         assert done <= set(state.calls), f"{order.id} did what it should not: {done - set(state.calls)}"
@@ -300,6 +310,12 @@ class _Run:
         states = {f"{row.type}@{row.key}": msgspec.json.decode(row.state or "") for row in rows}
         found = {id_: state["value"] if isinstance(state, dict) else state for id_, state in states.items()}
         assert found == {id_: total for id_, total in wanted.items() if total}, f"C6: {found}, not {wanted}"
+
+    def _histories(self) -> None:
+        """What every instance that is there has written, whoever it belongs to."""
+        programs = Programs(self.store.program)
+        for row in self.store.instances(InstanceQuery(limit=10_000, chunks=True)):
+            self._check_history(row, programs.get(row.digest))
 
     def _check_history(self, row: Instance, program: LinkedProgram) -> None:
         for generation in range(1, row.generation + 1):
@@ -323,3 +339,8 @@ class _Run:
         if any(self.hub.rows(table) for table in WORK):
             return False
         return all(Status(row["status"]).ended for row in self.hub.rows("instances"))
+
+
+def _some(random: Random, names: Sequence[str]) -> list[str]:
+    """Not all of them, and at least one."""
+    return random.sample(names, random.randint(1, len(names) - 1))

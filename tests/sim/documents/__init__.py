@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.sim.documents import blocks, concurrent, entities, errors, plain
+from tests.sim.documents import activities, blocks, concurrent, entities, errors, others, plain
 from tests.sim.documents.maker import Kinds, Maker
 from tests.sim.documents.model import Document
 
 KINDS = Kinds(
+    always=[activities.activity, activities.activity],
+    once=[others.detached, plain.published, plain.published],
     top=[plain.event, plain.event],
     simple=[
-        plain.activity,
-        plain.activity,
-        plain.activity,
+        activities.activity,
+        activities.outside,
+        activities.reporting,
+        activities.large,
         plain.constant,
         plain.pause,
         plain.late_event,
@@ -38,11 +41,17 @@ KINDS = Kinds(
         concurrent.fan_out,
         concurrent.parallel,
         concurrent.race,
-        concurrent.child,
+        others.child,
+        others.timed,
     ],
 )
 
 
-def make(seed: int, *, long_time: bool) -> Document:
-    """The document of a seed."""
-    return Maker(Random(f"document {seed}"), KINDS, long_time=long_time).document()
+ASKED = frozenset([plain.published, activities.outside, activities.reporting])
+"""Those that need somebody outside, or time within an activity."""
+
+
+def make(seed: int, *, long_time: bool, alone: bool = False) -> Document:
+    """The document of a seed; one that is ``alone`` needs nobody but who sends it its events."""
+    kinds = KINDS.without(ASKED) if alone else KINDS
+    return Maker(Random(f"document {seed}"), kinds, long_time=long_time, queued=not alone).document()

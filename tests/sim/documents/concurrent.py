@@ -1,30 +1,9 @@
-"""Steps with steps in them, side by side or elsewhere."""
+"""Steps with steps in them, side by side."""
 
 from __future__ import annotations
 
-from tests.sim.documents.maker import Maker, Place, written
+from tests.sim.documents.maker import Maker, Place
 from tests.sim.documents.model import State, Step
-
-
-def child(maker: Maker, place: Place) -> Step:
-    """A block in an instance of its own."""
-    name = maker.name()
-    text, number = maker.number(place.names)
-    steps, value = maker.inside(Place(place.depth + 1, [], concurrent=True))
-    result = steps.pop()["output"]
-    child = {"dsl": "perdure/1", "name": f"child-{name}", "version": "1.0.0"}
-    body = {**child, "do": [*steps, {"return": result}]}
-    maker.children.append(written(body))
-    task = {"call_workflow": f"child-{name}", "with": {"n": f"${{ {text} }}"}}
-
-    def run(state: State) -> int:
-        before, given = dict(state.names), number(state)
-        state.names = {"input.n": given}
-        found = value(state)
-        state.names = before
-        return int(found)
-
-    return maker.named(place, name, task, run)
 
 
 def fan_out(maker: Maker, place: Place) -> Step:
@@ -96,10 +75,10 @@ def race(maker: Maker, place: Place) -> Step:
     wait = "2h" if maker.long_time else "1s"
     task = {
         "race": {
-            "a": [{first: {"call": "Work", "with": {"label": first, "n": 1, "fails": 0}}}],
+            "a": [{first: maker.work(first)}],
             "b": [
                 {f"w{second}": {"wait": wait}},
-                {second: {"call": "Work", "with": {"label": second, "n": 1, "fails": 0}}},
+                {second: maker.work(second)},
             ],
         },
         "output": 3,

@@ -71,6 +71,8 @@ def tell(maker: Maker, place: Place) -> Step:
 
 def locked(maker: Maker, place: Place) -> Step:
     """Read and write, which is right only if nobody comes between."""
+    # What a child did inside a lock does not go on: then its parent fails for it, and rightly.
+    maker.one_way = True
     name, (text, number) = maker.name(), maker.number(place.names)
     entities = list(dict.fromkeys([_entity(maker), _entity(maker)]))
     steps: list[dict[str, Any]] = []

@@ -17,7 +17,7 @@ def caught(maker: Maker, place: Place) -> Step:
     task = {
         "try": steps,
         "catch": [{"errors": ["Broken"], "do": [{"output": 100}]}],
-        "finally": [{last: {"call": "Work", "with": {"label": last, "n": 1, "fails": 0}}}],
+        "finally": [{last: maker.work(last)}],
     }
 
     def run(state: State) -> int:
@@ -45,11 +45,11 @@ def saga(maker: Maker, place: Place) -> Step:
             "with": {"label": undone, "n": 1, "fails": fails},
             "retry": {"attempts": fails + 1, "delay": "3h" if maker.long_time else "200ms"},
         }
-        work = {"call": "Work", "with": {"label": done, "n": 1, "fails": 0}, "compensate": undo}
+        work = {**maker.work(done), "compensate": undo}
         steps.insert(count * (len(steps) - 1), {done: work})
     breaks = maker.random.random() < 0.6
     last = {"call": "Break", "with": fatal} if breaks else {"value": 1}
-    mark = {"call": "Work", "with": {"label": f"mark{inner}", "n": 1, "fails": 0}}
+    mark = maker.work(f"mark{inner}")
     steps[-1:-1] = [{fatal: last}, {f"mark{inner}": mark}]
     task = {
         "try": [{inner: {"saga": steps}}, {"output": f"${{ {inner} }}"}],
@@ -57,13 +57,18 @@ def saga(maker: Maker, place: Place) -> Step:
     }
 
     def run(state: State) -> int:
+        state.undos.append([])
         result = value(state)
         state.calls.update(done for done, _ in pairs)
+        undos = [*state.undos.pop(), *(undone for _, undone in pairs)]
         if breaks:
             state.calls[fatal] += 1
-            state.calls.update(undone for _, undone in pairs)
+            state.calls.update(undos)
             return 100
         state.calls[f"mark{inner}"] += 1
+        if state.undos:
+            # A part is undone with the whole.
+            state.undos[-1] += undos
         return int(result)
 
     return maker.named(place, name, task, run)

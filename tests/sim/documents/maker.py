@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from tests.sim.documents.model import Broken, Document, Run, State, Step
+from tests.sim.documents.model import Broken, Document, Outcome, Run, State, Step
 
 MAX_STEPS = 14
 MAX_DEPTH = 3
@@ -32,32 +32,76 @@ Kind = Callable[["Maker", Place], Step]
 class Kinds:
     """What a document is made of."""
 
+    always: Sequence[Kind]
+    once: Sequence[Kind]
+    """Only among the outermost steps: each round of the instance comes there once."""
     top: Sequence[Kind]
-    """Only among the outermost steps."""
+    """Only among the outermost steps, or those of a loop there."""
     simple: Sequence[Kind]
     alone: Sequence[Kind]
     """Only where nothing goes on beside it."""
     groups: Sequence[Kind]
 
+    def some(self, random: Random) -> Kinds:
+        """Each of them or not: a document with little in it has much of that."""
+        return self._filtered(lambda _: random.random() < 0.6)
+
+    def without(self, unwanted: frozenset[Kind]) -> Kinds:
+        """All but some."""
+        return self._filtered(lambda kind: kind not in unwanted)
+
+    def _filtered(self, wanted: Callable[[Kind], bool]) -> Kinds:
+        def drawn(kinds: Sequence[Kind]) -> Sequence[Kind]:
+            return [each for each in kinds if wanted(each)]
+
+        return Kinds(
+            self.always,
+            drawn(self.once),
+            drawn(self.top),
+            drawn(self.simple),
+            drawn(self.alone),
+            drawn(self.groups),
+        )
+
 
 class Maker:
     """One document in the making."""
 
-    def __init__(self, random: Random, kinds: Kinds, *, long_time: bool) -> None:
+    def __init__(self, random: Random, kinds: Kinds, *, long_time: bool, queued: bool) -> None:
         self.random = random
         self.long_time = long_time
-        self.events = 0
+        self.events = self.published = 0
         self.attempts: dict[str, int] = {}
         self.children: list[str] = []
-        self._kinds = kinds
+        self.one_way = False
+        self.queued = queued and random.random() < 0.3
+        """Whether activities say where they run, and when."""
+        self._kinds = kinds.some(random)
         self._count = 0
         self._left = MAX_STEPS
 
     def document(self) -> Document:
-        """A header, some steps, perhaps more generations, and the return of everything."""
+        """A header, some steps or a loop of them, and the return of everything."""
+        loops = self.random.random() < 0.15
+        steps, run, rounds = self._loop() if loops else self._generations()
+        header = {"dsl": "perdure/1", "name": "flow", "version": "1.0.0", "vars": {"total": 0, "turns": 0}}
+        queries = {"total": "${ vars.total }"}
+        return Document(
+            text=written({**header, "queries": queries, "do": steps}),
+            run=run,
+            attempts=self.attempts,
+            events=self.events * rounds,
+            published=self.published * rounds,
+            children=tuple(self.children),
+            one_way=self.one_way,
+        )
+
+    def _generations(self) -> tuple[list[Any], Outcome, int]:
+        """Steps, perhaps the same again in more generations."""
         rounds = self.random.choice([1, 1, 1, 2, 4])
         place = Place(0, [], concurrent=False)
-        steps, runs = self._steps(place, top=True, count=self.random.randint(2, 5))
+        more = [*self._kinds.top, *self._kinds.once]
+        steps, runs = self._steps(place, more, count=self.random.randint(2, 5))
         names = place.names
         returned = {name: f"${{ {name} }}" for name in names}
         if rounds > 1:
@@ -67,7 +111,6 @@ class Maker:
             }
             steps.append({"if": f"${{ input.round < {rounds} }}", "then": [{"continue_as_new": again}]})
         steps.append({"return": {**returned, "vars": "${ vars.total }", "n": "${ input.n }"}})
-        header = {"dsl": "perdure/1", "name": "flow", "version": "1.0.0", "vars": {"total": 0}}
 
         def run(n: int) -> tuple[str, Any, State]:
             state = State({})
@@ -81,8 +124,34 @@ class Maker:
             output = {name: state.names[name] for name in names}
             return "Completed", {**output, "vars": state.vars["total"], "n": n + rounds - 1}, state
 
-        text = written({**header, "do": steps})
-        return Document(text, run, self.attempts, self.events * rounds, tuple(self.children))
+        return steps, run, rounds
+
+    def _loop(self) -> tuple[list[Any], Outcome, int]:
+        """Steps in a loop that begins a new generation now and then."""
+        rounds, every = self.random.randint(2, 6), self.random.randint(1, 3)
+        place = Place(1, ["turn"], concurrent=False)
+        steps, runs = self._steps(place, self._kinds.top, count=self.random.randint(1, 3))
+        own = place.names[1:]
+        total = " + ".join(["vars.total", *own])
+        steps.append({"set": {"total": f"${{ {total} }}", "turns": "${ vars.turns + 1 }"}})
+        again = {
+            "until": f"${{ vars.turns >= {rounds} }}",
+            "limit": 10,
+            "checkpoint_every": every,
+            "at": "turn",
+            "do": steps,
+        }
+
+        def run(n: int) -> tuple[str, Any, State]:
+            state = State({}, vars={"total": 0})
+            for turn in range(rounds):
+                state.names = {"input.n": n, "turn": turn}
+                for each in runs:
+                    each(state)
+                state.vars["total"] += sum(state.names[name] for name in own)
+            return "Completed", {"vars": state.vars["total"], "n": n}, state
+
+        return [{"turns": again}, {"return": {"vars": "${ vars.total }", "n": "${ input.n }"}}], run, rounds
 
     # -- blocks -----------------------------------------------------------------------------------
 
@@ -99,7 +168,7 @@ class Maker:
     def inside(self, place: Place) -> tuple[list[Any], Run]:
         """The steps of a block whose value is the sum of its own numbers."""
         before = len(place.names)
-        steps, runs = self._steps(place, count=self.random.randint(1, 2))
+        steps, runs = self._steps(place, [], count=self.random.randint(1, 2))
         own = place.names[before:]
         steps.append({"output": "${ " + " + ".join(["0", *own]) + " }"})
 
@@ -110,15 +179,15 @@ class Maker:
 
         return steps, run
 
-    def _steps(self, place: Place, *, top: bool = False, count: int) -> tuple[list[Any], list[Run]]:
-        made = [self._step(place, top=top) for _ in range(count)]
+    def _steps(
+        self, place: Place, more: Sequence[Kind], *, count: int
+    ) -> tuple[list[dict[str, Any]], list[Run]]:
+        made = [self._step(place, more) for _ in range(count)]
         return [step for step, _ in made], [run for _, run in made]
 
-    def _step(self, place: Place, *, top: bool) -> Step:
+    def _step(self, place: Place, more: Sequence[Kind]) -> Step:
         self._left -= 1
-        kinds = [*self._kinds.simple]
-        if top:
-            kinds += self._kinds.top
+        kinds = [*self._kinds.always, *self._kinds.simple, *more]
         if not place.concurrent:
             kinds += self._kinds.alone
         if place.depth < MAX_DEPTH and self._left > 0:
@@ -141,6 +210,14 @@ class Maker:
             return "input.n", lambda state: state.names["input.n"]
         number = self.random.randint(0, 9)
         return str(number), lambda state: number
+
+    def time(self, short: str, long: str) -> str:
+        """A duration that suits the time of this run."""
+        return long if self.long_time else short
+
+    def work(self, name: str, **more: Any) -> dict[str, Any]:
+        """A call of the activity that works, under a label."""
+        return {"call": "Work", "with": {"label": name, "n": 1, "fails": 0, **more}}
 
     def named(self, place: Place, name: str, task: dict[str, Any], value: Run) -> Step:
         """A step whose value is a number that later ones see."""

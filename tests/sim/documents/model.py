@@ -23,12 +23,18 @@ class State:
     """Labels of activities that may be cut short."""
     vars: dict[str, Any] = field(default_factory=dict)
     heard: int = 0
-    """Events so far."""
+    """Events ``Go`` so far."""
+    found: int = 0
+    """Events so far that came by their content."""
+    undos: list[list[str]] = field(default_factory=list)
+    """Of each saga that goes on, what undoes the parts that have ended well."""
     totals: Counter[str] = field(default_factory=Counter)
     """What entities were given, by their ids."""
 
 
 Run = Callable[[State], Any]
+Outcome = Callable[[int], tuple[str, Any, State]]
+"""From the input to the status, the output (or the error's name) and the rest."""
 Step = tuple[Any, Run]
 """A step of a document, and what it does."""
 
@@ -38,11 +44,14 @@ class Document:
     """A workflow, and what it does."""
 
     text: str
-    run: Callable[[int], tuple[str, Any, State]]
-    """From the input to the status, the output (or the error's name) and the rest."""
+    run: Outcome
     attempts: dict[str, int]
-    """How often each labelled activity is carried out for one call, when nothing goes wrong."""
+    """How often each labelled activity is carried out for one call, when nothing goes wrong; 0 for often."""
     events: int
     """How many events ``Go`` it has to be sent, with the payloads 1, 2, ..."""
+    published: int
+    """How many events ``Paid`` find it by its id ``of`` which they are, with ``n`` 1, 2, ..."""
     children: tuple[str, ...] = ()
     """The workflows that it calls."""
+    one_way: bool = False
+    """Whether it cannot go on once it was terminated: what it was told meanwhile is lost, or a lock."""

@@ -1,32 +1,9 @@
-"""Steps that stand alone: activities, values, waits."""
+"""Steps that stand alone: values, waits, events."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.sim.documents.maker import Maker, Place
 from tests.sim.documents.model import State, Step
-
-
-def activity(maker: Maker, place: Place) -> Step:
-    """An activity, that fails at first perhaps."""
-    name = maker.name()
-    text, number = maker.number(place.names)
-    fails = maker.random.choice([0, 0, 0, 1, 2])
-    maker.attempts[name] = fails + 1
-    task: dict[str, Any] = {
-        "call": "Work",
-        "with": {"label": name, "n": f"${{ {text} }}", "fails": fails},
-    }
-    if fails:
-        delay = "3h" if maker.long_time else "200ms"
-        task["retry"] = {"attempts": fails + 1, "delay": delay, "backoff": 1.5}
-
-    def value(state: State) -> int:
-        state.calls[name] += 1
-        return int(number(state)) * 2 + 1
-
-    return maker.named(place, name, task, value)
 
 
 def constant(maker: Maker, place: Place) -> Step:
@@ -62,9 +39,27 @@ def event(maker: Maker, place: Place) -> Step:
     return maker.named(place, maker.name(), {"wait_for_event": "Go", "timeout": "never"}, value)
 
 
+def published(maker: Maker, place: Place) -> Step:
+    """An event that finds the instance by what is in it; each has its number."""
+    maker.published += 1
+    maker.one_way = True
+    task = {
+        "wait_for_event": "Paid",
+        "correlate": "${ event.of == workflow.instance_id }",
+        "timeout": "never",
+        "output": "${ result.n }",
+    }
+
+    def value(state: State) -> int:
+        state.found += 1
+        return state.found
+
+    return maker.named(place, maker.name(), task, value)
+
+
 def late_event(maker: Maker, place: Place) -> Step:
     """Nobody sends it: the timeout decides."""
-    name, timeout = maker.name(), "30d" if maker.long_time else "2s"
+    name, timeout = maker.name(), maker.time("2s", "30d")
     task = {
         "wait_for_event": f"Never_{name}",
         "timeout": timeout,
