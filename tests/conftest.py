@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 # Helper modules beside the tests assert too; their failures should show the values.
 for directory in Path(__file__).parent.iterdir():
@@ -25,3 +30,12 @@ for name in [
 hypothesis.settings.register_profile("perdure", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "perdure")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """The PostgreSQL of this test process."""
+    from tests.postgres import running
+
+    with running() as server:
+        yield server

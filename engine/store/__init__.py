@@ -7,6 +7,7 @@ from typing import Any
 
 from perdure.engine.errors import UserError
 from perdure.engine.store.protocol import Store
+from perdure.engine.store.urls import shown
 
 _SQLITE = "sqlite:///"
 
@@ -14,8 +15,9 @@ _SQLITE = "sqlite:///"
 def open_store(url: str, **options: Any) -> Store:
     """Open the store that a URL names, and create it if it is not there.
 
-    ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` and ``memory://`` for one that
-    ends with the process. Options are those of the store's class. Raises ``UserError`` for another URL.
+    ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://USER@HOST/DATABASE?schema=NAME``, or
+    ``sqlite://`` and ``memory://`` for one that ends with the process. Options are those of the store's
+    class. Raises ``UserError`` for another URL.
     """
     if url in {"memory://", "sqlite://", _SQLITE, f"{_SQLITE}:memory:"}:
         from perdure.engine.store.memory import MemoryStore
@@ -27,7 +29,18 @@ def open_store(url: str, **options: Any) -> Store:
         path = Path(url.removeprefix(_SQLITE)).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
         return SqliteStore(path, **options)
-    scheme = url.partition(":")[0]
-    if scheme.partition("+")[0] in {"postgres", "postgresql"}:
-        raise UserError("postgresql is not supported yet.", hint="use sqlite:///FILE")
-    raise UserError(f"There is no store for {url!r}.", hint="use sqlite:///FILE, or memory:// for a test")
+    if url.partition(":")[0].partition("+")[0] in {"postgres", "postgresql"}:
+        try:
+            from perdure.engine.store.postgres import PostgresStore
+        except ImportError as error:
+            if (error.name or "").partition(".")[0] != "psycopg":
+                raise
+            raise UserError(
+                "A hub in PostgreSQL needs the driver psycopg.", hint="pip install 'perdure[postgres]'"
+            ) from error
+
+        return PostgresStore(url, **options)
+    raise UserError(
+        f"There is no store for {shown(url)!r}.",
+        hint="use sqlite:///FILE or postgresql://HOST/DATABASE, or memory:// for a test",
+    )

@@ -1,10 +1,15 @@
-"""The store's time where the store is on this machine: the wall clock, but never back."""
+"""The store's time: this machine's wall clock, or what a database said last; neither ever goes back."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+
+from perdure.engine.clock import monotonic
+
+RECENT = 0.02
+"""Seconds for which a time that a database said is good enough to date a turn."""
 
 
 def wall_clock() -> int:
@@ -25,3 +30,27 @@ class StoreClock:
         with self._lock:
             self._last = max(self._source(), self._last, not_before)
             return self._last
+
+
+class HeardClock:
+    """The time that a database said last. ``source`` is believed instead, where there is one."""
+
+    def __init__(self, source: Callable[[], int] | None = None) -> None:
+        self._source = source
+        self._last = 0
+        self._at = float("-inf")
+        self._lock = threading.Lock()
+
+    def heard(self, time: int) -> int:
+        """What the database says, but nothing earlier than before."""
+        with self._lock:
+            self._last = max(time if self._source is None else self._source(), self._last)
+            self._at = monotonic()
+            return self._last
+
+    def recent(self) -> int | None:
+        """The time, if it was heard a moment ago."""
+        if self._source is not None:
+            return self.heard(0)
+        with self._lock:
+            return self._last if monotonic() - self._at < RECENT else None

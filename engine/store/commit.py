@@ -98,11 +98,13 @@ class _Rows:
 def write(tx: Transaction, batch: Batch) -> None:
     """Write a batch in a transaction that has passed the fence. Raises ``Refused`` when a guard fails.
 
-    The order is that of locks on PostgreSQL: the worker's own row, then tables as here, each sorted by
-    key. Messages alone keep the order they came in, which is the order of their sender; their keys are
-    new, so nobody waits for them.
+    The order is that of locks on PostgreSQL: the worker's own row, concurrency keys, then tables as here,
+    each sorted by key. Messages alone keep the order they came in, which is the order of their sender;
+    their keys are new, so nobody waits for them.
     """
     rows = _Rows(batch)
+    ended = [instance for instance, _, _ in rows.changed if instance.status.ended]
+    places.lock(tx, [*rows.new, *ended])
     write_requests(tx, sorted(batch.requests, key=_by_request))
     purge.replace(tx, rows.replaced)
     _insert(tx, rows.new)
@@ -126,7 +128,7 @@ def write(tx: Transaction, batch: Batch) -> None:
     tx.structs(s.TASK_INSERT, sorted([*opened, *batch.adopt], key=_by_seq))
     subscriptions.write(tx, rows.subscriptions, rows.subscriptions_closed, rows.unsubscribed)
     tx.structs(s.INBOX_INSERT, batch.messages)
-    places.fill(tx, rows.new, [instance for instance, _, _ in rows.changed if instance.status.ended])
+    places.fill(tx, rows.new, ended)
     tx.tuples(s.INBOX_HOLD, [(id_,) for id_ in batch.hold])
     tx.tuples(s.INBOX_UNHOLD, batch.unhold)
     tx.structs(s.DEAD_LETTER_INSERT, batch.dead_letters)

@@ -83,8 +83,8 @@ class SqlEntities(ABC):
 
     def load_entities(self, ids: Sequence[str]) -> list[EntityRow]:
         with self._read() as tx:
-            found = [tx.row(ENTITY, the_id=id_) for id_ in dict.fromkeys(ids)]
-        return [_row(row) for row in found if row is not None]
+            found = tx.rows_each(ENTITY, [{"the_id": id_} for id_ in dict.fromkeys(ids)])
+        return [_row(row) for rows in found for row in rows]
 
     def entities(self, query: EntityQuery) -> list[EntityRow]:
         with self._read() as tx:

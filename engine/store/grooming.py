@@ -16,6 +16,7 @@ from perdure.engine.store import statements as s
 from perdure.engine.store import tables as t
 from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.purgeable import check_ended, check_family
+from perdure.engine.store.races import retried
 from perdure.engine.store.records import to_instance
 from perdure.engine.store.rows import AuditEntry, EndedQuery, Purged
 from perdure.engine.store.transaction import Transaction
@@ -42,6 +43,7 @@ REQUESTS_OLD = (
     .order_by(t.requests.c.at, t.requests.c.route, t.requests.c.target, t.requests.c.key)
     .limit(bindparam("limit"))
 )
+REQUESTS_OLD_FREE = REQUESTS_OLD.with_for_update(skip_locked=True)
 
 
 def ended(query: EndedQuery) -> Select[Any]:
@@ -84,6 +86,7 @@ class SqlGrooming(ABC):
     @abstractmethod
     def _write(self, *, quiet: bool = False) -> AbstractContextManager[Transaction]: ...
 
+    @retried
     def purge(
         self, instance_id: str, *, leave_running: bool = False, audit: AuditEntry | None = None
     ) -> Purged:
@@ -95,6 +98,7 @@ class SqlGrooming(ABC):
             write_audit(tx, [audit])
         return Purged(rows=rows)
 
+    @retried
     def purge_ended(self, query: EndedQuery, audit: AuditEntry | None = None) -> Purged:
         with self._read() as tx:
             # Looking takes long where few match, and must not keep others from writing.
@@ -104,7 +108,7 @@ class SqlGrooming(ABC):
         if places:
             with self._write() as tx:
                 for last in places:
-                    if not _remove(tx, last, rows):
+                    if not _remove(tx, last, _instance(tx, last[1]), rows):
                         left.append(last[1])
                     if rows.total() >= query.rows:
                         break
@@ -118,6 +122,7 @@ class SqlGrooming(ABC):
             ((count,),) = tx.rows_once(count_ended(query))
         return int(count)
 
+    @retried
     def groom(self, limit: int, most_rows: int) -> Purged:
         with self._read() as tx:
             found = [(at, id_) for at, id_ in tx.rows(EXPIRED, now=tx.now, limit=limit)]
@@ -125,32 +130,33 @@ class SqlGrooming(ABC):
         if found:
             with self._write(quiet=True) as tx:
                 for place in found:
-                    _remove(tx, place, rows)
+                    _remove(tx, place, _instance(tx, place[1], s.INSTANCE_FREE), rows)
                     if rows.total() >= most_rows:
                         break
         return Purged(rows=dict(rows))
 
+    @retried
     def forget_requests(self, before: int, limit: int) -> int:
         with self._read() as tx:
             found = tx.rows(REQUESTS_OLD, before=before, limit=limit)
         if not found:
             return 0
         with self._write(quiet=True) as tx:
+            found = tx.rows(REQUESTS_OLD_FREE, before=before, limit=limit)
             return tx.tuples(s.REQUEST_FORGET, sorted(found))
 
 
-def _instance(tx: Transaction, instance_id: str) -> Instance | None:
-    row = tx.row(s.INSTANCE, the_id=instance_id)
+def _instance(tx: Transaction, instance_id: str, statement: Select[Any] = s.INSTANCE) -> Instance | None:
+    row = tx.row(statement, the_id=instance_id)
     return None if row is None else to_instance(row)
 
 
-def _remove(tx: Transaction, place: tuple[int, str], rows: Counter[str]) -> bool:
+def _remove(tx: Transaction, place: tuple[int, str], present: Instance | None, rows: Counter[str]) -> bool:
     """Purge an instance that was found before, and count its rows; False when a child of it runs.
 
     Meanwhile it may be gone, go on again, or be another one.
     """
-    ended_at, instance_id = place
-    present = _instance(tx, instance_id)
+    ended_at, _ = place
     if present is None or not present.status.ended or present.ended_at != ended_at:
         return True
     found = purge.family(tx, present)

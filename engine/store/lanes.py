@@ -15,7 +15,7 @@ from perdure.engine.store.records import to_queue, to_task
 from perdure.engine.store.rows import TaskRow
 from perdure.engine.store.transaction import Transaction
 
-NEVER = 2**31
+NEVER = 2**31 - 1
 """More deliveries than a task can have."""
 
 Lane = tuple[str, str]
@@ -42,7 +42,7 @@ def waiting(
     """Whether a claim would do anything."""
     return bool(
         choose(tx, lanes, 1, after, below, max_deliveries, suspects, peek=True)
-        or again(tx, lanes, 1, max_deliveries, NEVER)
+        or again(tx, lanes, 1, max_deliveries, NEVER, peek=True)
     )
 
 
@@ -59,13 +59,21 @@ def choose(
 ) -> list[TaskRow]:
     """The tasks to hand out: those delivered fewer than ``below`` times, then so many ``suspects``.
 
-    Rates of queues count them as handed out, unless this is but a ``peek``.
+    Rates of queues count them as handed out, unless this is but a ``peek``, which locks nothing.
     """
-    settings = [to_queue(row) for row in tx.rows(s.QUEUES)]
+    if peek:
+        rows = tx.rows(s.QUEUES)
+    else:
+        rows = tx.rows(s.QUEUES_SERVED, names=sorted({queue for queue, _ in lanes}))
+    settings = [to_queue(row) for row in rows]
     rates = {each.name: each.ready(tx.now) for each in settings}
 
-    choice = Choice(limit, after, lambda key: claimed_count(tx, key), rates)
-    readers = [_Lane(tx, lane, limit, below) for lane in lanes if rates.get(lane[0], 1) > 0]
+    def claimed(key: str) -> int:
+        """Of a key that somebody else claims tasks of at this moment there are none left."""
+        return claimed_count(tx, key) if peek or tx.try_lock(f"tasks of {key}") else NEVER
+
+    choice = Choice(limit, after, claimed, rates)
+    readers = [_Lane(tx, lane, limit, below, peek=peek) for lane in lanes if rates.get(lane[0], 1) > 0]
     readers = [reader for reader in readers if reader.rank is not None]
     while readers and choice.places > 0:
         rank = min(reader.rank for reader in readers if reader.rank is not None)
@@ -73,7 +81,7 @@ def choose(
         for reader in readers:
             reader.go_beyond(rank)
         readers = [reader for reader in readers if reader.rank is not None]
-    for task in again(tx, lanes, min(choice.places, suspects), below, max_deliveries):
+    for task in again(tx, lanes, min(choice.places, suspects), below, max_deliveries, peek=peek):
         choice.take(task)
     if not peek:
         used = [(each, handed_out(choice.tasks, each.name)) for each in settings]
@@ -87,24 +95,28 @@ def claimed_count(tx: Transaction, concurrency_key: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-def again(tx: Transaction, lanes: Sequence[Lane], limit: int, least: int, below: int) -> list[TaskRow]:
+def again(
+    tx: Transaction, lanes: Sequence[Lane], limit: int, least: int, below: int, *, peek: bool = False
+) -> list[TaskRow]:
     """The first tasks that were handed out at least ``least`` times, twice in any case."""
+    statement = s.TASKS_AGAIN if peek else s.TASKS_AGAIN_FREE
     rows = []
     if limit > 0:
         bounds = {"now": tx.now, "limit": limit, "least": least, "below": below}
         for queue, name in lanes:
-            rows += tx.rows(s.TASKS_AGAIN, the_queue=queue, the_name=name, **bounds)
+            rows += tx.rows(statement, the_queue=queue, the_name=name, **bounds)
     return sorted(map(to_task, rows), key=lambda task: (task.rank, *age(task)))[: max(limit, 0)]
 
 
 class _Lane:
     """The tasks of one lane, rank by rank. ``rank`` is None when there are no more."""
 
-    def __init__(self, tx: Transaction, lane: Lane, limit: int, below: int) -> None:
+    def __init__(self, tx: Transaction, lane: Lane, limit: int, below: int, *, peek: bool) -> None:
         self._tx = tx
         self._limit = limit
         self._bounds = {"the_queue": lane[0], "the_name": lane[1], "now": tx.now, "below": below}
-        rows = tx.rows(s.TASKS_OF_LANE, limit=limit, **self._bounds)
+        self._of_group = s.TASKS_OF_GROUP if peek else s.TASKS_OF_GROUP_FREE
+        rows = tx.rows(s.TASKS_OF_LANE if peek else s.TASKS_OF_LANE_FREE, limit=limit, **self._bounds)
         self._page = list(map(to_task, rows))
         self._whole = len(rows) < limit
         self.rank = self._page[0].rank if self._page else None
@@ -118,9 +130,7 @@ class _Lane:
         group: tuple[str, str] | None = ("", "")
         while group is not None:
             key = {"the_fairness_key": group[0], "the_concurrency_key": group[1]}
-            rows = self._tx.rows(
-                s.TASKS_OF_GROUP, the_rank=self.rank, limit=self._limit, **key, **self._bounds
-            )
+            rows = self._tx.rows(self._of_group, the_rank=self.rank, limit=self._limit, **key, **self._bounds)
             yield from map(to_task, rows)
             after = {"fairness_key": group[0], "concurrency_key": group[1]}
             row = self._tx.row(s.NEXT_GROUP, the_rank=self.rank, **after, **self._bounds)

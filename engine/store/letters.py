@@ -13,6 +13,7 @@ from perdure.engine.errors import Conflict, Ended, NotFound
 from perdure.engine.instance import Instance, slot_of
 from perdure.engine.store import statements as s
 from perdure.engine.store.auditing import write_audit
+from perdure.engine.store.races import Raced, retried
 from perdure.engine.store.records import to_dead_letter, to_instance
 from perdure.engine.store.repeats import carried_out
 from perdure.engine.store.rows import AuditEntry, DeadLetter, Message, Request
@@ -72,6 +73,7 @@ class SqlLetters(ABC):
             row = tx.row(s.DEAD_LETTER, the_ord=ord)
             return None if row is None else to_dead_letter(row)
 
+    @retried
     def redeliver(
         self, ord: int, message_id: str, request: Request | None, audit: AuditEntry | None = None
     ) -> Request | None:
@@ -81,18 +83,25 @@ class SqlLetters(ABC):
             letter = _letter(tx, ord)
             row = tx.row(s.INSTANCE, the_id=letter.instance)
             check_redelivery(letter, None if row is None else to_instance(row))
-            tx.run(s.DEAD_LETTER_DELETE, the_ord=ord)
+            _take(tx, ord)
             tx.structs(s.INBOX_INSERT, [redelivery(letter, message_id)])
             write_audit(tx, [audit])
             return None
 
+    @retried
     def discard(self, ord: int, request: Request | None, audit: AuditEntry | None = None) -> Request | None:
         with self._write() as tx:
             if before := carried_out(tx, request):
                 return before
-            tx.run(s.DEAD_LETTER_DELETE, the_ord=_letter(tx, ord).ord)
+            _take(tx, _letter(tx, ord).ord)
             write_audit(tx, [audit])
             return None
+
+
+def _take(tx: Transaction, ord_: int) -> None:
+    """Delete it; somebody else may do the same."""
+    if not tx.run(s.DEAD_LETTER_DELETE, the_ord=ord_):
+        raise Raced
 
 
 def _letter(tx: Transaction, ord_: int) -> DeadLetter:

@@ -35,8 +35,17 @@ START_RELEASE = (
 )
 
 
+def lock(tx: Transaction, instances: Iterable[Instance]) -> None:
+    """Let nobody else count the places of the keys of those that are to be inserted, or have ended.
+
+    Before any of their rows is changed, so that nobody waits here who keeps others waiting.
+    """
+    for key in sorted({each.concurrency_key for each in instances if each.concurrency_key is not None}):
+        tx.lock(f"places of {key}")
+
+
 def fill(tx: Transaction, new: Iterable[Instance], ended: Iterable[Instance]) -> None:
-    """Give free places to those that wait, after instances were inserted or have ended."""
+    """Give free places to those that wait, after instances were inserted or have ended; see ``lock``."""
     ended = [each for each in ended if each.concurrency_key is not None]
     # One that ended before it began needs no start any more.
     tx.tuples(START_RELEASE, [(start_id(each.execution),) for each in ended])

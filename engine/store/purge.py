@@ -16,12 +16,18 @@ from perdure.engine.errors import Refused
 from perdure.engine.instance import Instance
 from perdure.engine.store import statements as s
 from perdure.engine.store import tables as t
+from perdure.engine.store.races import Raced
 from perdure.engine.store.records import to_instance
 from perdure.engine.store.transaction import Transaction
 
 _INBOX = delete(t.inbox).where(t.inbox.c.instance == bindparam("key"))
 
-INSTANCE_DELETE = delete(t.instances).where(t.instances.c.id == bindparam("key"))
+# One that goes on again meanwhile, or is another one, stays.
+INSTANCE_DELETE = delete(t.instances).where(
+    t.instances.c.id == bindparam("key"),
+    t.instances.c.execution == bindparam("execution"),
+    t.instances.c.status == bindparam("status"),
+)
 INBOX_DELETE_HELD = _INBOX.where(t.inbox.c.held)
 # The order of the parameters is that of the rows which are given.
 INBOX_DELETE_TIMED = _INBOX.where(t.inbox.c.due > literal_column("0"), t.inbox.c.due > bindparam("now"))
@@ -94,9 +100,12 @@ def forget_chunks(tx: Transaction, forgotten: Sequence[tuple[str, int]]) -> None
 
 def remove(tx: Transaction, instances: Sequence[Instance]) -> dict[str, int]:
     """Delete these instances, which have ended, from every table; returns how many rows of each."""
-    ids = sorted((each.id,) for each in instances)
+    present = sorted((each.id, each.execution, each.status.value) for each in instances)
+    ids = [(id_,) for id_, _, _ in present]
     executions = sorted((each.execution,) for each in instances)
-    counts = {"instances": tx.tuples(INSTANCE_DELETE, ids)}
+    counts = {"instances": tx.tuples(INSTANCE_DELETE, present)}
+    if counts["instances"] != len(ids):
+        raise Raced
     counts |= {name: tx.tuples(statement, ids) for name, statement in BY_INSTANCE.items()}
     counts |= {name: tx.tuples(statement, executions) for name, statement in BY_EXECUTION.items()}
     counts["inbox"] = tx.tuples(INBOX_DELETE_HELD, ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -14,8 +14,15 @@ from perdure.engine.store.transaction import Transaction
 
 def find_request(tx: Transaction, key: tuple[str, str, str]) -> Request | None:
     """The request that was carried out under a key."""
-    row = tx.row(s.REQUEST, the_route=key[0], the_target=key[1], the_key=key[2])
-    return None if row is None else to_request(row)
+    return find_requests(tx, [key]).get(key)
+
+
+def find_requests(
+    tx: Transaction, keys: Sequence[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], Request]:
+    """Those of them that were carried out."""
+    found = tx.rows_each(s.REQUEST, [{"the_route": r, "the_target": t, "the_key": k} for r, t, k in keys])
+    return {key: to_request(row) for key, rows in zip(keys, found, strict=True) for row in rows}
 
 
 def carried_out(tx: Transaction, request: Request | None) -> Request | None:

@@ -14,6 +14,7 @@ from perdure.engine.errors import Refused
 from perdure.engine.instance import SLOTS
 from perdure.engine.store import tables as t
 from perdure.engine.store.auditing import write_audit
+from perdure.engine.store.races import retried
 from perdure.engine.store.rows import AuditEntry, ScheduleRow, ScheduleWrite
 from perdure.engine.store.transaction import Transaction
 
@@ -88,6 +89,7 @@ class SqlSchedules(ABC):
         with self._read() as tx:
             return [(str(n), str(v), str(p), max(at, again)) for n, v, p, at, again in tx.rows(ACTIVE)]
 
+    @retried
     def change_schedule(self, write: ScheduleWrite, audit: AuditEntry) -> None:
         with self._write() as tx:
             write_schedules(tx, [write])

@@ -12,6 +12,7 @@ from perdure.engine.codec import encode_received
 from perdure.engine.events import TaskFailed
 from perdure.engine.store import statements as s
 from perdure.engine.store.poison import result_id
+from perdure.engine.store.races import retried
 from perdure.engine.store.records import to_message, to_task
 from perdure.engine.store.rows import OUTSIDE, Beat, Key, Message, TaskRow
 from perdure.engine.store.transaction import Transaction
@@ -49,6 +50,7 @@ class SqlSigns(ABC):
     @abstractmethod
     def _fenced(self, worker: str) -> AbstractContextManager[Transaction]: ...
 
+    @retried
     def beat(self, worker: str, beats: Sequence[Beat]) -> frozenset[Key]:
         held = set()
         with self._write(quiet=True) as tx:
@@ -69,6 +71,7 @@ class SqlSigns(ABC):
             row = tx.row(s.HEARTBEAT, the_instance=instance, the_execution=execution, the_path=path)
         return None if row is None else str(row[0])
 
+    @retried
     def hand_over(self, worker: str, tasks: Sequence[Key]) -> frozenset[Key]:
         with self._write() as tx:
             return frozenset(
@@ -79,6 +82,7 @@ class SqlSigns(ABC):
                 )
             )
 
+    @retried
     def answer(self, message: Message, task: Key) -> Message | None:
         with self._write() as tx:
             row = tx.row(s.MESSAGE, the_id=message.id)
@@ -99,7 +103,7 @@ class SqlSigns(ABC):
             if tx.row(s.TASKS_SILENT, now=tx.now, limit=1) is None:
                 return 0
         with self._fenced(worker) as tx:
-            tasks = [to_task(row) for row in tx.rows(s.TASKS_SILENT, now=tx.now, limit=limit)]
+            tasks = [to_task(row) for row in tx.rows(s.TASKS_SILENT_FREE, now=tx.now, limit=limit)]
             tx.tuples(s.TASK_DELETE, [(task.execution, task.seq) for task in tasks])
             tx.structs(s.INBOX_INSERT_NEW, [silence(task) for task in tasks])
         return len(tasks)

@@ -24,6 +24,7 @@ from perdure.engine.store.grooming import SqlGrooming
 from perdure.engine.store.lanes import NEVER, again, choose, claimed_count, lanes_of, waiting
 from perdure.engine.store.letters import SqlLetters
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
+from perdure.engine.store.races import retried
 from perdure.engine.store.records import (
     from_instance,
     from_tags,
@@ -38,7 +39,7 @@ from perdure.engine.store.records import (
     to_timer,
     to_worker,
 )
-from perdure.engine.store.repeats import carried_out, find_request
+from perdure.engine.store.repeats import carried_out, find_requests
 from perdure.engine.store.reuse import on_start
 from perdure.engine.store.rows import (
     AuditEntry,
@@ -48,6 +49,7 @@ from perdure.engine.store.rows import (
     HistoryRow,
     IfExists,
     InstanceQuery,
+    Key,
     Loaded,
     LookUp,
     Message,
@@ -82,14 +84,28 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
         """A transaction that reads one snapshot."""
 
     @abstractmethod
-    def _write(self, *, quiet: bool = False) -> AbstractContextManager[Transaction]:
+    def _write(
+        self, *, quiet: bool = False, member: str | None = None
+    ) -> AbstractContextManager[Transaction]:
         """A transaction that is committed at the end of the block and undone by an exception.
 
-        ``quiet`` if it is nothing that ``changed`` should tell.
+        ``quiet`` if it is nothing that ``changed`` should tell. ``member`` is the worker whose membership the
+        transaction begins or rests on.
         """
 
     @abstractmethod
-    def _enter(self, worker: str) -> None:
+    def _fence(self, tx: Transaction, worker: str, lease: int | None) -> int | None:
+        """The store's time, if the worker is live, which it stays until the end of the transaction.
+
+        ``lease`` (microseconds) renews its membership.
+        """
+
+    @abstractmethod
+    def _joining_time(self, tx: Transaction) -> int:
+        """The store's time, which a membership begins with."""
+
+    @abstractmethod
+    def _enter(self, worker: str, lease: int) -> None:
         """Make it visible that the worker's process lives; before its row is written."""
 
     @abstractmethod
@@ -100,34 +116,23 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
     def _surely_over(self, worker: str) -> bool:
         """Whether the worker's process is certainly over."""
 
-    @abstractmethod
-    def _lock_keys(self, tx: Transaction) -> None:
-        """Let nobody else count concurrency keys or rates until the end of this transaction."""
-
     # -- membership -------------------------------------------------------------------------------
 
     @contextmanager
     def _fenced(self, worker: str, lease: int | None = None) -> Iterator[Transaction]:
-        with self._write(quiet=True) as tx:
-            row = tx.row(s.FENCE, the_id=worker)
-            if row is None:
+        with self._write(quiet=True, member=worker) as tx:
+            now = self._fence(tx, worker, lease)
+            if now is None:
                 raise FenceLost(f"The worker {worker!r} is not a live member of the hub.")
-            tx.now = self._not_before(int(row[0]))
-            if lease is not None:
-                tx.run(s.RENEW, the_id=worker, lease_until=tx.now + lease)
-                tx.run(s.SET_TIME, value=str(tx.now))
+            tx.now = now
             yield tx
 
-    @abstractmethod
-    def _not_before(self, time: int) -> int:
-        """The store's time, which is not before a time that it said to somebody."""
-
     def join(self, worker: Worker, lease: int) -> None:
-        with self._entering(worker.id), self._write() as tx:
+        with self._entering(worker.id, lease), self._write(member=worker.id) as tx:
             self._insert_worker(tx, worker, lease)
 
     def rejoin(self, old: Sequence[str], worker: Worker, lease: int) -> frozenset[int]:
-        with self._entering(worker.id), self._write() as tx:
+        with self._entering(worker.id, lease), self._write(member=worker.id) as tx:
             self._insert_worker(tx, worker, lease)
             for id_ in old:
                 tx.run(s.WORKER_STATE, the_id=id_, state="dead")
@@ -139,8 +144,8 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
         return slots
 
     @contextmanager
-    def _entering(self, worker: str) -> Iterator[None]:
-        self._enter(worker)
+    def _entering(self, worker: str, lease: int) -> Iterator[None]:
+        self._enter(worker, lease)
         try:
             yield
         except BaseException:
@@ -148,12 +153,10 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             raise
 
     def _insert_worker(self, tx: Transaction, worker: Worker, lease: int) -> None:
-        stored = tx.row(s.META, the_key="time")
-        now = self._not_before(int(stored[0]) if stored else 0)
+        now = self._joining_time(tx)
         row = msgspec.structs.replace(worker, state="live", lease_until=now + lease, joined_at=now)
         tx.run(s.WORKER_FORGET, before=now - FORGET_WORKERS_AFTER)
         tx.mappings(s.WORKER_INSERT, [from_worker(row)])
-        tx.run(s.SET_TIME, value=str(now))
 
     def leave(self, worker: str) -> None:
         with self._write() as tx:
@@ -171,10 +174,10 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
 
     def take_over(self, worker: str, victim: str, seen_lease: int | None) -> bool:
         with self._fenced(worker) as tx:
-            row = tx.row(s.LEASE, the_id=victim)
-            if row is None or victim == worker:
+            leases: dict[str, int] = dict(tx.rows(s.RIVALS, worker=worker, victim=victim))
+            if len(leases) < 2:
                 return False
-            expired = row[0] == seen_lease and row[0] < tx.now
+            expired = leases[victim] == seen_lease and leases[victim] < tx.now
             if not (self._surely_over(victim) if seen_lease is None else expired):
                 return False
             tx.run(s.WORKER_STATE, the_id=victim, state="dead")
@@ -185,6 +188,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
 
     def take_slots(self, worker: str) -> frozenset[int]:
         with self._fenced(worker) as tx:
+            tx.lock("slots")
             tx.run(s.SLOTS_TAKE_ALL, owner=worker)
             return _slots_of(tx, worker)
 
@@ -219,18 +223,16 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
 
     def load(self, ids: Sequence[str]) -> list[Loaded]:
         with self._read() as tx:
-            found = [tx.row(s.INSTANCE, the_id=id_) for id_ in dict.fromkeys(ids)]
-            return [_loaded(tx, to_instance(row)) for row in found if row is not None]
+            found = tx.rows_each(s.INSTANCE, [{"the_id": id_} for id_ in dict.fromkeys(ids)])
+            return _loaded(tx, [to_instance(row) for rows in found for row in rows])
 
     def load_open(self, slots: Iterable[int]) -> Takeover:
         with self._read() as tx:
             rows = tx.rows_of_slots(s.INSTANCES_OPEN, frozenset(slots))
-            loaded = tuple(_loaded(tx, to_instance(row)) for row in rows)
+            loaded = _loaded(tx, [to_instance(row) for row in rows])
             executions = [one.instance.execution for one in loaded]
             return Takeover(
-                loaded=loaded,
-                tasks=frozenset(key for execution in executions for key in _task_keys(tx, execution)),
-                results=frozenset(key for execution in executions for key in _result_keys(tx, execution)),
+                loaded=tuple(loaded), tasks=_task_keys(tx, executions), results=_result_keys(tx, executions)
             )
 
     def inbox(self, slots: Iterable[int], limit: int) -> list[Message]:
@@ -260,13 +262,13 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
         requests: Sequence[tuple[str, str, str]],
     ) -> LookUp:
         with self._read() as tx:
-            instances = {id_: tx.row(s.INSTANCE, the_id=id_) for id_ in ids}
+            rows = tx.rows_each(s.INSTANCE, [{"the_id": id_} for id_ in ids])
             versions = {key: _definition(tx, *key) for key in definitions}
-            answers = {key: find_request(tx, key) for key in requests}
+            answers = find_requests(tx, requests)
         return LookUp(
-            instances={id_: to_instance(row) for id_, row in instances.items() if row is not None},
+            instances={id_: to_instance(row) for id_, found in zip(ids, rows, strict=True) for row in found},
             definitions={key: found for key, found in versions.items() if found is not None},
-            requests={key: found for key, found in answers.items() if found is not None},
+            requests=answers,
         )
 
     # -- tasks ------------------------------------------------------------------------------------
@@ -291,7 +293,6 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
                 return []
         with self._fenced(worker) as tx:
             lanes = lanes_of(tx, names, queues, private)
-            self._lock_keys(tx)
             _poison(tx, again(tx, lanes, limit, max_deliveries, NEVER))
             claimed = choose(tx, lanes, limit, after, below, max_deliveries, suspects or 0)
             claimed = [begun(task, tx.now) for task in claimed]
@@ -309,6 +310,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
         with self._read() as tx:
             return [to_queue(row) for row in tx.rows(s.QUEUES)]
 
+    @retried
     def set_queue(self, name: str, settings: QueueRow | None, audit: AuditEntry | None = None) -> None:
         with self._write() as tx:
             if settings is None:
@@ -317,6 +319,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
                 tx.structs(s.QUEUE_PUT, [settings])
             write_audit(tx, [audit])
 
+    @retried
     def record(self, results: Sequence[Message], tasks: Sequence[tuple[str, int]]) -> None:
         with self._write() as tx:
             tx.tuples(s.TASK_DELETE, sorted(tasks))
@@ -328,6 +331,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
                 (execution, seq) for execution, seq in tx.rows(s.TASKS_CLAIMED, the_worker=worker)
             )
 
+    @retried
     def give_back(self, worker: str, tasks: Sequence[tuple[str, int]]) -> None:
         with self._write() as tx:
             tx.tuples(s.TASK_GIVE_BACK, [(*key, worker) for key in sorted(tasks)])
@@ -338,6 +342,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
 
     # -- clients ----------------------------------------------------------------------------------
 
+    @retried
     def deploy(
         self,
         entries: Sequence[tuple[Definition, str]],
@@ -346,6 +351,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
         audit: Sequence[AuditEntry] = (),
     ) -> list[Definition | None]:
         with self._write() as tx:
+            tx.lock("definitions")
             found = [_definition(tx, each.name, each.version) for each, _ in entries]
             if any(
                 row is not None and row.digest != each.digest
@@ -368,8 +374,10 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             write_audit(tx, [entry for entry in audit if entry.target in new])
             return found
 
+    @retried
     def activate(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
         with self._write() as tx:
+            tx.lock("definitions")
             found = _definition(tx, name, version)
             if found is not None and (found.retired or not found.active):
                 tx.run(s.DEFINITION_REVIVE, the_name=name, the_version=version)
@@ -378,14 +386,17 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
                 write_audit(tx, [audit])
             return found
 
+    @retried
     def retire(self, name: str, version: str, audit: AuditEntry) -> Definition | None:
         with self._write() as tx:
+            tx.lock("definitions")
             found = _definition(tx, name, version)
             if found is not None and not found.retired:
                 tx.run(s.DEFINITION_RETIRE, the_name=name, the_version=version)
                 write_audit(tx, [audit])
             return found
 
+    @retried
     def pin(self, digest: str, program: str) -> None:
         with self._write() as tx:
             tx.run(s.PROGRAM_PUT, digest=digest, program=program)
@@ -400,6 +411,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             rows = tx.rows(s.DEFINITIONS) if name is None else tx.rows(s.DEFINITIONS_NAMED, the_name=name)
             return [to_definition(row) for row in rows]
 
+    @retried
     def start(
         self,
         instance: Instance,
@@ -425,6 +437,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
                 return None
             if outcome == "replace" and present is not None:
                 purge.remove(tx, purge.family(tx, present).ended)
+            places.lock(tx, [instance])
             tx.mappings(s.INSTANCE_INSERT, [from_instance(instance)])
             tx.mappings(s.TAGS_INSERT, from_tags([instance]))
             tx.structs(s.PAYLOAD_PUT, [payload, *values.of_start(message)])
@@ -433,6 +446,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             write_audit(tx, [audit])
             return None
 
+    @retried
     def send(
         self, message: Message, request: Request | None, audit: AuditEntry | None = None
     ) -> Request | None:
@@ -448,6 +462,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             write_audit(tx, [audit])
             return None
 
+    @retried
     def reopen(
         self, message: Message, request: Request | None, audit: AuditEntry | None = None
     ) -> Request | None:
@@ -460,6 +475,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             write_audit(tx, [audit])
             return None
 
+    @retried
     def post(
         self, message: Message, request: Request | None, audit: AuditEntry | None = None
     ) -> Request | None:
@@ -470,6 +486,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
             write_audit(tx, [audit])
             return None
 
+    @retried
     def forget_request(self, route: str, target: str, key: str) -> None:
         with self._write() as tx:
             tx.run(s.REQUEST_FORGET, the_route=route, the_target=target, the_key=key)
@@ -514,26 +531,36 @@ def _slots_of(tx: Transaction, worker: str) -> frozenset[int]:
     return frozenset(slot for (slot,) in tx.rows(s.SLOTS_OF, the_owner=worker))
 
 
-def _loaded(tx: Transaction, instance: Instance) -> Loaded:
-    rows = tx.rows(s.HISTORY_ALL, the_instance=instance.id, the_generation=instance.generation)
-    history = values.of_history(tx, [to_history(row) for row in rows])
-    held = tx.row(s.HELD_COUNT, the_instance=instance.id)
-    found = Loaded(instance=instance, history=tuple(history), held=held[0] if held else 0)
-    first = None if found.begun else tx.row(s.MESSAGE, the_id=places.start_id(instance.execution))
+def _loaded(tx: Transaction, instances: Sequence[Instance]) -> list[Loaded]:
+    generations = [{"the_instance": each.id, "the_generation": each.generation} for each in instances]
+    histories = tx.rows_each(s.HISTORY_ALL, generations)
+    held = tx.rows_each(s.HELD_COUNT, [{"the_instance": each.id} for each in instances])
+    found = []
+    for instance, rows, ((count,),) in zip(instances, histories, held, strict=True):
+        history = values.of_history(tx, [to_history(row) for row in rows])
+        found.append(_with_first(tx, Loaded(instance=instance, history=tuple(history), held=count)))
+    return found
+
+
+def _with_first(tx: Transaction, found: Loaded) -> Loaded:
+    """With the message that begins its generation, if none of its history has."""
+    first = None if found.begun else tx.row(s.MESSAGE, the_id=places.start_id(found.instance.execution))
     if first is None:
         return found
     return msgspec.structs.replace(found, first=values.of_messages(tx, [to_message(first)])[0])
 
 
-def _task_keys(tx: Transaction, execution: str) -> list[tuple[str, int]]:
-    return [(execution, seq) for (seq,) in tx.rows(s.TASKS_OF_EXECUTION, the_execution=execution)]
+def _task_keys(tx: Transaction, executions: Sequence[str]) -> frozenset[Key]:
+    found = tx.rows_each(s.TASKS_OF_EXECUTION, [{"the_execution": each} for each in executions])
+    return frozenset((each, seq) for each, rows in zip(executions, found, strict=True) for (seq,) in rows)
 
 
-def _result_keys(tx: Transaction, execution: str) -> list[tuple[str, int]]:
+def _result_keys(tx: Transaction, executions: Sequence[str]) -> frozenset[Key]:
     """Ids that begin with the execution and a slash: ``0`` is the character after the slash."""
-    rows = tx.rows(s.RESULTS_IN_INBOX, first=f"{execution}/", end=f"{execution}0")
-    keys = (result_key(id_) for (id_,) in rows)
-    return [key for key in keys if key is not None and key[0] == execution]
+    ranges = [{"first": f"{each}/", "end": f"{each}0"} for each in executions]
+    found = tx.rows_each(s.RESULTS_IN_INBOX, ranges)
+    keys = ((each, result_key(id_)) for each, rows in zip(executions, found, strict=True) for (id_,) in rows)
+    return frozenset(key for each, key in keys if key is not None and key[0] == each)
 
 
 def _definition(tx: Transaction, name: str, version: str | None) -> Definition | None:

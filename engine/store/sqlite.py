@@ -18,9 +18,10 @@ from typing import Literal
 from sqlalchemy.dialects import sqlite as dialect
 
 from perdure.engine.errors import Busy, OutcomeUnknown, Refused, StoreError
+from perdure.engine.store import statements as s
 from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.locks import Members, Turnstile
-from perdure.engine.store.migrations import HEAD, KNOWN
+from perdure.engine.store.migrations import HEAD, check_known
 from perdure.engine.store.sql import SqlStore
 from perdure.engine.store.transaction import Compiler, Transaction
 
@@ -136,7 +137,7 @@ class SqliteStore(SqlStore):
     # -- transactions -----------------------------------------------------------------------------
 
     @contextmanager
-    def _write(self, *, quiet: bool = False) -> Iterator[Transaction]:
+    def _write(self, *, quiet: bool = False, member: str | None = None) -> Iterator[Transaction]:
         with self._lock:
             self._usable()
             try:
@@ -201,13 +202,23 @@ class SqliteStore(SqlStore):
     def time(self) -> int:
         return self._clock.now()
 
-    def _not_before(self, time: int) -> int:
-        return self._clock.now(time)
+    def _fence(self, tx: Transaction, worker: str, lease: int | None) -> int | None:
+        row = tx.row(s.FENCE, the_id=worker)
+        if row is None:
+            return None
+        now = self._clock.now(int(row[0]))
+        if lease is not None:
+            tx.run(s.RENEW, the_id=worker, lease_until=now + lease)
+            tx.run(s.SET_TIME, value=str(now))
+        return now
 
-    def _lock_keys(self, tx: Transaction) -> None:
-        """Writers take turns."""
+    def _joining_time(self, tx: Transaction) -> int:
+        stored = tx.row(s.META, the_key="time")
+        now = self._clock.now(int(stored[0]) if stored else 0)
+        tx.run(s.SET_TIME, value=str(now))
+        return now
 
-    def _enter(self, worker: str) -> None:
+    def _enter(self, worker: str, lease: int) -> None:
         self._usable()
         self._members.enter(worker)
 
@@ -255,11 +266,7 @@ def _revision(connection: sqlite3.Connection) -> str | None:
 
 
 def _migrate(connection: sqlite3.Connection, path: str, revision: str | None) -> None:
-    if revision is not None and revision not in KNOWN:
-        raise StoreError(
-            f"The database {path!r} was written by a newer version of perdure (schema {revision}).",
-            hint=f"upgrade perdure: this version knows schemas up to {HEAD}",
-        )
+    check_known(revision, f"The database {path!r}")
     from sqlalchemy import create_engine
     from sqlalchemy.pool import StaticPool
 

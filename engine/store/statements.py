@@ -29,7 +29,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql.dml import Insert
 
 from perdure.engine.instance import Status
@@ -50,16 +50,18 @@ def _columns(table: Table, *without: str) -> list[Column[Any]]:
     return [column for column in table.columns if column.name not in without]
 
 
+def _unnumbered(table: Table) -> dict[str, Any]:
+    """Values of a row whose number the database makes; nobody asks for it, so the INSERT is ``inline``."""
+    return {column.name: bindparam(column.name) for column in _columns(table, "ord")}
+
+
 # -- membership -----------------------------------------------------------------------------------
 
 # The stored time comes with the fence, so that no commit is dated before what another process said.
 _STORED_TIME = select(t.meta.c.value).where(t.meta.c.key == "time").scalar_subquery()
-FENCE = select(_STORED_TIME).where(_is(t.workers.c.id), t.workers.c.state == "live")
-RENEW = (
-    update(t.workers)
-    .where(_is(t.workers.c.id), t.workers.c.state == "live")
-    .values(lease_until=bindparam("lease_until"))
-)
+_LIVE = (_is(t.workers.c.id), t.workers.c.state == "live")
+FENCE = select(_STORED_TIME).where(*_LIVE)
+RENEW = update(t.workers).where(*_LIVE).values(lease_until=bindparam("lease_until"))
 META = select(t.meta.c.value).where(_is(t.meta.c.key))
 SET_TIME = update(t.meta).where(t.meta.c.key == "time").values(value=bindparam("value"))
 
@@ -67,11 +69,15 @@ WORKER_INSERT = insert(t.workers)
 WORKER_FORGET = delete(t.workers).where(
     t.workers.c.state != "live", t.workers.c.lease_until < bindparam("before")
 )
-WORKER_STATE = (
-    update(t.workers).where(_is(t.workers.c.id), t.workers.c.state == "live").values(state=bindparam("state"))
-)
+WORKER_STATE = update(t.workers).where(*_LIVE).values(state=bindparam("state"))
 WORKERS = select(t.workers).where(t.workers.c.state == "live").order_by(t.workers.c.joined_at, t.workers.c.id)
-LEASE = select(t.workers.c.lease_until).where(_is(t.workers.c.id), t.workers.c.state == "live")
+# Nobody waits here: two may suspect each other, and who is stopped in a commit keeps its row for a while.
+RIVALS = (
+    select(t.workers.c.id, t.workers.c.lease_until)
+    .where(t.workers.c.id.in_((bindparam("worker"), bindparam("victim"))), t.workers.c.state == "live")
+    .order_by(t.workers.c.id)
+    .with_for_update(skip_locked=True)
+)
 
 SLOTS_FREE = update(t.slots).where(_is(t.slots.c.owner)).values(owner=null())
 SLOTS_CRASHED = (
@@ -151,13 +157,9 @@ HISTORY_FORGET = delete(t.history).where(
 HISTORY_DROP = delete(t.history).where(_is(t.history.c.instance), _is(t.history.c.generation))
 HISTORY_INSERT = insert(t.history)
 INBOX_DELETE = delete(t.inbox).where(_is(t.inbox.c.id))
-INBOX_INSERT = insert(t.inbox).values(
-    {column.name: bindparam(column.name) for column in _columns(t.inbox, "ord")}
-)
+INBOX_INSERT = insert(t.inbox).inline().values(_unnumbered(t.inbox))
 INBOX_INSERT_NEW = (
-    upsert(t.inbox)
-    .values({column.name: bindparam(column.name) for column in _columns(t.inbox, "ord")})
-    .on_conflict_do_nothing(index_elements=["id"])
+    upsert(t.inbox).inline().values(_unnumbered(t.inbox)).on_conflict_do_nothing(index_elements=["id"])
 )
 INBOX_HOLD = update(t.inbox).where(_is(t.inbox.c.id)).values(held=true())
 _FIRST_HELD = (
@@ -173,16 +175,13 @@ TIMER_DELETE = delete(t.timers).where(_is(t.timers.c.execution), _is(t.timers.c.
 TIMER_INSERT = insert(t.timers)
 TASK_DELETE = delete(t.tasks).where(_is(t.tasks.c.execution), _is(t.tasks.c.seq))
 TASK_INSERT = insert(t.tasks)
-DEAD_LETTER_INSERT = insert(t.dead_letters).values(
-    {column.name: bindparam(column.name) for column in _columns(t.dead_letters, "ord")}
-)
-AUDIT_INSERT = insert(t.audit).values(
-    {column.name: bindparam(column.name) for column in _columns(t.audit, "ord")}
-)
+DEAD_LETTER_INSERT = insert(t.dead_letters).inline().values(_unnumbered(t.dead_letters))
+AUDIT_INSERT = insert(t.audit).inline().values(_unnumbered(t.audit))
 
 # -- the owner's reads ----------------------------------------------------------------------------
 
 INSTANCE = select(t.instances).where(_is(t.instances.c.id))
+INSTANCE_FREE = INSTANCE.with_for_update(skip_locked=True)
 HISTORY_ALL = (
     select(t.history)
     .where(_is(t.history.c.instance), _is(t.history.c.generation))
@@ -281,6 +280,9 @@ NEXT_GROUP = (
     .order_by(*_GROUP)
     .limit(literal_column("1"))
 )
+# Whoever claims passes over what others claim at the same time.
+TASKS_OF_LANE_FREE = TASKS_OF_LANE.with_for_update(skip_locked=True)
+TASKS_OF_GROUP_FREE = TASKS_OF_GROUP.with_for_update(skip_locked=True)
 # An index has these alone: few tasks are handed out again and again.
 TASKS_AGAIN = (
     select(t.tasks)
@@ -294,6 +296,7 @@ TASKS_AGAIN = (
     .order_by(t.tasks.c.rank, *_AGE)
     .limit(bindparam("limit"))
 )
+TASKS_AGAIN_FREE = TASKS_AGAIN.with_for_update(skip_locked=True)
 NEXT_NAME = (
     select(t.tasks.c.name)
     .where(_is(t.tasks.c.queue), t.tasks.c.worker.is_(None), t.tasks.c.name > bindparam("name"))
@@ -306,6 +309,7 @@ CLAIMED_COUNT = select(func.count()).where(
     t.tasks.c.worker.is_not(None),
 )
 QUEUES = select(t.queues).order_by(t.queues.c.name)
+QUEUES_SERVED = QUEUES.where(t.queues.c.name.in_(bindparam("names", expanding=True))).with_for_update()
 _QUEUE = upsert(t.queues)
 QUEUE_PUT = _QUEUE.on_conflict_do_update(
     index_elements=list(t.queues.primary_key),
@@ -342,6 +346,7 @@ TASKS_SILENT = (
     .order_by(t.tasks.c.silent_at, t.tasks.c.execution, t.tasks.c.seq)
     .limit(bindparam("limit"))
 )
+TASKS_SILENT_FREE = TASKS_SILENT.with_for_update(skip_locked=True)
 _HEARTBEAT = upsert(t.heartbeats)
 HEARTBEAT_PUT = _HEARTBEAT.on_conflict_do_update(
     index_elements=list(t.heartbeats.primary_key), set_={"details": _HEARTBEAT.excluded.details}

@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 
 import msgspec
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from perdure.engine.store import statements as s
 from perdure.engine.store import tables as t
+from perdure.engine.store.races import retried
 from perdure.engine.store.repeats import find_request, write_requests
 from perdure.engine.store.rows import Publication, Request, SubscriptionRow
 from perdure.engine.store.transaction import Transaction
@@ -34,6 +35,7 @@ FOUND = (
         _c.key == bindparam("the_key"),
     )
     .order_by(_c.instance, _c.number)
+    .with_for_update()
 )
 _names = [column.name for column in t.subscriptions.columns]
 
@@ -66,6 +68,7 @@ class SqlSubscriptions(ABC):
         with self._read() as tx:
             return [(digest, op) for digest, op in tx.rows(WAITED, the_name=name)]
 
+    @retried
     def publish(
         self, publication: Publication, request: Request | None
     ) -> tuple[Request | None, tuple[str, ...]]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, text
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, text
 from sqlalchemy.types import TypeEngine
 
 METADATA = MetaData()
@@ -21,22 +22,25 @@ Long = BigInteger().with_variant(Integer(), "sqlite")
 
 Flag = Boolean().with_variant(Integer(), "sqlite")
 
+Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Sorted by code points everywhere, as SQLite and Python do it."""
+
 
 def _key(name: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
-    return Column(name, type_ or Text(), primary_key=True, autoincrement=False)
+    return Column(name, type_ or Text, primary_key=True, autoincrement=False)
 
 
 def _some(name: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
-    return Column(name, type_ or Text(), nullable=False)
+    return Column(name, type_ or Text, nullable=False)
 
 
 def _maybe(name: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
-    return Column(name, type_ or Text(), nullable=True)
+    return Column(name, type_ or Text, nullable=True)
 
 
 def _added(name: str, before: str, type_: TypeEngine[Any] | None = None) -> Column[Any]:
     """A column that a later migration has added, with the SQL of its value in the rows that were there."""
-    return Column(name, type_ or Text(), nullable=False, server_default=text(before))
+    return Column(name, type_ or Text, nullable=False, server_default=text(before))
 
 
 def _short(name: str, *columns: Column[Any] | Index) -> Table:
@@ -80,8 +84,8 @@ definitions = _long(
     _some("created_at", Long),
     _some("active", Flag),
     _some("source"),
-    Column("kind", Text(), nullable=False, server_default=text("'workflow'")),
-    Column("retired", Flag, nullable=False, server_default=text("0")),
+    Column("kind", Text, nullable=False, server_default=text("'workflow'")),
+    Column("retired", Flag, nullable=False, server_default=sa.false()),
     _added("activated_at", "0", Long),
 )
 
@@ -192,7 +196,7 @@ Index("entities_by_type", entities.c.type, entities.c.key)
 
 inbox = _ordered(
     "inbox",
-    Column("id", Text(), nullable=False, unique=True),
+    Column("id", Text, nullable=False, unique=True),
     _some("instance"),
     _some("slot", Integer()),
     _some("kind"),

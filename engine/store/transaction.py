@@ -105,10 +105,26 @@ class Transaction:
         self._compiler = compiler
         self.now = now
 
+    def lock(self, name: str) -> None:
+        """Wait until no other transaction holds the lock of this name, and hold it until the end.
+
+        For what is decided by rows that others may insert. Nothing where writers take turns.
+        """
+
+    def try_lock(self, name: str) -> bool:
+        """``lock`` without waiting: False if another transaction holds it."""
+        return True
+
     def rows(self, statement: Executable, **parameters: Any) -> list[tuple[Any, ...]]:
         """All rows of a SELECT."""
         text, values = self._compiler(statement).bind(parameters)
         return self._connection.execute(text, values).fetchall()
+
+    def rows_each(
+        self, statement: Executable, parameters: Sequence[Mapping[str, Any]]
+    ) -> list[list[tuple[Any, ...]]]:
+        """All rows of a SELECT for each of these parameters."""
+        return [self.rows(statement, **each) for each in parameters]
 
     def rows_of_slots(self, query: BySlot, slots: frozenset[int], **parameters: Any) -> list[tuple[Any, ...]]:
         """All rows of a SELECT that lie in these slots; the usual case is all slots."""

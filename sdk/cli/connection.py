@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -278,7 +277,9 @@ def open_store(url: str) -> Generator[Store]:
     except PerdureError:
         raise
     except OSError as error:
-        raise Stop(UNREACHABLE, "unreachable", f"cannot open the database {url}: {error.strerror}") from None
+        raise Stop(
+            UNREACHABLE, "unreachable", f"cannot open the database {shown(url)}: {error.strerror}"
+        ) from None
     try:
         yield store
     finally:
@@ -326,7 +327,7 @@ def tell_where(ctx: click.Context, error: PerdureError) -> None:
     said = settings(ctx)
     db, server = said.target()
     if isinstance(error, NotFound) and error.hint is None:
-        error.hint = f"looked in {_shown(db if server is None else server)}"
+        error.hint = f"looked in {shown(db if server is None else server)}"
     elif error.code == "unreachable" and server is not None and said.server is None:
         error.hint = "the address comes from the environment variable PERDURE_SERVER" + (
             f"; {error.hint}" if error.hint else ""
@@ -343,6 +344,8 @@ def note_unserved(hub: Hub, out: Console, what: str, ids: Sequence[str]) -> None
         )
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """The URL without its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
+    from perdure.engine.store.urls import shown as without_password
+
+    return without_password(url)

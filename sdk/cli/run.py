@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from perdure.cli.connection import open_store
+from perdure.cli.connection import open_store, shown
 from perdure.cli.console import Console, console
 from perdure.cli.failures import CONFLICT, INTERRUPTED, NO, TERMINATED, TIMEOUT, Stop, Terminated
 from perdure.cli.garbage import collect_rarely
@@ -217,7 +217,7 @@ def _again(file: Path, name: str, url: str | None, modules: Sequence[str], workf
     """The command that goes on; whoever named a database or activities has to name them again."""
     words = ["perdure", "run", str(file), "--id", name]
     words += [] if workflow is None else ["--workflow", workflow]
-    words += [] if url is None else ["--db", url]
+    words += [] if url is None else ["--db", shown(url)]
     words += [word for module in modules for word in ("--activities", module)]
     return shlex.join(words)
 

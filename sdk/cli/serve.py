@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from perdure.cli.connection import open_store
+from perdure.cli.connection import open_store, shown
 from perdure.cli.console import console
 from perdure.cli.garbage import collect_rarely
 from perdure.cli.logs import log_to_stderr
@@ -49,8 +49,8 @@ def serve(
     def ready(address: str) -> None:
         offered = ", ".join(names) or "no activities"
         out.answer(
-            {"url": address, "database": url, "activities": names},
-            f"serving {address}\n  database    {url}\n  activities  {offered}",
+            {"url": address, "database": shown(url), "activities": names},
+            f"serving {address}\n  database    {shown(url)}\n  activities  {offered}",
         )
         stack.enter_context(redirect_stdout(sys.stderr))  # what activities print is not our answer
 

@@ -6,8 +6,19 @@ so it is imported only when the schema is missing or old, which one SELECT tells
 
 from __future__ import annotations
 
+from perdure.engine.errors import StoreError
+
 HEAD = "0002"
 """The revision that this code reads and writes."""
 
 KNOWN = frozenset({"0001", HEAD})
 """Every revision that ``upgrade`` can start from."""
+
+
+def check_known(revision: str | None, database: str) -> None:
+    """Raises ``StoreError`` when the database was upgraded by a perdure that is newer than this one."""
+    if revision is not None and revision not in KNOWN:
+        raise StoreError(
+            f"{database} was written by a newer version of perdure (schema {revision}).",
+            hint=f"upgrade perdure: this version knows schemas up to {HEAD}",
+        )

@@ -82,8 +82,7 @@ class Membership(Fixtures):
     def test_a_dead_id_never_comes_back(self, hub: Hub, store: Store) -> None:
         """Who was declared dead joins under a new id."""
         hub.connect().join(worker("w2"), LEASE)
-        hub.kill("w2")
-        store.take_over("w1", "w2", None)
+        hub.take_over(store, "w1", "w2")
         with pytest.raises(Refused):
             store.join(worker("w2"), LEASE)
 
@@ -163,15 +162,13 @@ class Membership(Fixtures):
     def test_a_dead_worker_is_not_gone_but_dead(self, hub: Hub, store: Store) -> None:
         """Only live rows are looked at."""
         store.join(worker("w2"), LEASE)
-        hub.kill("w2")
-        store.take_over("w1", "w2", None)
+        hub.take_over(store, "w1", "w2")
         assert store.gone("w1") == []
 
     def test_taking_over_frees_the_victims_slots(self, hub: Hub, store: Store) -> None:
         """They can be taken then."""
         store.join(worker("w2"), LEASE)
-        hub.kill("w1")
-        assert store.take_over("w2", "w1", None)
+        assert hub.take_over(store, "w2", "w1")
         assert store.owned_slots() == {}
 
     def test_taking_over_frees_the_victims_tasks(self, hub: Hub, store: Store) -> None:
@@ -179,8 +176,7 @@ class Membership(Fixtures):
         store.commit(batch(first_turn(tasks=(task(),))))
         store.claim("w1", ["mail"], [], 1, 5)
         store.join(worker("w2"), LEASE)
-        hub.kill("w1")
-        store.take_over("w2", "w1", None)
+        hub.take_over(store, "w2", "w1")
         assert [(one.worker, one.deliveries) for one in store.waiting_tasks("i1")] == [(None, 1)]
 
     def test_a_living_process_is_not_taken_over(self, hub: Hub, store: Store) -> None:
@@ -219,8 +215,9 @@ class Membership(Fixtures):
     def test_a_worker_is_taken_over_once(self, hub: Hub, store: Store) -> None:
         """The second to try hears that it is done."""
         store.join(worker("w2"), LEASE)
-        hub.kill("w2")
-        assert [store.take_over("w1", "w2", None) for _ in range(2)] == [True, False]
+        assert hub.take_over(store, "w1", "w2")
+        assert not store.take_over("w1", "w2", None)
+        assert not store.take_over("w1", "w2", BEGIN + LEASE)
 
     def test_the_dead_take_nobody_over(self, hub: Hub, store: Store) -> None:
         """Of two that suspect each other, one wins."""

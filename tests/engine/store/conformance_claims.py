@@ -178,8 +178,7 @@ class ClaimConformance(Fixtures):
         other.join(worker("w2"), 10 * SECOND)
         assert [one.seq for one in other.claim("w2", ["mail"], [], 9, 5)] == [1]
         assert claim(store) == []
-        hub.kill("w2")
-        store.take_over("w1", "w2", None)
+        hub.take_over(store, "w1", "w2")
         assert claim(store) == [1]
 
     def test_a_suspect_is_counted_too(self, store: Store) -> None:

@@ -27,8 +27,7 @@ class SuspectsConformance(Fixtures):
     def die(self, hub: Hub, store: Store, victim: str, heir: str) -> None:
         """One worker's process ends, and another takes its slots."""
         store.join(worker(heir), LEASE)
-        hub.kill(victim)
-        assert store.take_over(heir, victim, None)
+        assert hub.take_over(store, heir, victim)
         store.take_slots(heir)
 
     def test_a_takeover_is_a_death_in_each_slot(self, hub: Hub, store: Store) -> None:

@@ -12,6 +12,7 @@ from perdure.engine.codec import encode_received
 from perdure.engine.events import EventRaised, TaskCompleted
 from perdure.engine.instance import SLOTS, Instance, Status, slot_of
 from perdure.engine.store.memory import MemoryStore
+from perdure.engine.store.postgres import PostgresStore
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import (
     AuditEntry,
@@ -47,7 +48,10 @@ class Clock:
 
 
 class Hub:
-    """One database. ``connect`` opens it as another process would; ``kill`` ends a worker's process."""
+    """One database. ``connect`` opens it as another process would.
+
+    ``kill`` ends a worker's process, where others can see that.
+    """
 
     def __init__(self, connect: Callable[[], Store], kill: Callable[[str], None], clock: Clock) -> None:
         self._connect = connect
@@ -59,6 +63,11 @@ class Hub:
         store = self._connect()
         self._opened.append(store)
         return store
+
+    def take_over(self, store: Store, heir: str, victim: str) -> bool:
+        """Let a worker's process end, and another one declare it dead."""
+        self.kill(victim)
+        return store.take_over(heir, victim, None)
 
     def close(self) -> None:
         for store in self._opened:
@@ -89,6 +98,21 @@ def sqlite_hub(path: Path) -> Hub:
     hub = Hub(lambda: SqliteStore(path, clock=clock), first._members.release, clock)
     hub._opened.append(first)
     return hub
+
+
+class PostgresHub(Hub):
+    """There a process that has ended looks like one that is silent: its lease ends."""
+
+    def take_over(self, store: Store, heir: str, victim: str) -> bool:
+        (lease,) = (one.lease_until for one in store.workers() if one.id == victim)
+        self.clock.now = max(self.clock.now, lease + 1)
+        return store.take_over(heir, victim, lease)
+
+
+def postgres_hub(url: str) -> PostgresHub:
+    """A hub that others have made, in PostgreSQL."""
+    clock = Clock()
+    return PostgresHub(lambda: PostgresStore(url, clock=clock), lambda _worker: None, clock)
 
 
 def worker(id: str = "w1", **more: Any) -> Worker:

@@ -252,7 +252,7 @@ def test_a_url_without_a_file_is_in_memory(url: str) -> None:
     assert isinstance(open_store(url), MemoryStore)
 
 
-@pytest.mark.parametrize("url", ["postgresql://x", "postgresql+psycopg://x", "mysql://x", "hub.db", ""])
+@pytest.mark.parametrize("url", ["mysql://x", "hub.db", ""])
 def test_other_urls_are_refused(url: str) -> None:
     """With a hint at what there is."""
     with pytest.raises(UserError) as caught:

@@ -68,7 +68,8 @@ def test_no_statement_reads_a_growing_table_through(store: SqliteStore) -> None:
     for name, statement in every_statement():
         compiled = _COMPILER(statement)
         values: dict[str, object] = dict.fromkeys(compiled.parameters, 1)
-        found[name] = scans(store, compiled, values | {"slots": [1], "keys": ["k"], "instances": ["i"]})
+        lists = {"slots": [1], "keys": ["k"], "instances": ["i"], "names": ["q"]}
+        found[name] = scans(store, compiled, values | lists)
     assert len(found) > 50
     assert {name: steps for name, steps in found.items() if steps} == {}
 

@@ -122,7 +122,7 @@ def test_what_works_on_a_database_takes_no_server(here: Path) -> None:
         ("sqlite:///not-a-database", 3),
         ("sqlite:///a-directory", 3),
         ("foo://bar", 2),
-        ("postgresql://localhost/x", 2),
+        ("postgresql://u:secret@127.0.0.1:1/x", 3),
     ],
 )
 def test_a_database_out_of_reach(url: str, code: int, here: Path) -> None:
@@ -133,6 +133,7 @@ def test_a_database_out_of_reach(url: str, code: int, here: Path) -> None:
     assert answer.code == code
     assert answer.err.startswith("Error: ")
     assert "Traceback" not in answer.err
+    assert "secret" not in answer.err
 
 
 def test_a_server_out_of_reach(here: Path) -> None:

@@ -14,6 +14,7 @@ depends_on = None
 
 SLOTS = 256
 
+Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 Long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Flag = sa.Boolean().with_variant(sa.Integer(), "sqlite")
 SHORT: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
@@ -43,7 +44,7 @@ def upgrade() -> None:
 
 
 def _text(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text(), nullable=False)
+    return sa.Column(name, Text, nullable=False)
 
 
 def _int(name: str) -> sa.Column[int]:
@@ -59,7 +60,7 @@ def _flag(name: str) -> sa.Column[bool]:
 
 
 def _maybe(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text(), nullable=True)
+    return sa.Column(name, Text, nullable=True)
 
 
 def _ord() -> sa.Column[int]:

@@ -16,6 +16,7 @@ depends_on = None
 WHERE = ("sqlite_where", "postgresql_where")
 ORDERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_autoincrement": True}
 Flag = sa.Boolean().with_variant(sa.Integer(), "sqlite")
+Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 Long = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -27,11 +28,11 @@ def upgrade() -> None:
     _entities()
     _subscriptions()
     flag = sa.Boolean().with_variant(sa.Integer(), "sqlite")
-    op.add_column("definitions", sa.Column("retired", flag, nullable=False, server_default=sa.text("0")))
+    op.add_column("definitions", sa.Column("retired", flag, nullable=False, server_default=sa.false()))
     # Since when it is the active one again.
     _added("definitions", "activated_at", "0", Long)
     # Which execution a dead letter answered, so that it is not delivered to another one.
-    op.add_column("dead_letters", sa.Column("execution", sa.Text(), nullable=True))
+    op.add_column("dead_letters", sa.Column("execution", Text, nullable=True))
     # Turns of the instance that were begun since its workers die.
     suspect = sa.Column("suspect", sa.Integer(), nullable=False, server_default=sa.text("0"))
     op.add_column("instances", suspect)
@@ -43,7 +44,7 @@ def upgrade() -> None:
 
 
 def _text(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text(), nullable=False)
+    return sa.Column(name, Text, nullable=False)
 
 
 def _audit() -> None:
@@ -66,7 +67,7 @@ def _messages() -> None:
 
 
 def _maybe(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text(), nullable=True)
+    return sa.Column(name, Text, nullable=True)
 
 
 def _long(name: str) -> sa.Column[int]:
@@ -75,7 +76,7 @@ def _long(name: str) -> sa.Column[int]:
 
 def _entities() -> None:
     op.add_column(
-        "definitions", sa.Column("kind", sa.Text(), nullable=False, server_default=sa.text("'workflow'"))
+        "definitions", sa.Column("kind", Text, nullable=False, server_default=sa.text("'workflow'"))
     )
     op.create_table(
         "entities",
@@ -119,13 +120,13 @@ def _added(table: str, name: str, before: str, type_: sa.types.TypeEngine[Any]) 
 def _flow() -> None:
     key = {"key": "token_key", "value": secrets.token_hex(32)}
     op.bulk_insert(sa.table("meta", sa.column("key"), sa.column("value")), [key])
-    _added("workers", "queues", "'[]'", sa.Text())
+    _added("workers", "queues", "'[]'", Text)
     _added("tasks", "rank", "0", Long)
-    _added("tasks", "fairness_key", "''", sa.Text())
-    _added("tasks", "concurrency_key", "''", sa.Text())
+    _added("tasks", "fairness_key", "''", Text)
+    _added("tasks", "concurrency_key", "''", Text)
     _added("tasks", "concurrency_limit", "0", Long)
     _added("tasks", "heartbeat", "0", Long)
-    op.add_column("instances", sa.Column("concurrency_key", sa.Text(), nullable=True))
+    op.add_column("instances", sa.Column("concurrency_key", Text, nullable=True))
     _added("instances", "concurrency_limit", "0", Long)
     _added("instances", "waits", "0", sa.Integer())
     placed: dict[str, Any] = dict.fromkeys(WHERE, sa.text("concurrency_key IS NOT NULL AND ended_at IS NULL"))

@@ -1,0 +1,53 @@
+"""URLs of databases: what perdure reads in one, and how it is shown to people."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from perdure.engine.errors import UserError
+
+DEFAULT_SCHEMA = "perdure"
+_LONGEST_NAME = 63
+"""Bytes of a name in PostgreSQL; it cuts longer ones."""
+
+_PASSWORD = re.compile(r"(?<=:)[^/?#]+(?=@)|(?<=[?&]password=)[^&]+", re.IGNORECASE)
+
+
+class PostgresUrl(NamedTuple):
+    """A hub in PostgreSQL. ``conninfo`` is what the driver gets, without what is perdure's own.
+
+    ``pooled``: between us and the database is a pooler that gives each transaction another connection.
+    """
+
+    conninfo: str
+    schema: str = DEFAULT_SCHEMA
+    pooled: bool = False
+
+
+def postgres_url(url: str) -> PostgresUrl:
+    """Read ``postgresql://USER:PASSWORD@HOST,HOST/DATABASE?schema=NAME&pooled=true``.
+
+    All other parameters are those of libpq. Raises ``UserError``.
+    """
+    base, _, query = url.partition("?")
+    _, _, rest = base.partition("://")
+    settings = dict(parse_qsl(query, keep_blank_values=True))
+    schema = settings.pop("schema", DEFAULT_SCHEMA)
+    if not 0 < len(schema.encode()) <= _LONGEST_NAME or "\0" in schema or schema.startswith("pg_"):
+        raise UserError(f"{schema!r} cannot be the name of a schema.", hint="give ?schema=NAME another name")
+    pooled = settings.pop("pooled", "false")
+    if pooled not in {"true", "false"}:
+        raise UserError(f"pooled={pooled} is neither true nor false.")
+    # Of several servers the one that takes writes is meant.
+    settings.setdefault("target_session_attrs", "read-write")
+    return PostgresUrl(f"postgresql://{rest}?{urlencode(settings)}", schema, pooled == "true")
+
+
+def shown(url: str) -> str:
+    """The URL with its password left out."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.startswith("sqlite"):
+        return url
+    return f"{scheme}://{_PASSWORD.sub('***', rest)}"

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from perdure.engine.errors import UserError
+from perdure.engine.store import open_store
+from perdure.engine.store.urls import postgres_url, shown
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u:secret@h1:5432,h2/d?schema=x", "postgresql://u:***@h1:5432,h2/d?schema=x"),
+        ("postgresql://u:s:e@cret@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://h/d?user=u&password=secret&x=1", "postgresql://h/d?user=u&password=***&x=1"),
+        ("https://u:secret@h:8080/", "https://u:***@h:8080/"),
+        ("postgresql://u@h:5432/d", "postgresql://u@h:5432/d"),
+        ("sqlite:///a:b@c.db", "sqlite:///a:b@c.db"),
+        ("hub.db", "hub.db"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, expected: str) -> None:
+    """Wherever it stands in the URL."""
+    assert shown(url) == expected
+
+
+def test_a_hub_is_a_schema() -> None:
+    """Of whatever name; all parameters that are not ours go to the driver."""
+    assert postgres_url("postgres://u@a,b:1/d?schema=Mine&sslmode=require&pooled=true") == (
+        "postgresql://u@a,b:1/d?sslmode=require&target_session_attrs=read-write",
+        "Mine",
+        True,
+    )
+    assert postgres_url("postgresql+psycopg:///d?target_session_attrs=any") == (
+        "postgresql:///d?target_session_attrs=any",
+        "perdure",
+        False,
+    )
+
+
+@pytest.mark.parametrize("query", ["schema=", "schema=pg_hub", f"schema={'x' * 64}", "pooled=yes"])
+def test_what_cannot_be_is_refused(query: str) -> None:
+    """Before anything is connected."""
+    with pytest.raises(UserError):
+        postgres_url(f"postgresql://h/d?{query}")
+
+
+def test_without_its_driver_postgresql_says_what_to_install() -> None:
+    """And SQLite needs none."""
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from perdure.engine.errors import UserError\n"
+        "from perdure.engine.store import open_store\n"
+        "open_store('memory://').close()\n"
+        "try: open_store('postgresql://u:secret@h/d')\n"
+        "except UserError as error: print(error, error.hint)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said == "A hub in PostgreSQL needs the driver psycopg. pip install 'perdure[postgres]'\n"
+
+
+def test_an_unknown_url_is_refused_without_its_password() -> None:
+    """With a hint at what there is."""
+    with pytest.raises(UserError) as caught:
+        open_store("mysql://u:secret@h/d")
+    assert "secret" not in str(caught.value)
+    assert "postgresql://" in str(caught.value.hint)

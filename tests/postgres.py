@@ -1,0 +1,155 @@
+"""A PostgreSQL of one's own: each test process starts one in a temporary directory and stops it in the end.
+
+It listens on a socket in that directory alone. Where there is none to start, the tests that need it are
+skipped, unless ``PERDURE_TEST_POSTGRES`` is ``required``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from perdure.engine.store.postgres import PostgresStore
+from perdure.engine.store.tables import METADATA
+from tests.engine.facts import eventually
+
+USER = "postgres"
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    # Its transactions would be news for whoever asks whether anything has changed.
+    "autovacuum": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "deadlock_timeout": "100ms",
+    # A plan is looked at as it would be in a hub with many rows.
+    "log_min_messages": "panic",
+}
+
+
+def binaries() -> Path | None:
+    """The directory of the server's programs; Debian keeps them out of PATH."""
+    on_path = shutil.which("initdb")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    initdb = Path(on_path) if on_path else found[-1] if found else None
+    return initdb.parent if initdb else None
+
+
+class Server:
+    """One PostgreSQL, in a directory that goes with it."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self.directory = Path(tempfile.mkdtemp(prefix="perdure-postgres-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, USER, USER)
+        options = ["-A", "trust", "-U", "perdure", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run(
+            [*self._as_user(), programs / "initdb", "-D", self.data, *options],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self.directory,
+        )
+        self.start()
+
+    @property
+    def data(self) -> Path:
+        """Where the database lies."""
+        return self.directory / "data"
+
+    @staticmethod
+    def _as_user() -> list[str]:
+        """It refuses to run as root. It ends with the process that has started it."""
+        user = [f"--reuid={USER}", f"--regid={USER}", "--init-groups"] if os.geteuid() == 0 else []
+        return ["setpriv", *user, "--pdeathsig", "QUIT"]
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(
+            [*self._as_user(), self._programs / "postgres", "-D", self.data, "-k", self.directory, *settings],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.directory,
+        )
+        eventually(self._answers)
+
+    def stop(self, signal: str = "QUIT") -> None:
+        """``QUIT`` is a crash, ``INT`` ends what runs in order."""
+        if self._process is not None:
+            self._process.send_signal({"QUIT": 3, "INT": 2}[signal])
+            self._process.wait()
+            self._process = None
+
+    def remove(self) -> None:
+        """Stop it, and leave nothing behind."""
+        self._cleaner.close()
+        self.stop()
+        shutil.rmtree(self.directory)
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def url(self, schema: str = "hub") -> str:
+        """Of a hub."""
+        return f"postgresql://perdure@/postgres?host={self.directory}&schema={schema}"
+
+    def connect(self, schema: str = "hub") -> psycopg.Connection:
+        """A connection for looking and for getting in the way; each statement is a transaction."""
+        return psycopg.connect(
+            f"postgresql://perdure@/postgres?host={self.directory}",
+            autocommit=True,
+            options=f"-c search_path={schema}",
+        )
+
+    @cached_property
+    def _new_hub(self) -> str:
+        """Makes the hub once, and returns what makes it new again: quicker than another one each time."""
+        PostgresStore(self.url()).close()
+        kept = {"meta", "slots"}
+        deleted = [f'DELETE FROM hub."{name}"' for name in METADATA.tables if name not in kept]
+        numbered = [
+            f"ALTER SEQUENCE hub.{name}_ord_seq RESTART" for name in ("inbox", "audit", "dead_letters")
+        ]
+        slots = "UPDATE hub.slots SET owner = NULL, crashes = 0 WHERE owner IS NOT NULL OR crashes > 0"
+        return "; ".join([*deleted, *numbered, slots])
+
+    def new_hub(self) -> str:
+        """The URL of a hub with nothing in it."""
+        self._cleaner.execute(self._new_hub.encode())
+        return self.url()
+
+    @cached_property
+    def _cleaner(self) -> psycopg.Connection:
+        return self.connect()
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server; the test is skipped where there is none to start."""
+    programs = binaries()
+    if programs is None:
+        missing = "there is no PostgreSQL here: apt-get install postgresql (the server's programs are needed)"
+        if os.environ.get("PERDURE_TEST_POSTGRES") == "required":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    server = Server(programs)
+    try:
+        yield server
+    finally:
+        server.remove()
