@@ -224,6 +224,8 @@ class _Connection:
         return self._connection.in_transaction
 
     def close(self) -> None:
+        # A cursor that somebody has yet would keep the lock, as the end of a process does not.
+        self._connection.rollback()
         self._connection.close()
 
 
@@ -301,12 +303,16 @@ class SqliteHub(Hub):
 
     @contextmanager
     def torn_after(self, store: Store, statements: int) -> Iterator[None]:
-        steps = _real(store).steps
-        steps.left = statements
+        real = _real(store)
+        real.steps.left = statements
         try:
             yield
+        except Torn:
+            # As the end of the process does, wherever it was.
+            real._drop_writer()
+            raise
         finally:
-            steps.left, steps.dead = None, False
+            real.steps.left, real.steps.dead = None, False
 
     def without_power(self, store: Store, act: Callable[[], object], random: Random) -> bool:
         log, writer = Path(f"{self._path}-wal"), _real(store)._connection()

@@ -145,6 +145,8 @@ class _Run:
         self.processes: list[Process] = []
         self.joined = 0
         self.peace = False
+        self.news = True
+        """Whether anything was written since somebody looked whether all is over."""
         self.network = Network(world, self.plan, hub, lease=self.lease, written=self._written)
         self.orders: dict[str, Order] = {}
         self.asking = Asking(self.network, self.processes)
@@ -171,7 +173,7 @@ class _Run:
             self.clients.serve(order)
         began = self.world.now
         self.world.run(lambda: self._all_ended(orders), SAFETY)
-        self.peace, self.plan.active = True, False
+        self.peace, self.plan.active, self.news = True, False, True
         self.world.note("peace")
         self._spawn()
         ended = self.world.run(lambda: self._all_ended(orders), LIVENESS)
@@ -247,6 +249,7 @@ class _Run:
 
     def _written(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
         self.checks.written(name, arguments, result)
+        self.news = True
         for process in self.processes:
             process.faulty.writes += 1
             if not process.over:
@@ -255,8 +258,9 @@ class _Run:
     # -- the account ------------------------------------------------------------------------------
 
     def _all_ended(self, orders: list[Order]) -> bool:
-        if self.asking.unfinished:
+        if self.asking.unfinished or not self.news:
             return False
+        self.news = False
         rows = [(order, self.store.instance(order.id)) for order in orders]
         return all(
             row is not None and row.status.ended and row.execution != order.rewound_from

@@ -63,6 +63,8 @@ class Actor:
         if not self.over:
             self.end()
             if self._greenlet:
+                # Whoever kills goes on at once.
+                self._greenlet.parent = greenlet.getcurrent()
                 self._greenlet.throw(Killed)
 
 
