@@ -200,6 +200,10 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 def imported(name: str) -> None:
     """From now on the mutant's module is imported with its change."""
-    mutant = MUTANTS[name]
+    import_changed(MUTANTS[name])
+
+
+def import_changed(mutant: Mutant) -> None:
+    """The same for a mutant of another table."""
     assert mutant.module not in sys.modules, f"{mutant.module} is imported already"
     sys.meta_path.insert(0, _Finder(mutant))

@@ -1,0 +1,28 @@
+"""Wrong engines that run as servers: each must be found by a few kills or stops."""
+
+from __future__ import annotations
+
+from tests.sim.mutants import Mutant
+
+MUTANTS = {
+    "answers_before_the_commit": Mutant(
+        "perdure.engine.worker",
+        "self._duties.asking.append(ask)\n",
+        "self._duties.asking.append(ask)\n                ask.answer()\n",
+    ),
+    "forgets_what_was_asked": Mutant(
+        "perdure.engine.store.commit",
+        "write_requests(tx, sorted(batch.requests, key=_by_request))",
+        "write_requests(tx, ())",
+    ),
+    "another_key_each_time": Mutant(
+        "perdure.engine.executor",
+        "task.path, task.key, task.attempt",
+        "task.path, f'{task.key}/{id(self)}', task.attempt",
+    ),
+    "no_membership_check": Mutant(
+        "perdure.engine.store.statements",
+        'FENCE = select(_STORED_TIME).where(_is(t.workers.c.id), t.workers.c.state == "live")',
+        "FENCE = select(_STORED_TIME).where(_is(t.workers.c.id))",
+    ),
+}
