@@ -15,6 +15,7 @@ from perdure.cli import failures
 from perdure.cli.app import ALIASES, cli
 from perdure.cli.settings import GLOBAL_OPTIONS
 from tests.checkout import ROOT
+from tests.tables import every
 
 PAGE = ROOT / "docs" / "cli.md"
 SHARED = "What all commands share"
@@ -59,13 +60,13 @@ def test_every_command_has_a_section() -> None:
     assert list(sections()) == [SHARED, *COMMANDS]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@every(COMMANDS)
 def test_every_option_is_in_the_table_of_its_command(name: str) -> None:
     """The tables of a section have the options of the command and no other."""
     assert rows(sections()[name]) == options(COMMANDS[name])
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@every(COMMANDS)
 def test_usage_shows_the_arguments(name: str) -> None:
     """The usage line of a section begins with the command and its arguments."""
     arguments = [each for each in COMMANDS[name].params if isinstance(each, click.Argument)]

@@ -17,6 +17,7 @@ from perdure.dsl.expr.functions import FUNCTIONS, MACROS, METHODS, NAMESPACES
 from perdure.dsl.expr.parser import MAX_DEPTH, MAX_NODES, MAX_SOURCE, parse
 from perdure.dsl.expr.regexes import MAX_PATTERN
 from tests.checkout import ROOT
+from tests.tables import every
 
 PAGE = ROOT / "docs" / "expressions.md"
 ENVIRONMENT = SimpleNamespace(now_us=1_700_000_000_000_000, uuid=lambda label: f"{label:36}")
@@ -60,7 +61,7 @@ def test_every_function_is_on_the_page_and_no_other() -> None:
     assert {function(form) for row in rows() for form in row.forms} == known
 
 
-@pytest.mark.parametrize("row", [row for row in rows() if row.example], ids=lambda row: row.forms[0])
+@every(pytest.param(row, id=row.forms[0]) for row in rows() if row.example)
 def test_examples_are_true(row: Row) -> None:
     """The example of a row passes the checker without a warning and evaluates to true."""
     value = ast.Embedded(parse(row.example), ((0, 1, 1),))
@@ -68,7 +69,7 @@ def test_examples_are_true(row: Row) -> None:
     assert compile_value(value, {}, result="bool")(None, ENVIRONMENT) is True
 
 
-@pytest.mark.parametrize("row", [row for row in rows() if row.example], ids=lambda row: row.forms[0])
+@every(pytest.param(row, id=row.forms[0]) for row in rows() if row.example)
 def test_examples_use_what_they_explain(row: Row) -> None:
     """Each function of a row is called in its example."""
     names = {function(form) for form in row.forms}

@@ -12,6 +12,7 @@ from perdure.compiler import ir
 from perdure.compiler.flow import Flow
 from perdure.compiler.verify import InvalidProgram, verify, verify_entity
 from tests.compiler.corpus import CASES, compiled, entities, workflows
+from tests.tables import every
 
 TARGETS = ("to", "otherwise", "end", "body", "catch", "finally_", "on_timeout")
 CLOSING = (ir.LeaveBound, ir.LeaveTry, ir.EndFinally, ir.LeaveLock, ir.LeaveSaga)
@@ -65,7 +66,7 @@ def renamed(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("case", CASES)
+@every(CASES)
 def test_a_jump_out_of_the_code_is_refused(case: str) -> None:
     """No target of an instruction may lie outside the code."""
     for program in workflows(case):
@@ -75,7 +76,7 @@ def test_a_jump_out_of_the_code_is_refused(case: str) -> None:
                     assert_refused(with_op(program, at, change(op, **{name: len(program.code)})))
 
 
-@pytest.mark.parametrize("case", CASES)
+@every(CASES)
 def test_a_scope_that_is_not_opened_is_refused(case: str) -> None:
     """Without one of the instructions that open scopes, those that close them do not fit."""
     for program in workflows(case):
@@ -108,7 +109,7 @@ def test_a_scope_that_is_not_closed_is_refused(step: str) -> None:
             assert_refused(with_op(program, at, ir.Jump(step=op.step, to=at + 1)))
 
 
-@pytest.mark.parametrize("case", CASES)
+@every(CASES)
 def test_a_slot_that_nobody_writes_is_refused(case: str) -> None:
     """An expression that reads a slot without a value is found."""
     for program in workflows(case):
@@ -118,7 +119,7 @@ def test_a_slot_that_nobody_writes_is_refused(case: str) -> None:
                 assert_refused(with_op(program, at, damaged))
 
 
-@pytest.mark.parametrize("case", CASES)
+@every(CASES)
 def test_a_branch_that_does_not_end_is_refused(case: str) -> None:
     """Without its last instruction a branch runs into what follows."""
     for program in workflows(case):
@@ -127,7 +128,7 @@ def test_a_branch_that_does_not_end_is_refused(case: str) -> None:
                 assert_refused(with_op(program, at, ir.Jump(step=op.step, to=at + 1)))
 
 
-@pytest.mark.parametrize("case", CASES)
+@every(CASES)
 def test_a_loop_without_progress_is_refused(case: str) -> None:
     """A way back that counts neither items nor iterations is found."""
     for program in workflows(case):
@@ -136,7 +137,7 @@ def test_a_loop_without_progress_is_refused(case: str) -> None:
                 assert_refused(with_op(program, at, ir.Jump(step=op.step, to=at + 1)))
 
 
-@pytest.mark.parametrize("case", CASES)
+@every(CASES)
 def test_a_step_that_does_not_exist_is_refused(case: str) -> None:
     """Each instruction belongs to a step of the Program."""
     for program in workflows(case):
@@ -144,7 +145,7 @@ def test_a_step_that_does_not_exist_is_refused(case: str) -> None:
             assert_refused(with_op(program, at, change(op, step=len(program.steps))))
 
 
-@pytest.mark.parametrize("case", CASES)
+@every(CASES)
 def test_a_copy_of_too_few_or_too_many_slots_is_refused(case: str) -> None:
     """What leaves its frame behind takes along exactly what will be read."""
     for program in workflows(case):

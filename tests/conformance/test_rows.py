@@ -10,6 +10,7 @@ import pytest
 
 from perdure.dsl.expr.functions import FUNCTIONS, MACROS, METHODS
 from tests.conformance.suites import LEFT_OUT, OWN, SHARED, Suite, deviations, folders, run, suites
+from tests.tables import every
 
 # How many shared rows of each kind there are at least that the profile means to meet.
 FLOORS = {"core": 891, "extension": 418, "profile": 154}
@@ -60,7 +61,7 @@ def test_own_rows_name_every_kind_of_error() -> None:
     assert {row["expect"]["kind"] for row in OWN_ROWS if row["expect"].get("error")} == KINDS
 
 
-@pytest.mark.parametrize("name", sorted({*FUNCTIONS, *METHODS, *MACROS} - {"uuid"}))
+@every(sorted({*FUNCTIONS, *METHODS, *MACROS} - {"uuid"}))
 def test_own_rows_use_every_function(name: str) -> None:
     """Each function, method and macro has a row that calls it."""
     assert any(f"{name}(" in row["expr"] for row in OWN_ROWS)

@@ -9,6 +9,7 @@ from perdure.dsl import Source, ignores, load
 from perdure.dsl.diagnostics import CODES, IGNORABLE, LIMIT, NOT_ALWAYS, Severity, severity_of
 from perdure.dsl.explain import page
 from tests.dsl.documents import HEADER, codes
+from tests.tables import every
 
 WAITS = HEADER + "events: { Go: {} }\ndo:\n  - a: { wait_for_event: Go }\n"
 
@@ -92,7 +93,7 @@ def test_what_is_not_always_checked_is_never_called_unneeded(code: str) -> None:
     assert codes(HEADER + f"do:\n  # perdure: ignore[{code}]\n  - a: {{ call: A }}\n") == []
 
 
-@pytest.mark.parametrize("code", [each for each in CODES if severity_of(each) is Severity.ERROR])
+@every(each for each in CODES if severity_of(each) is Severity.ERROR)
 def test_errors_that_stop_a_workflow_cannot_be_ignored(code: str) -> None:
     """Only the few errors of ``IGNORABLE`` are taken; any other is refused where it stands."""
     found = codes(HEADER + f"do:\n  # perdure: ignore[{code}]\n  - a: {{ call: A }}\n")

@@ -17,6 +17,7 @@ from perdure.dsl.reader import read
 from perdure.dsl.rules.errors import BUILT_IN
 from perdure.dsl.rules.shadowing import RESERVED
 from perdure.dsl.schema import schema
+from tests.tables import every
 
 DEFINITIONS = schema()["definitions"]
 STRUCTURE = {"PD201", "PD202", "PD203", "PD204", "PD205", "PD206", "PD207", "PD209"}
@@ -81,7 +82,7 @@ def as_document(name: str, body: Any) -> Any:
     return {**HEADER, "do": [{"it": body}]}
 
 
-@pytest.mark.parametrize(("key", "part", "required"), properties())
+@every(properties())
 def test_the_example_of_a_property_is_valid_there(key: str, part: dict[str, Any], required: bool) -> None:
     """The YAML in a property's text has this key, and its value is allowed for it."""
     found = re.findall(r"```yaml\n(.*?)\n```", part["markdownDescription"], re.DOTALL)
@@ -91,7 +92,7 @@ def test_the_example_of_a_property_is_valid_there(key: str, part: dict[str, Any]
     validate(example[key], part)
 
 
-@pytest.mark.parametrize(("key", "part", "required"), properties())
+@every(properties())
 def test_a_property_says_its_default(key: str, part: dict[str, Any], required: bool) -> None:
     """A property that may be left out says what holds then, in both of its texts; others have no default."""
     plain_text, markdown = part["description"], part["markdownDescription"].partition("```yaml")[0]
@@ -108,13 +109,13 @@ def test_every_choice_is_explained() -> None:
         assert lengths == [len(part["enum"])] * 2, path
 
 
-@pytest.mark.parametrize(("name", "body"), snippets())
+@every(snippets())
 def test_a_snippet_is_valid_where_it_is_offered(name: str, body: Any) -> None:
     """What is inserted, its placeholders left as they are, is what the definition allows."""
     validate(filled(body), DEFINITIONS[name])
 
 
-@pytest.mark.parametrize(("name", "body"), snippets())
+@every(snippets())
 def test_the_loader_understands_a_snippet(name: str, body: Any) -> None:
     """The loader finds nothing wrong with the structure of what is inserted."""
     text = json.dumps(as_document(name, filled(body)))
@@ -169,8 +170,7 @@ def header(text: str) -> str:
     return f"dsl: perdure/1\nname: a\nversion: 1.0.0\n{text}\ndo:\n  - return: 1\n"
 
 
-@pytest.mark.parametrize(
-    "text",
+@every(
     [
         step("wait: 5"),
         step("wait: soon"),
@@ -221,8 +221,7 @@ def test_editors_refuse_what_the_loader_refuses(text: str) -> None:
     assert not jsonschema.Draft7Validator(schema()).is_valid(yaml(text))
 
 
-@pytest.mark.parametrize(
-    "text",
+@every(
     [
         step("wait: PT5M"),
         step("wait: '${ 2 }h'"),

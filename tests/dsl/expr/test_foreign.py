@@ -7,6 +7,7 @@ from perdure.dsl.expr.errors import ExprError
 from perdure.dsl.expr.foreign import FUNCTIONS, METHODS
 from perdure.dsl.expr.template import parse_scalar
 from perdure.dsl.source import Mark, TextMap
+from tests.tables import every
 
 HERE = TextMap([Mark(0, 1, 1)])
 
@@ -61,14 +62,14 @@ def test_a_division_of_whole_numbers_is_no_comment() -> None:
     assert refused.value.hint == "'//' begins a comment; whole numbers divide with a single /"
 
 
-@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+@every(sorted(FUNCTIONS))
 def test_functions_of_other_languages_have_a_hint(name: str) -> None:
     """None of the names in the table is a function here, and each is explained."""
     (problem,) = check(parse_scalar("${ " + name + "(1, 2) }", HERE))
     assert (problem.kind, problem.hint) == ("cel.unknown_function", FUNCTIONS[name])
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@every(sorted(METHODS))
 def test_methods_of_other_languages_have_a_hint(name: str) -> None:
     """The same of what is called on a value."""
     (problem,) = check(parse_scalar("${ a." + name + "(1, 2) }", HERE))
