@@ -13,6 +13,7 @@ from perdure.engine.caller import Caller
 from perdure.engine.codec import is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
 from perdure.engine.errors import NotFound
+from perdure.engine.filters import parse_filter, read_order
 from perdure.engine.instance import status_of
 from perdure.engine.store.rows import InstanceQuery
 from perdure.engine.views import instance_row, instance_view, parse_time, row_views
@@ -59,34 +60,42 @@ class Looking(Caller):
         id_prefix: str = "",
         created_from: str | None = None,
         created_to: str | None = None,
+        query: str | None = None,
+        sort: str | None = None,
         chunks: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> dict[str, Any]:
         """Instances, newest first, without their payloads: ``items`` and the ``next`` cursor.
 
-        Those that are ``chunks`` of a fan-out are left out unless they are asked for.
-        ``created_from`` and ``created_to`` (RFC 3339) belong to the range. Raises ``UserError`` for an
-        unknown status, a bad time, a bad cursor or a bad limit.
+        All that is said must hold; what a ``query`` may say is in ``filters``. ``sort`` is ``created``,
+        ``ended`` or ``id``, with ``:asc`` or ``:desc``; by ``ended`` those are left out that have not. Those
+        that are ``chunks`` of a fan-out are left out unless they are asked for. ``created_from`` and
+        ``created_to`` (RFC 3339) belong to the range. Raises ``UserError`` for an unknown status, a bad
+        query, order, time, cursor or limit.
         """
+        order, ascending = read_order(sort)
         limit = valid_limit(limit)
-        query = InstanceQuery(
+        asked = InstanceQuery(
             statuses=tuple(status_of(each) for each in statuses),
             name=name,
             tags=tuple(sorted((tags or {}).items())),
             id_prefix=id_prefix,
             created_from=None if created_from is None else parse_time(created_from),
             created_to=None if created_to is None else parse_time(created_to),
+            where=() if query is None else parse_filter(query, self.store.time()),
+            order=order,
+            ascending=ascending,
             chunks=chunks,
-            after=None if cursor is None else decode_cursor(cursor, tuple[int, str]),
+            after=None if cursor is None else _place(cursor, order),
             limit=limit + 1,
         )
-        found = self.store.instances(query)
+        found = self.store.instances(asked)
         more = len(found) > limit
         last = found[limit - 1] if more else None
         return {
             "items": [instance_row(each) for each in found[:limit]],
-            "next": None if last is None else encode_cursor((last.created_at, last.id)),
+            "next": None if last is None else encode_cursor((getattr(last, order), last.id)),
         }
 
     def history(
@@ -151,3 +160,10 @@ class Looking(Caller):
             return None
         declared = program.program.errors.get(error["type"])
         return None if declared is None else declared.status
+
+
+def _place(cursor: str, order: str) -> tuple[int | str, str]:
+    """The last row of the page before, in this order. Raises ``UserError``."""
+    if order == "id":
+        return decode_cursor(cursor, tuple[str, str])
+    return decode_cursor(cursor, tuple[int, str])

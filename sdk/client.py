@@ -196,23 +196,28 @@ class Client:
         statuses: Sequence[str] = (),
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
+        query: str | None = None,
+        sort: str | None = None,
         chunks: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Document:
         """A page of instances, newest first: ``items``, and ``next``, the cursor of the next page.
 
-        Chunks of a fan-out are left out unless they are asked for.
+        A ``query`` is written as for ``perdure list -Q``; ``sort`` is ``created``, ``ended`` or ``id`` with
+        ``:asc`` or ``:desc``. Chunks of a fan-out are left out unless they are asked for.
         """
-        query: dict[str, str | list[str]] = {
+        asked: dict[str, str | list[str]] = {
             "status": list(statuses),
             "tag": [f"{key}:{value}" for key, value in (tags or {}).items()],
             "limit": str(limit),
             **({} if name is None else {"name": name}),
+            **({} if query is None else {"q": query}),
+            **({} if sort is None else {"sort": sort}),
             **({"chunks": "true"} if chunks else {}),
             **({} if cursor is None else {"cursor": cursor}),
         }
-        return self._document("GET", "/instances", query)
+        return self._document("GET", "/instances", asked)
 
     def history(
         self, instance_id: str, *, generation: int | None = None, cursor: str | None = None, limit: int = 200

@@ -52,7 +52,7 @@ def options(command: click.Command) -> set[str]:
 def rows(text: str) -> set[str]:
     """The options in the first cells of the tables."""
     cells = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `-")]
-    return {name for cell in cells for name in re.findall(r"(?<=`)--?[a-z-]+", cell)}
+    return {name for cell in cells for name in re.findall(r"(?<=`)--?[A-Za-z-]+", cell)}
 
 
 def test_every_command_has_a_section() -> None:

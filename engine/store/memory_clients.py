@@ -9,6 +9,7 @@ from perdure.engine.errors import Ended, NotFound
 from perdure.engine.instance import Instance
 from perdure.engine.store.memory_definitions import MemoryDefinitions
 from perdure.engine.store.memory_grooming import MemoryGrooming
+from perdure.engine.store.memory_listing import page
 from perdure.engine.store.memory_places import MemoryPlaces
 from perdure.engine.store.reuse import on_start
 from perdure.engine.store.rows import (
@@ -121,8 +122,7 @@ class MemoryClients(MemoryDefinitions, MemoryGrooming, MemoryPlaces):
 
     def instances(self, query: InstanceQuery) -> list[Instance]:
         with self._read():
-            found = [one for one in self._instances.values() if _matches(one, query)]
-        return sorted(found, key=lambda one: (one.created_at, one.id), reverse=True)[: query.limit]
+            return page(self._instances.values(), query)
 
     def history(self, instance_id: str, generation: int, after: int, limit: int) -> list[HistoryRow]:
         with self._read():
@@ -141,17 +141,4 @@ def _wanted(entry: AuditEntry, query: AuditQuery) -> bool:
         and query.action in (None, entry.action)
         and query.actor in (None, entry.actor)
         and (query.before is None or entry.ord < query.before)
-    )
-
-
-def _matches(instance: Instance, query: InstanceQuery) -> bool:
-    return (
-        (not query.statuses or instance.status in query.statuses)
-        and (query.name is None or instance.name == query.name)
-        and (query.chunks or instance.chunk_of is None)
-        and all(instance.tags.get(tag) == value for tag, value in query.tags)
-        and instance.id.startswith(query.id_prefix)
-        and (query.created_from is None or instance.created_at >= query.created_from)
-        and (query.created_to is None or instance.created_at <= query.created_to)
-        and (query.after is None or (instance.created_at, instance.id) < query.after)
     )

@@ -519,11 +519,28 @@ class LookUp(Row, frozen=True, kw_only=True):
     requests: dict[tuple[str, str, str], Request]
 
 
+class Condition(Row, frozen=True, kw_only=True):
+    """What holds for a ``field`` of an instance's row, or for ``tag.NAME``; when ``negated``, does not.
+
+    Its text is one of ``values`` or begins with one of ``prefixes``; the empty prefix holds for whatever is
+    there at all. Or its time ``compares`` so (``<``, ``<=``, ``>``, ``>=``) with a ``time``. What is absent
+    has no text and no time.
+    """
+
+    field: str
+    values: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    compares: str | None = None
+    time: int = 0
+    negated: bool = False
+
+
 class InstanceQuery(Row, frozen=True, kw_only=True):
     """A filter over instances, newest first. ``after`` is the last row of the page before.
 
     All conditions hold together; ``created_from`` and ``created_to`` belong to the range. Without ``chunks``
-    those of a fan-out are left out.
+    those of a fan-out are left out. ``order`` is the column of the order, and then the id; instances without
+    a value there are left out. ``after`` has both of the last row.
     """
 
     statuses: tuple[Status, ...] = ()
@@ -533,5 +550,8 @@ class InstanceQuery(Row, frozen=True, kw_only=True):
     created_from: int | None = None
     created_to: int | None = None
     chunks: bool = True
-    after: tuple[int, str] | None = None
+    where: tuple[Condition, ...] = ()
+    order: str = "created_at"
+    ascending: bool = False
+    after: tuple[int | str, str] | None = None
     limit: int = 50

@@ -16,7 +16,7 @@ from perdure.engine import reopening
 from perdure.engine.codec import is_key
 from perdure.engine.errors import Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
-from perdure.engine.store import commit, places, purge, values
+from perdure.engine.store import commit, listing, places, purge, values
 from perdure.engine.store import statements as s
 from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.entities import SqlEntities
@@ -513,7 +513,7 @@ class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, Sql
 
     def instances(self, query: InstanceQuery) -> list[Instance]:
         with self._read() as tx:
-            return [to_instance(row) for row in tx.rows_once(s.instances(query))]
+            return [to_instance(row) for row in tx.rows_once(listing.instances(query))]
 
     def history(self, instance_id: str, generation: int, after: int, limit: int) -> list[HistoryRow]:
         with self._read() as tx:

@@ -34,8 +34,7 @@ from sqlalchemy.sql.dml import Insert
 
 from perdure.engine.instance import Status
 from perdure.engine.store import tables as t
-from perdure.engine.store.prefixes import has_prefix
-from perdure.engine.store.rows import AuditQuery, InstanceQuery
+from perdure.engine.store.rows import AuditQuery
 
 
 def _is(column: Column[Any]) -> ColumnElement[bool]:
@@ -407,30 +406,6 @@ _LETTERS = (
 )
 DEAD_LETTERS = _LETTERS
 DEAD_LETTERS_OF = _LETTERS.where(_is(t.dead_letters.c.instance))
-
-
-def instances(query: InstanceQuery) -> Select[Any]:
-    """The page of instances that a query asks for. Its values stand in the statement."""
-    c = t.instances.c
-    found = select(t.instances).order_by(c.created_at.desc(), c.id.desc()).limit(query.limit)
-    if query.statuses:
-        found = found.where(c.status.in_([str(status) for status in query.statuses]))
-    if query.name is not None:
-        found = found.where(c.name == query.name)
-    if not query.chunks:
-        found = found.where(c.chunk_of.is_(None))
-    if query.id_prefix:
-        found = found.where(*has_prefix(c.id, query.id_prefix))
-    if query.created_from is not None:
-        found = found.where(c.created_at >= query.created_from)
-    if query.created_to is not None:
-        found = found.where(c.created_at <= query.created_to)
-    if query.after is not None:
-        found = found.where(tuple_(c.created_at, c.id) < tuple_(*query.after))
-    for tag, value in query.tags:
-        tags = t.instance_tags.c
-        found = found.where(c.id.in_(select(tags.instance).where(tags.tag == tag, tags.value == value)))
-    return found
 
 
 def audit(query: AuditQuery) -> Select[Any]:

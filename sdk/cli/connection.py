@@ -45,6 +45,8 @@ class Hub(Protocol):
         statuses: Sequence[str] = (),
         name: str | None = None,
         tags: dict[str, str] | None = None,
+        query: str | None = None,
+        sort: str | None = None,
         chunks: bool = False,
         limit: int = 50,
         cursor: str | None = None,

@@ -17,6 +17,8 @@ from perdure.cli.texts import time_text
 @click.option("--status", "statuses", multiple=True, help="Only with this status; may be repeated.")
 @click.option("--name", help="Only of this workflow.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Only with this tag.")
+@click.option("-Q", "--query", metavar="QUERY", help="Only those for which it holds, as docs/cli.md says.")
+@click.option("--sort", metavar="FIELD[:asc|:desc]", help="By created, ended or id; created:desc by default.")
 @click.option("--chunks", is_flag=True, help="Also the chunks that a fan_out is done in.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most rows.")
 @click.option("--cursor", help="Where the page before ended.")
@@ -26,6 +28,8 @@ def list_instances(
     statuses: tuple[str, ...],
     name: str | None,
     tags: tuple[str, ...],
+    query: str | None,
+    sort: str | None,
     chunks: bool,
     limit: int,
     cursor: str | None,
@@ -34,7 +38,14 @@ def list_instances(
     out = console(ctx)
     with open_hub(ctx) as hub:
         page = hub.instances(
-            statuses=statuses, name=name, tags=read_tags(tags), chunks=chunks, limit=limit, cursor=cursor
+            statuses=statuses,
+            name=name,
+            tags=read_tags(tags),
+            query=query,
+            sort=sort,
+            chunks=chunks,
+            limit=limit,
+            cursor=cursor,
         )
     out.page(page, ("ID", "WORKFLOW", "STATUS", "CREATED", "ENDED"), _row, nothing="no instances")
 

@@ -84,13 +84,15 @@ async def start(request: Request) -> Response:
 
 async def list_instances(request: Request) -> Response:
     """A page of instances, newest first, without their payloads."""
-    query = Query(request, ("status", "name", "tag", "chunks", "limit", "cursor"), later=("q", "sort"))
+    query = Query(request, ("q", "status", "name", "tag", "sort", "chunks", "limit", "cursor"))
     api = api_of(request)
     page = await api.call(
         api.client.instances,
         statuses=query.all("status"),
         name=query.text("name"),
         tags=read_tags(query),
+        query=query.text("q"),
+        sort=query.text("sort"),
         chunks=query.flag("chunks"),
         limit=query.count("limit", LIMIT, 1, MAX_LIMIT),
         cursor=query.text("cursor"),

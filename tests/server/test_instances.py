@@ -207,11 +207,21 @@ def test_a_cursor_leads_through_all_pages(http: TestClient) -> None:
     assert seen == list("edcba")
 
 
+def test_a_query_and_an_order(http: TestClient) -> None:
+    """``q`` and ``sort`` mean what they mean on the command line."""
+    for name in "abc":
+        given_instance(http, "gate", input={}, id=name, tags={"team": "x" if name < "c" else "y"})
+    found = http.get(
+        INSTANCES, params={"q": "status:Running,Pending -tag.team:y created>-1d", "sort": "id:asc"}
+    )
+    assert [each["id"] for each in found.json()["items"]] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ("q=status:failed", "unsupported"),
-        ("sort=name", "unsupported"),
+        ("q=state:failed", "invalid_query"),
+        ("sort=name", "invalid_order"),
         ("limit=0", "invalid_parameter"),
         ("limit=1001", "invalid_parameter"),
         ("limit=-1", "invalid_parameter"),

@@ -10,6 +10,7 @@ from tests.engine.store.conformance_claims import ClaimConformance
 from tests.engine.store.conformance_definitions import DefinitionConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
+from tests.engine.store.conformance_listing import ListingConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
 from tests.engine.store.conformance_reopening import ReopeningConformance
 from tests.engine.store.conformance_schedules import ScheduleConformance
@@ -24,6 +25,7 @@ class TestMemoryStore(
     ClaimConformance,
     LifeConformance,
     LettersConformance,
+    ListingConformance,
     PayloadConformance,
     ScheduleConformance,
     SubscriptionConformance,

@@ -8,8 +8,8 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.sql.expression import Executable
 
 from perdure.engine.instance import Status
-from perdure.engine.store import entities, grooming, purge, statements
-from perdure.engine.store.rows import AuditQuery, EndedQuery, EntityQuery, InstanceQuery
+from perdure.engine.store import entities, grooming, listing, purge, statements
+from perdure.engine.store.rows import AuditQuery, Condition, EndedQuery, EntityQuery, InstanceQuery
 from perdure.engine.store.sqlite import _COMPILER, SqliteStore
 from perdure.engine.store.statements import BySlot
 from perdure.engine.store.tables import METADATA
@@ -35,6 +35,10 @@ QUERIES = [
     InstanceQuery(tags=(("team", "x"), ("tier", "1"))),
     InstanceQuery(created_from=1, created_to=2),
     InstanceQuery(id_prefix="order-"),
+    InstanceQuery(where=(Condition(field="parent_id", prefixes=("",), negated=True),)),
+    InstanceQuery(where=(Condition(field="tag.team", values=("x",)),)),
+    InstanceQuery(order="ended_at", after=(1, "i1")),
+    InstanceQuery(order="id", ascending=True, after=("i1", "i1")),
 ]
 
 
@@ -77,7 +81,7 @@ def test_no_statement_reads_a_growing_table_through(store: SqliteStore) -> None:
 @pytest.mark.parametrize("query", QUERIES)
 def test_every_list_has_an_index(store: SqliteStore, query: InstanceQuery) -> None:
     """And a cursor instead of an offset."""
-    assert scans(store, _COMPILER.once(statements.instances(query)), {}) == []
+    assert scans(store, _COMPILER.once(listing.instances(query)), {}) == []
 
 
 @pytest.mark.parametrize(
