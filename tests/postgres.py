@@ -139,6 +139,24 @@ class Server:
         return self.connect()
 
 
+def waits(sql: psycopg.Connection, count: int = 1) -> bool:
+    """Whether so many transactions of others wait for locks."""
+    sql.execute("SELECT pg_stat_clear_snapshot()")
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    return sql.execute(query).fetchall() == [(count,)]
+
+
+def deadlocks(sql: psycopg.Connection, *stores: PostgresStore) -> int:
+    """How many there were in this database; the stores are closed, so that their servers have told it."""
+    for store in stores:
+        store.close()
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'perdure'"
+    eventually(lambda: sql.execute(query).fetchall() == [(0,)])
+    query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    ((count,),) = sql.execute(query).fetchall()
+    return int(count)
+
+
 @contextmanager
 def running() -> Iterator[Server]:
     """A server; the test is skipped where there is none to start."""

@@ -129,7 +129,7 @@ class Session:
             self.connection.close()
 
     def _run(self, text: str) -> None:
-        self.cursor.execute(text.encode())
+        self.cursor.execute(text.encode(), prepare=False)
 
     def _noticed(self, notice: Any) -> None:
         self._warned = self._warned or notice.sqlstate in _CANCELED

@@ -73,7 +73,10 @@ WORKERS = select(t.workers).where(t.workers.c.state == "live").order_by(t.worker
 # Nobody waits here: two may suspect each other, and who is stopped in a commit keeps its row for a while.
 RIVALS = (
     select(t.workers.c.id, t.workers.c.lease_until)
-    .where(t.workers.c.id.in_((bindparam("worker"), bindparam("victim"))), t.workers.c.state == "live")
+    .where(
+        t.workers.c.id.in_((bindparam("worker", type_=t.Text), bindparam("victim", type_=t.Text))),
+        t.workers.c.state == "live",
+    )
     .order_by(t.workers.c.id)
     .with_for_update(skip_locked=True)
 )
@@ -275,7 +278,11 @@ NEXT_RANK = (
 )
 NEXT_GROUP = (
     select(*_GROUP)
-    .where(*_RANK, tuple_(*_GROUP) > tuple_(bindparam("fairness_key"), bindparam("concurrency_key")))
+    .where(
+        *_RANK,
+        tuple_(*_GROUP)
+        > tuple_(bindparam("fairness_key", type_=t.Text), bindparam("concurrency_key", type_=t.Text)),
+    )
     .order_by(*_GROUP)
     .limit(literal_column("1"))
 )
