@@ -6,17 +6,7 @@ import pytest
 
 from perdure.engine.errors import Refused
 from perdure.engine.store.protocol import Store
-from tests.engine.store.conformance import StoreConformance
-from tests.engine.store.conformance_audit import AuditConformance
-from tests.engine.store.conformance_claims import ClaimConformance
-from tests.engine.store.conformance_definitions import DefinitionConformance
-from tests.engine.store.conformance_letters import LettersConformance
-from tests.engine.store.conformance_life import LifeConformance
-from tests.engine.store.conformance_payloads import PayloadConformance
-from tests.engine.store.conformance_reopening import ReopeningConformance
-from tests.engine.store.conformance_schedules import ScheduleConformance
-from tests.engine.store.conformance_subscriptions import SubscriptionConformance
-from tests.engine.store.conformance_suspects import SuspectsConformance
+from tests.engine.store.conformance_all import Conformance
 from tests.engine.store.factory import (
     LEASE,
     SECOND,
@@ -32,19 +22,7 @@ from tests.postgres import Server
 pytestmark = pytest.mark.slow  # a server is started
 
 
-class TestPostgresStore(
-    StoreConformance,
-    AuditConformance,
-    ClaimConformance,
-    LifeConformance,
-    LettersConformance,
-    PayloadConformance,
-    ScheduleConformance,
-    SubscriptionConformance,
-    ReopeningConformance,
-    DefinitionConformance,
-    SuspectsConformance,
-):
+class TestPostgresStore(Conformance):
     """A schema keeps every promise of a store; what it does in its own way stands here."""
 
     @pytest.fixture

@@ -13,6 +13,7 @@ from sqlalchemy.sql.expression import Executable
 from perdure.engine.store import (
     entities,
     grooming,
+    listing,
     places,
     postgres,
     purge,
@@ -81,7 +82,7 @@ def _value(compiled: Compiled, name: str) -> Any:
 @pytest.mark.parametrize(
     "statement",
     [
-        *map(statements.instances, QUERIES),
+        *map(listing.instances, QUERIES),
         grooming.ended(EndedQuery()),
         grooming.ended(EndedQuery(name="order", after=(1, "i1"))),
         statements.audit(AuditQuery(before=9)),
