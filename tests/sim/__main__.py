@@ -1,85 +1,142 @@
-"""``python -m tests.sim SEED`` shows one run; ``--seeds N [--first M] [--mutant NAME]`` counts many.
+"""Simulate. ``python -m tests.sim SEED`` shows one run, and ``--shrink`` the smallest that fails as well.
 
-With a mutant, seeds run until one fails: the mutant is found. 1 when a seed of the right engine fails, or
-when a mutant is not found.
+``--seeds N [--first M]`` counts many; with ``--mutant NAME`` they run until one fails: the mutant is found.
+``--store`` says on what. 1 when a seed of the right engine fails, or when a mutant is not found.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
-from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.sim import mutants
+
+if TYPE_CHECKING:
+    from tests.sim.failure import Failure
+    from tests.sim.plan import Cut
+
+STORES = ("memory", "sqlite")
 
 
 def main() -> int:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(prog="tests.sim")
-    parser.add_argument("seed", nargs="?", type=int)
-    parser.add_argument("--seeds", type=int, default=100)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--store", choices=["memory", "sqlite"], default="memory")
-    parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS))
-    options = parser.parse_args()
+    options = _options()
     if options.mutant:
         mutants.imported(options.mutant)
     if options.seed is not None:
-        return _show(options.seed, options.store)
-    seeds = range(options.first, options.first + options.seeds)
-    return _hunt(options.mutant, seeds, options.store) if options.mutant else _count(seeds, options.store)
+        return _shrink(options) if options.shrink else _show(options)
+    return _hunt(options) if options.mutant else _count(options)
 
 
-def _show(seed: int, store: str) -> int:
-    from tests.sim.simulation import Failure, simulate
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests.sim")
+    parser.add_argument("seed", nargs="?", type=int)
+    parser.add_argument("--store", choices=STORES, default="memory")
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS))
+    parser.add_argument("--shrink", action="store_true", help="leave out what the failure does not need")
+    parser.add_argument("--without", default="", help="kinds of faults to leave out, with commas")
+    parser.add_argument("--orders", default="", help="the orders to keep, with commas")
+    parser.add_argument("--processes", type=int, help="how many there are in the beginning, at most")
+    parser.add_argument("--faults", type=int, help="after how many faults there is no more")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "perdure-sim",
+        help="where the decisions of a failure are written",
+    )
+    return parser.parse_args()
+
+
+def _cut(options: argparse.Namespace) -> Cut:
+    from tests.sim.plan import Cut
+
+    return Cut(
+        without=frozenset(filter(None, options.without.split(","))),
+        orders=frozenset(map(int, options.orders.split(","))) if options.orders else None,
+        processes=options.processes,
+        faults=options.faults,
+    )
+
+
+def _failure(seed: int, store: str, cut: Cut, *, trace: bool = False) -> Failure | None:
+    """How a seed fails, if it does; else its report is printed, if it is to be traced."""
+    from tests.sim.failure import Failure
+    from tests.sim.simulation import simulate
 
     try:
-        print(simulate(seed, store=store, trace=True))
+        report = simulate(seed, store=store, cut=cut, trace=trace)
     except Failure as failure:
+        return failure
+    if trace:
+        print(report)
+    return None
+
+
+def _show(options: argparse.Namespace) -> int:
+    failure = _failure(options.seed, options.store, _cut(options), trace=True)
+    if failure is not None:
         print(failure)
-        return 1
-    return 0
+        print(f"all decisions: {failure.write(options.out)}")
+    return failure is not None
 
 
-def _hunt(name: str, seeds: range, store: str) -> int:
-    """Look for the first seed that finds a mutant."""
-    from tests.sim.simulation import Failure, simulate
+def _shrink(options: argparse.Namespace) -> int:
+    from tests.sim.shrink import shrink
 
-    for count, seed in enumerate(seeds, 1):
-        try:
-            simulate(seed, store=store)
-        except Failure as failure:
-            print(f"{name}: found after {count} seeds: {str(failure).splitlines()[0][:150]}")
-            return 0
-    print(f"{name}: not found by {len(seeds)} seeds")
+    cut = _cut(options)
+    failure = _failure(options.seed, options.store, cut)
+    if failure is None:
+        print(f"seed {options.seed} does not fail")
+        return 0
+    cut, failure, runs = shrink(lambda each: _failure(options.seed, options.store, each), failure, cut)
+    print(failure)
+    print(
+        f"the smallest after {runs} runs, of {failure.steps} steps and {failure.plan.counts.total()} faults:"
+    )
+    print(failure.head)
+    print(f"all decisions: {failure.write(options.out)}")
     return 1
 
 
-def _count(seeds: range, store: str) -> int:
-    from tests.sim.simulation import Failure, simulate
+def _hunt(options: argparse.Namespace) -> int:
+    """Look for the first seed that finds a mutant."""
+    for count, seed in enumerate(_seeds(options), 1):
+        failure = _failure(seed, options.store, _cut(options))
+        if failure is not None:
+            reason = failure.reason.splitlines()[0][:150]
+            print(f"{options.mutant}: found after {count} seeds: seed {seed}: {reason}")
+            return 0
+    print(f"{options.mutant}: not found by {options.seeds} seeds")
+    return 1
 
-    faults, writes, statuses = Counter[str](), Counter[str](), Counter[str]()
-    failed, seconds, calls, began = list[int](), 0.0, 0, time.perf_counter()
-    for seed in seeds:
+
+def _count(options: argparse.Namespace) -> int:
+    from tests.sim.failure import Failure
+    from tests.sim.simulation import simulate
+    from tests.sim.totals import Totals
+
+    totals, failed, began, used = Totals(), list[int](), time.perf_counter(), time.process_time()
+    for seed in _seeds(options):
         try:
-            report = simulate(seed, store=store)
+            totals.add(simulate(seed, store=options.store, cut=_cut(options)))
         except Failure as failure:
             failed.append(seed)
-            print(str(failure).splitlines()[0], flush=True)
-            continue
-        faults.update(report.faults)
-        writes.update(report.writes)
-        statuses.update(report.statuses)
-        seconds += report.virtual_seconds
-        calls += report.calls
-    took = time.perf_counter() - began
-    print(f"{len(seeds)} seeds in {took:.1f} s: {calls} calls, {seconds / 86400 / 365:.1f} virtual years")
-    print(f"instances: {dict(statuses)}")
-    print(f"faults: {dict(faults)}")
-    print(f"writes: {dict(writes)}")
+            print(f"{failure.head}\nall decisions: {failure.write(options.out)}", flush=True)
+    took, used = time.perf_counter() - began, time.process_time() - used
+    print(f"{options.seeds} seeds on {options.store} in {took:.0f} s, {used:.0f} s of a processor")
+    print(totals)
     print(f"failed: {failed}")
     return bool(failed)
+
+
+def _seeds(options: argparse.Namespace) -> range:
+    return range(options.first, options.first + options.seeds)
 
 
 if __name__ == "__main__":

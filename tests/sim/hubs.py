@@ -106,6 +106,10 @@ class Hub(ABC):
         """Everything."""
         return {name: self.rows(name) for name in TABLES}
 
+    def image(self) -> object:
+        """Everything, to the last byte where it lies in files."""
+        return self.dump()
+
     def compare(self) -> None:  # noqa: B027
         """C12: nothing, where no model goes along."""
 
@@ -294,6 +298,10 @@ class SqliteHub(Hub):
     def owner_of(self, slot: int) -> str | None:
         (owner,) = self._connection.execute("SELECT owner FROM slots WHERE id = ?", [slot]).fetchone()
         return None if owner is None else str(owner)
+
+    def image(self) -> object:
+        files = [path for path in Path(self._directory.name).iterdir() if path.suffix in {".db", ".db-wal"}]
+        return {path.name: path.read_bytes() for path in files}
 
     def compare(self) -> None:
         """C12: the file has what the model has after the same calls."""

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,9 +25,9 @@ from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.programs import Programs
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import EntityQuery, InstanceQuery
+from perdure.engine.store.rows import Batch, EntityQuery, InstanceQuery
 from tests.engine.books import audit
-from tests.engine.prefixes import check_prefixes
+from tests.engine.prefixes import check_prefixes, state_of
 from tests.sim.asking import Asking
 from tests.sim.checks import Checks, check_claimable, check_events
 from tests.sim.clients import Clients, Order
@@ -36,26 +35,26 @@ from tests.sim.documents import make
 from tests.sim.documents.activities import QUEUE
 from tests.sim.documents.entities import TALLY
 from tests.sim.documents.model import Document
+from tests.sim.failure import Failure
 from tests.sim.faults import Network
 from tests.sim.hubs import HUBS, Hub
 from tests.sim.ledger import ACTIVITIES, Ledger
 from tests.sim.outsiders import Outsiders
-from tests.sim.plan import Plan
+from tests.sim.plan import Cut, Plan
 from tests.sim.process import Process
 from tests.sim.world import DAY, SECOND, World
 
+WHOLE = Cut()
 DOCUMENTS = 150
 """How many documents there are of each kind: compiling one takes longer than a run."""
 SAFETY = 4_000
 """Steps of the world with faults."""
 LIVENESS = 60_000
 """Steps without, in which everything must end."""
+STATES_EVERY = 4
+"""Commits between two whose instances' states in memory are remembered."""
 WORK = ("timers", "tasks", "inbox")
 """Tables that have no rows when there is nothing to do."""
-
-
-class Failure(AssertionError):
-    """A promise was broken; the text says by which seed."""
 
 
 @lru_cache(maxsize=4 * DOCUMENTS)
@@ -93,22 +92,25 @@ class Report:
     instances: int
     statuses: dict[str, int]
     joined: int
+    compared: int
+    """States in memory that were compared with what their histories add up to."""
 
 
 def simulate(
     seed: int | str,
     *,
     store: str = "memory",
+    cut: Cut = WHOLE,
     trace: bool = False,
     after: Callable[[Store], None] | None = None,
 ) -> Report:
     """Run a seed on a store. Raises ``Failure``; with ``trace`` prints the decisions.
 
-    ``after`` is shown the store at the end.
+    ``cut`` leaves out some of it. ``after`` is shown the store at the end.
     """
     world = World(seed)
-    hub = HUBS[store](world)
-    run = _Run(world, seed, hub)
+    hub, idle = HUBS[store](world), HUBS[store](world)
+    run = _Run(world, seed, hub, idle, cut)
     try:
         with ids.drawn_from(world.random), clock.driven_by(world):
             report = run.whole()
@@ -116,27 +118,27 @@ def simulate(
                 after(run.store)
             return report
     except Exception as error:  # noqa: BLE001
-        decisions = "\n".join(world.decisions)
-        text = "".join(traceback.format_exception(error, limit=-6))
-        faults = dict(run.plan.counts)
-        raise Failure(
-            f"seed {seed}: {error}\n\nthe last decisions:\n{decisions}\n\nfaults: {faults}\n{text}"
-        ) from None
+        orders = frozenset(int(each.id.removeprefix("i")) for each in run.orders.values())
+        raise Failure(seed, cut, run.plan, orders, world, hub, error) from None
     finally:
         world.end()
         hub.close()
+        idle.close()
         if trace:
             print("\n".join(world.decisions))  # noqa: T201
 
 
 class _Run:
-    def __init__(self, world: World, seed: int | str, hub: Hub) -> None:
+    def __init__(self, world: World, seed: int | str, hub: Hub, idle: Hub, cut: Cut) -> None:
         random = world.random
         self.world = world
         self.seed = seed
         self.long_time = random.random() < 0.5
-        self.plan = Plan.drawn(Random(f"the faults of {seed}"))
+        self.plan = Plan.drawn(Random(f"the faults of {seed}"), cut)
+        self.cut = cut
         self.hub = hub
+        self.idle = idle
+        """Another one, of which nothing must change."""
         self.checks = Checks(hub)
         self.lease = random.choice([40 * DAY, 20 * DAY] if self.long_time else [2 * SECOND, 10 * SECOND])
         self.memory = random.choice([0, 2_000, 64 << 20])
@@ -144,6 +146,9 @@ class _Run:
         self.poll = self.lease // random.choice([6, 16])
         self.processes: list[Process] = []
         self.joined = 0
+        self.compared = 0
+        self.states: defaultdict[tuple[str, int], dict[int, bytes]] = defaultdict(dict)
+        """States of machines in memory: by instance and generation, and by the next ``seq``."""
         self.peace = False
         self.news = True
         """Whether anything was written since somebody looked whether all is over."""
@@ -166,8 +171,12 @@ class _Run:
         random = self.world.random
         Client(self.hub.outside()).deploy([_tally()])
         orders = [self._order(number) for number in range(random.randint(1, 5))]
+        idle = self._idle_image(orders[0])
+        if self.cut.orders is not None:
+            orders = [order for number, order in enumerate(orders) if number in self.cut.orders]
         self.orders = {order.id: order for order in orders}
-        for _ in range(random.choice([1, 2, 2, 3])):
+        processes = random.choice([1, 2, 2, 3])
+        for _ in range(processes if self.cut.processes is None else min(processes, self.cut.processes)):
             self._spawn()
         for order in orders:
             self.clients.serve(order)
@@ -183,6 +192,7 @@ class _Run:
         assert settled, f"C9: rows of work are left: {left}"
         self.hub.compare()
         check_claimable(self.hub)
+        assert self.idle.image() == idle, "C11: another hub has changed"
         assert not self.ledger.problems, self.ledger.problems
         self._histories()
         for order in orders:
@@ -198,6 +208,7 @@ class _Run:
             instances=len(orders),
             statuses=dict(statuses),
             joined=self.joined,
+            compared=self.compared,
         )
 
     def _order(self, number: int) -> Order:
@@ -215,6 +226,12 @@ class _Run:
             rewind=random.random() < 0.6 and not made.one_way,
             curious=random.random() < 0.2,
         )
+
+    def _idle_image(self, order: Order) -> object:
+        """What is in the other hub: an instance of the same name, that nobody lets begin."""
+        others = [each.program for each in order.children]
+        Client(self.idle.outside()).run(order.program.program, order.input, id=order.id, others=others)
+        return self.idle.image()
 
     # -- processes --------------------------------------------------------------------------------
 
@@ -249,11 +266,28 @@ class _Run:
 
     def _written(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
         self.checks.written(name, arguments, result)
+        if name == "commit":
+            self._remember_states(arguments[0], all_=self.checks.writes[name] % STATES_EVERY == 0)
         self.news = True
         for process in self.processes:
             process.faulty.writes += 1
             if not process.over:
                 self.world.wake(process)
+
+    def _remember_states(self, batch: Batch, *, all_: bool) -> None:
+        """What the owner that has written a batch has in memory then (C8), unless that is written anew."""
+        for turn in batch.checkpoints:
+            if turn.replaces or turn.rewrites:
+                for key in [key for key in self.states if key[0] == turn.id]:
+                    del self.states[key]
+        owners = [each for each in self.processes if batch.worker in each.member_ids[-1:] and not each.over]
+        for turn in batch.checkpoints if owners and all_ else ():
+            hot = owners[0].duties.owner._hot.get(turn.id)
+            if hot is None or hot.running is None or not turn.history:
+                continue
+            running, last = hot.running, turn.history[-1]
+            if running.instance.generation == last.generation:
+                self.states[turn.id, last.generation][last.next_seq] = state_of(running.machine)
 
     # -- the account ------------------------------------------------------------------------------
 
@@ -324,7 +358,9 @@ class _Run:
     def _check_history(self, row: Instance, program: LinkedProgram) -> None:
         for generation in range(1, row.generation + 1):
             rows = self.store.history(row.id, generation, 0, 1_000_000)
-            check_prefixes(program, row.id, rows)
+            states = self.states.get((row.id, generation), {})
+            check_prefixes(program, row.id, rows, states)
+            self.compared += len(states.keys() & {each.next_seq for each in rows})
             check_events(self.store, row.id, generation)
 
     def _nothing_undone_is_left(self, order: Order, generation: int) -> None:
