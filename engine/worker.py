@@ -11,7 +11,6 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, Self
 
 from perdure.engine import clock
@@ -76,7 +75,7 @@ class Worker:
             activities,
             self.programs.get,
             self._done,
-            token_key=cache(store.token_key),
+            token_key=lambda: self._token_key,
             limits=Limits(concurrency, async_concurrency or concurrency, entity_concurrency or concurrency),
         )
         self._duties = Duties(
@@ -90,6 +89,7 @@ class Worker:
             memory=memory,
             turns=turns,
         )
+        self._token_key = ""
         self._most_asks = asks
         self._duties.changed = self._notify
         self._watchers: dict[str, list[Callable[[], None]]] = {}
@@ -194,6 +194,8 @@ class Worker:
 
     def _main(self) -> None:
         try:
+            # Read before anything runs: an activity's token must not fail with the database.
+            self._token_key = self.store.token_key()
             self._duties.join()
             self._worked = clock.monotonic()
             self._ready.set()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
 from perdure.compiler.encode import digest, encode
-from perdure.engine.activities import Registry
+from perdure.engine.activities import Context, Registry
 from perdure.engine.client import Client
 from perdure.engine.errors import Busy, Conflict, FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.programs import Programs
@@ -77,6 +77,29 @@ def working(store: SqliteStore, **activities: Callable[..., Any]) -> Iterator[Cl
         registry.add(name, function)
     with Worker(store, registry, lease=3_000_000) as worker:
         yield Client(store, worker)
+
+
+class Forgetful(Trouble):
+    """A store that is asked for the key of its tokens before anything runs, and does not know it later."""
+
+    away = False
+
+    def token_key(self) -> str:
+        if self.away:
+            raise Busy
+        return super().token_key()
+
+
+def test_a_token_is_given_while_the_database_is_away(tmp_path: Path) -> None:
+    """The activity that asks for its token then does not fail with it."""
+
+    def ask(ctx: Context) -> str:
+        store.away = True
+        return ctx.token()[:1]
+
+    with closing(Forgetful(tmp_path / "hub.db")) as store, working(store, Work=ask) as client:
+        client.run(CALL, id="i")
+        assert client.wait("i", WAIT)["error"] is None
 
 
 # -- asks ---------------------------------------------------------------------------------------------
