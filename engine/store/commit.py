@@ -117,7 +117,6 @@ def write(tx: Transaction, batch: Batch) -> None:
     tx.structs(s.HISTORY_INSERT, sorted(rows.history, key=_by_history))
     tx.tuples(s.HISTORY_FORGET, sorted(rows.forgotten))
     tx.tuples(s.PAYLOAD_FORGET, sorted(rows.forgotten))
-    purge.forget_chunks(tx, sorted(rows.forgotten))
     _expect(len(rows.consumed), tx.tuples(s.INBOX_DELETE, sorted(rows.consumed)), _NOT_THERE)
     tx.tuples(s.INBOX_DELETE, sorted((id_,) for id_ in batch.discard))
     opened, closed = _net(rows.timers, rows.timers_closed)
@@ -127,6 +126,8 @@ def write(tx: Transaction, batch: Batch) -> None:
     tx.tuples(s.TASK_DELETE, sorted(closed))
     tx.structs(s.TASK_INSERT, sorted([*opened, *batch.adopt], key=_by_seq))
     subscriptions.write(tx, rows.subscriptions, rows.subscriptions_closed, rows.unsubscribed)
+    # A chunk may end in this batch: its turn finds its rows, and then they go.
+    purge.forget_chunks(tx, sorted(rows.forgotten))
     tx.structs(s.INBOX_INSERT, batch.messages)
     places.fill(tx, rows.new, ended)
     tx.tuples(s.INBOX_HOLD, [(id_,) for id_ in batch.hold])

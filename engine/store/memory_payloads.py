@@ -24,10 +24,9 @@ class MemoryPayloads(MemoryTables):
                 for row in self._payloads.values()
                 if row.instance == instance_id and not is_key(row.key)
             }
-            return {
-                key: self._payloads[instance_id, text].value if is_key(text) else text
-                for key, text in found.items()
-            }
+            apart = " ".join(text for text in found.values() if is_key(text))
+            values = self._values(instance_id, apart)
+            return {key: values.get(text, text) for key, text in found.items()}
 
     def payload(self, instance_id: str, key: str) -> str | None:
         with self._read():

@@ -48,7 +48,7 @@ class MemorySigns(MemoryInbox):
     def answer(self, message: Message, task: Key) -> Message | None:
         with self._write():
             if message.id in self._inbox:
-                return self._inbox[message.id][1]
+                return _replace(self._inbox[message.id][1], held=False)
             self._delete(self._tasks, task)
             self._answer(message)
             return None

@@ -86,7 +86,8 @@ class MemoryTasks(MemoryLetters, MemoryInbox):
         ]
 
     def _claimed(self, key: str) -> int:
-        return sum(task.worker is not None and task.concurrency_key == key for task in self._tasks.values())
+        claimed = (task.concurrency_key for task in self._tasks.values() if task.worker is not None)
+        return sum(each == key for each in claimed) if key else 0
 
     def claimed_count(self, concurrency_key: str) -> int:
         with self._read():

@@ -45,6 +45,9 @@ class MemoryTurns(
                 self._write_entity(entity)
             for turn in batch.checkpoints:
                 self._checkpoint(turn)
+            for turn in batch.checkpoints:
+                if turn.forget_before is not None:
+                    self._forget_chunks(turn.id, turn.forget_before)
             for id_ in batch.discard:
                 self._delete(self._inbox, id_)
             for task in batch.adopt:
@@ -91,7 +94,6 @@ class MemoryTurns(
             without = _replace(row, values=NO_VALUES)
             self._insert(self._generation(row.instance, row.generation), row.first_seq, without)
         if turn.forget_before is not None:
-            self._forget_chunks(turn.id, turn.forget_before)
             for kept in tuple(self._payloads.values()):
                 last = kept.generation
                 if kept.instance == turn.id and last is not None and last < turn.forget_before:

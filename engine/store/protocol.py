@@ -193,7 +193,7 @@ class Tasks(Protocol):
     def answer(self, message: Message, task: Key) -> Message | None:
         """Delete the task and put its result into the inbox; returns the one that lies there already, if any.
 
-        Nothing is done then.
+        Nothing is done then. The answer is as if it were handed out now: not ``held``.
         """
 
     def token_key(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from perdure.engine.codec import LARGE, split_events, split_received, stored_value
 from perdure.engine.events import EventRaised, ExecutionStarted, TaskCompleted
@@ -14,13 +15,16 @@ from perdure.engine.store.rows import HistoryRow, InstanceQuery, Message, Payloa
 from tests.engine.store.conformance import Fixtures
 from tests.engine.store.factory import (
     ALL,
+    BEGIN,
     batch,
     first_turn,
     instance,
     message,
     payload,
     row,
+    subscription,
     task,
+    timer,
     turn,
 )
 
@@ -119,6 +123,22 @@ class PayloadConformance(Fixtures):
         assert store.instance("old") is None
         assert store.load(["old"]) == []
         assert all(store.instance(name) is not None for name in ("runs", "kept", "child"))
+
+    @pytest.mark.parametrize("parent_first", [True, False])
+    def test_a_chunk_may_end_in_the_batch_that_forgets_it(self, store: Store, *, parent_first: bool) -> None:
+        """Its last turn finds its timer, whether its parent's turn comes before or after."""
+        chunk = instance("i2", parent_id="i1", chunk_of=1)
+        opened = {"timers": (timer(of="i2"),), "tasks": (task(of="i2"),)}
+        beginning = first_turn("i2", instance=chunk, subscriptions=(subscription(of="i2"),), **opened)
+        store.commit(batch(first_turn(), beginning))
+        over = msgspec.structs.replace(chunk, status=Status.CANCELED, ended_at=BEGIN)
+        ending = turn("i2", row("i2", 2), before=Status.RUNNING, instance=over, timers_closed=(("i2-e1", 1),))
+        later = turn(
+            "i1", row("i1", generation=3), before=Status.RUNNING, instance=renewed(3), forget_before=2
+        )
+        store.commit(batch(*((later, ending) if parent_first else (ending, later))))
+        assert store.instance("i2") is None
+        assert (store.next_timer(ALL), store.waiting_tasks("i2"), store.waited("Paid")) == (None, [], [])
 
     def test_chunks_are_listed_when_they_are_asked_for(self, store: Store) -> None:
         """A list has what people have started."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from perdure.engine.codec import encode_received
 from perdure.engine.events import EventRaised, TaskCompleted
@@ -90,12 +90,12 @@ def _new_database() -> bytes:
         return path.read_bytes()
 
 
-def sqlite_hub(path: Path) -> Hub:
+def sqlite_hub(path: Path, *, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> Hub:
     """Its workers' processes are this one, so a kill frees a lock as the end of the process would."""
     clock = Clock()
     path.write_bytes(_new_database())
-    first = SqliteStore(path, clock=clock)
-    hub = Hub(lambda: SqliteStore(path, clock=clock), first._members.release, clock)
+    first = SqliteStore(path, clock=clock, synchronous=synchronous)
+    hub = Hub(lambda: SqliteStore(path, clock=clock, synchronous=synchronous), first._members.release, clock)
     hub._opened.append(first)
     return hub
 
