@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from perdure.cli import cli
+from tests.engine.store.factory import new_database
 
 PERDURE = str(Path(sys.executable).with_name("perdure"))
 ENVIRONMENT = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
@@ -116,3 +117,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def given_database(here: Path) -> None:
+    """A hub with nothing in it, where the command line looks for one: a copy is quicker than making it."""
+    path = here / ".perdure" / "perdure.db"
+    path.parent.mkdir()
+    path.write_bytes(new_database())

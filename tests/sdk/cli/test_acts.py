@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.program import perdure, serving
+from tests.sdk.cli.program import given_database, perdure, serving
 
 GREETING = """\
 dsl: perdure/1
@@ -22,6 +22,7 @@ do:
 @pytest.fixture(autouse=True)
 def deployed(here: Path) -> None:
     """An instance ``one`` of a deployed workflow, which nobody runs yet."""
+    given_database(here)
     (here / "greeting.perdure.yaml").write_text(GREETING)
     assert perdure("deploy", "greeting.perdure.yaml").code == 0
     assert perdure("start", "greeting", "--id", "one", "-i", "name=Ada").code == 0

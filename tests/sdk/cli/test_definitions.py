@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.program import call, perdure, serving
+from tests.sdk.cli.program import call, given_database, perdure, serving
 
 OLD = """\
 dsl: perdure/1
@@ -22,6 +22,7 @@ NEW = OLD.replace("1.0.0", "1.1.0").replace('queries: { left: "${ input }" }\n',
 @pytest.fixture(autouse=True)
 def deployed(here: Path) -> None:
     """The first version is deployed in the working directory's database."""
+    given_database(here)
     (here / "old.perdure.yaml").write_text(OLD)
     (here / "new.perdure.yaml").write_text(NEW)
     assert perdure("deploy", "old.perdure.yaml").code == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.program import call, perdure, serving
+from tests.sdk.cli.program import call, given_database, perdure, serving
 
 COUNTER = """\
 dsl: perdure/1
@@ -31,6 +31,7 @@ do:
 @pytest.fixture(autouse=True)
 def files(here: Path) -> None:
     """An entity in a file of its own, and with a workflow that speaks to it."""
+    given_database(here)
     (here / "counter.perdure.yaml").write_text(COUNTER)
     (here / "adds.perdure.yaml").write_text(COUNTER + "---\n" + ADDS)
 

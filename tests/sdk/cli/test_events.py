@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.program import call, perdure, serving
+from tests.sdk.cli.program import call, given_database, perdure, serving
 
 PAY = """\
 dsl: perdure/1
@@ -21,6 +21,7 @@ do:
 @pytest.fixture(autouse=True)
 def deployed(here: Path) -> None:
     """The workflow is deployed in the working directory's database."""
+    given_database(here)
     (here / "pay.perdure.yaml").write_text(PAY)
     assert perdure("deploy", "pay.perdure.yaml").code == 0
 

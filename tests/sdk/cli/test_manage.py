@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from tests.sdk.cli.program import PERDURE, Answer, call, perdure, serving
+from tests.sdk.cli.program import PERDURE, Answer, call, given_database, perdure, serving
 
 GREETING = """\
 dsl: perdure/1
@@ -39,6 +39,7 @@ MISSING = ["show", "history", "suspend", "resume", "wait"]
 @pytest.fixture(autouse=True)
 def deployed(here: Path) -> None:
     """Both workflows are deployed in the working directory's database."""
+    given_database(here)
     (here / "greeting.perdure.yaml").write_text(GREETING)
     (here / "calling.perdure.yaml").write_text(CALLING)
     assert perdure("deploy", "greeting.perdure.yaml", "calling.perdure.yaml").code == 0

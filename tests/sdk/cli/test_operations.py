@@ -9,13 +9,14 @@ import pytest
 from perdure.engine.store.rows import Worker
 from perdure.engine.store.sqlite import SqliteStore
 from tests.engine.letters import given_letters
-from tests.sdk.cli.program import perdure
+from tests.sdk.cli.program import given_database, perdure
 from tests.sdk.cli.test_manage import GREETING
 
 
 @pytest.fixture(autouse=True)
 def letters(here: Path) -> list[int]:
     """Numbers of two letters for the instance ``one``, and of one for nobody."""
+    given_database(here)
     (here / "greeting.perdure.yaml").write_text(GREETING)
     assert perdure("deploy", "greeting.perdure.yaml").code == 0
     assert perdure("start", "greeting", "--id", "one").code == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.program import PERDURE, perdure
+from tests.sdk.cli.program import PERDURE, given_database, perdure
 
 ECHO = "dsl: perdure/1\nname: echo\nversion: 1.0.0\ndo:\n- return: ${ input }\n"
 
@@ -15,6 +15,7 @@ ECHO = "dsl: perdure/1\nname: echo\nversion: 1.0.0\ndo:\n- return: ${ input }\n"
 @pytest.fixture(autouse=True)
 def workflow(here: Path) -> Path:
     """A file that runs at once to its end."""
+    given_database(here)
     path = here / "echo.perdure.yaml"
     path.write_text(ECHO)
     return path

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.program import call, perdure, serving
+from tests.sdk.cli.program import call, given_database, perdure, serving
 
 ASKED = """\
 dsl: perdure/1
@@ -22,6 +22,7 @@ SHOWN = '{\n  "of": 3,\n  "is": 2\n}\n'
 @pytest.fixture(autouse=True)
 def instance(here: Path) -> None:
     """An instance that nobody runs yet."""
+    given_database(here)
     (here / "asked.perdure.yaml").write_text(ASKED)
     assert perdure("deploy", "asked.perdure.yaml").code == 0
     assert perdure("start", "asked", "--id", "one", "--input", "3").code == 0
