@@ -93,15 +93,9 @@ def new_database() -> bytes:
 def sqlite_hub(path: Path, *, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> Hub:
     """Its workers' processes are this one, so a kill frees a lock as the end of the process would."""
     clock = Clock()
-<<<<<<< Updated upstream
-    path.write_bytes(_new_database())
+    path.write_bytes(new_database())
     first = SqliteStore(path, clock=clock, synchronous=synchronous)
     hub = Hub(lambda: SqliteStore(path, clock=clock, synchronous=synchronous), first._members.release, clock)
-=======
-    path.write_bytes(new_database())
-    first = SqliteStore(path, clock=clock)
-    hub = Hub(lambda: SqliteStore(path, clock=clock), first._members.release, clock)
->>>>>>> Stashed changes
     hub._opened.append(first)
     return hub
 
