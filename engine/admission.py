@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from perdure.engine import orders
 from perdure.engine.addresses import is_entity
 from perdure.engine.codec import decode_received
 from perdure.engine.events import (
@@ -42,13 +43,14 @@ class Admission(Residents):
             except msgspec.MsgspecError:
                 self._unreadable.append(message)
                 continue
-            if isinstance(event, StartRequested):
-                self._asked.append(Asked(message, event))
-                continue
             if is_entity(message.instance):
                 self.entities.accept(message, event)
                 continue
-            if isinstance(event, TO_ENTITY):
+            if isinstance(event, StartRequested):
+                self._asked.append(Asked(message, event))
+                continue
+            if isinstance(event, TO_ENTITY) or orders.is_question(event):
+                # Nobody sends an instance this: who waits for an end has asked for a start.
                 self._unreadable.append(message)
                 continue
             each = Input(event=event, execution=message.execution, message=message, stored=True)

@@ -142,7 +142,7 @@ class Loading(Residents):
 
     def _drop(self, hot: Hot, reason: str, now: int) -> None:
         """There is no such instance, or it has ended: what came for it is a dead letter."""
-        late = [each for each in hot.pending if orders.is_awaited(each)]
+        late = [each for each in hot.pending if orders.is_question(each.event)]
         self._reconsider(late)
         for each in hot.pending + hot.excess:
             if each not in late:
@@ -159,7 +159,7 @@ class Loading(Residents):
         program = programs[orders.digest(order, loaded.instance)]
         if isinstance(program, str):
             hot.pending = [each for each in hot.pending if each is not order]
-            if orders.is_awaited(order):
+            if orders.is_question(order.event):
                 self._reconsider([order], hopeless=True)
             else:
                 sealing.refuse(self._rest, order, program, now)

@@ -123,9 +123,9 @@ class Losses(Residents):
             return
         if instance.status.ended:
             # It stays as it is: only what was to become of it is refused.
-            self._reconsider([each for each in inputs if orders.is_awaited(each)], hopeless=True)
+            self._reconsider([each for each in inputs if orders.is_question(each.event)], hopeless=True)
             for each in inputs:
-                if not orders.is_awaited(each):
+                if not orders.is_question(each.event):
                     sealing.refuse(self._rest, each, reason, now)
             hot.running = None
             self._ready.pop(hot.id, None)

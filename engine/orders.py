@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from perdure.engine.events import REOPENING, ExecutionRestarted, ExecutionRewound, ParentAttached
+from perdure.engine.events import REOPENING, ExecutionRestarted, ExecutionRewound, ParentAttached, Received
 from perdure.engine.instance import Instance
 from perdure.engine.running import Input
 
@@ -22,9 +22,9 @@ def digest(order: Input, instance: Instance) -> str:
     return order.event.digest if isinstance(order.event, ExecutionRestarted) else instance.digest
 
 
-def is_awaited(each: Input) -> bool:
-    """Whether an input is the question of somebody who waits for this instance's end."""
-    match each.event:
+def is_question(event: Received) -> bool:
+    """Whether this is what somebody asks who waits for the instance's end, and was told that it is there."""
+    match event:
         case ParentAttached():
             return True
         case ExecutionRewound(parent=parent):

@@ -188,7 +188,7 @@ class Owner(Admission, Loading, Losses):
 
     def _ask_again(self, turn: Turn, inputs: list[Input]) -> list[Input]:
         """Who wanted to wait for an end that has come is to be told so; returns the other inputs."""
-        late = [each for each, _ in turn.refused if orders.is_awaited(each)]
+        late = [each for each, _ in turn.refused if orders.is_question(each.event)]
         if not late:
             return inputs
         reasons = {reason for each, reason in turn.refused if each in late} - {"superseded"}
