@@ -18,6 +18,7 @@ from perdure.engine.events import (
     EventRaised,
     ExecutionCanceled,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -187,13 +188,18 @@ class Owner(Admission, Loading, Losses):
         return inputs
 
     def _ask_again(self, turn: Turn, inputs: list[Input]) -> list[Input]:
-        """Who wanted to wait for an end that has come is to be told so; returns the other inputs."""
+        """Who wanted to wait for an end that has come asks what is there now; returns the other inputs."""
         late = [each for each, _ in turn.refused if orders.is_question(each.event)]
         if not late:
             return inputs
-        reasons = {reason for each, reason in turn.refused if each in late} - {"superseded"}
-        turn.refused = [(each, reason) for each, reason in turn.refused if each not in late]
-        self._reconsider(late, hopeless=bool(reasons), anew=NEVER_BEGAN in reasons)
+        turn.refused, refused = [], turn.refused
+        for each, reason in refused:
+            if each not in late:
+                turn.refused.append((each, reason))
+            else:
+                # An order that was refused stays so. Who only came too late to attach may give an order now.
+                hopeless = isinstance(each.event, ExecutionRewound) and reason != "superseded"
+                self._reconsider([each], hopeless=hopeless, anew=reason == NEVER_BEGAN)
         return [each for each in inputs if each not in late]
 
     def _start_next(self, hot: Hot, event: ExecutionStarted) -> None:

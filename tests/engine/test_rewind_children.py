@@ -229,3 +229,25 @@ def test_a_child_that_was_ended_before_it_began_is_started(hub: Hub, shaky: Shak
     hub.raise_event("Go", 30, id="i:do.0.c")
     hub.run()
     assert hub.output() == 30
+
+
+def test_a_child_that_hears_of_its_end_and_of_the_rewind_at_once_goes_on(hub: Hub) -> None:
+    """Whoever has its slot was away meanwhile: it ends in the turn in which it is to go on."""
+    waits = "name: waits\ndo: [ { e: { wait_for_event: Go, timeout: never } }, { return: '${ e }' } ]"
+    hub.deploy(f"dsl: perdure/1\nversion: 1.0.0\n{waits}")
+    hub.start("do: [ { c: { call_workflow: waits, on_parent_close: terminate } }, { return: '${ c }' } ]")
+    hub.run()
+    (child,) = [each.id for each in hub.store.instances(InstanceQuery()) if each.parent_id == "i"]
+    slots = hub.slots
+    hub.slots = [slot for slot in slots if slot != hub.instance(child).slot]
+    hub.terminate()
+    hub.run()
+    hub.rewind()
+    hub.run()
+    assert (hub.status(), hub.status(child)) == ("Running", "Running")
+    hub.slots = slots
+    hub.run()
+    assert (hub.status(), hub.status(child)) == ("Running", "Running")
+    hub.raise_event("Go", 7, id=child)
+    hub.run()
+    assert hub.output() == 7
