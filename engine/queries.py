@@ -61,8 +61,10 @@ def _machine(store: Store, program: LinkedProgram, instance_id: str) -> Machine:
     if not rows and instance.generation > 1:
         rows = store.history(instance.id, instance.generation - 1, 0, ALL)
     machine = replay(program, instance.id, rows)
-    if not rows:
-        machine.introduce(_beginning(store, instance), instance.created_at)
+    if not machine.env.workflow:
+        # It has not begun. Who was suspended, or ended, before that has a history all the same.
+        started = machine.started if machine.state.begun else _beginning(store, instance)
+        machine.introduce(started, rows[-1].at if rows else instance.created_at)
     return machine
 
 

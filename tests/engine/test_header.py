@@ -36,6 +36,9 @@ def sell(left: Any) -> None:
     raise ActivityError("none left", type="OutOfStock", data=left)
 
 
+AGAIN = "do: [ { set: { count: 1 } }, { continue_as_new: { input: '${ input + 1 }' } } ]"
+
+
 def start(hub: Hub, text: str, input: Any = None, **options: Any) -> Client:
     """A client of the hub that has started the instance ``i``; nothing runs yet."""
     client = Client(hub.store)
@@ -92,6 +95,17 @@ def test_queries_tell_the_committed_state(hub: Hub) -> None:
     assert client.query("i", "progress") == 2
     hub.advance(3600)
     assert (hub.output(), client.query("i", "progress")) == (2, 2)
+
+
+@pytest.mark.parametrize(("how", "status"), [("suspend", "Suspended"), ("terminate", "Terminated")])
+def test_a_query_of_a_generation_that_never_began_is_answered(hub: Hub, how: str, status: str) -> None:
+    """It was suspended, or ended, between two generations: that is in its history, and no turn of it."""
+    client = start(hub, "queries: { all: '${ [vars, input] }' }\nvars: { count: 0 }\n" + AGAIN, 1)
+    hub.round()
+    getattr(client, how)("i")
+    hub.run()
+    assert (hub.status(), hub.instance().generation > 1) == (status, True)
+    assert client.query("i", "all")[0] == {"count": 0}
 
 
 def test_a_query_sees_the_present_generation(hub: Hub) -> None:

@@ -40,6 +40,8 @@ from tests.sim.hubs import Hub
 
 COMPARED_EVERY = 64
 """Writes between two looks at everything."""
+PURGING = frozenset(["start", "purge", "purge_ended", "groom"])
+"""Writes that may delete instances."""
 PASSING = frozenset(["leave", "rejoin", "take_over"])
 """Writes that pass on what somebody had."""
 
@@ -63,6 +65,8 @@ class Checks:
         self.takeovers += name == "take_over" and result
         if name == "commit":
             self._commit(arguments[0])
+        elif name in PURGING:
+            self._purged()
         count = self.writes.total()
         if count % COMPARED_EVERY == 0:
             self._hub.compare()
@@ -92,6 +96,13 @@ class Checks:
                 self._final(checkpoint.id)
         for parking in batch.parkings:
             self._final(parking.instance.id)
+
+    def _purged(self) -> None:
+        """Some may be gone, and others may have their ids."""
+        for instance_id, (_, execution) in [*self._ended.items()]:
+            row = self._hub.look().instance(instance_id)
+            if row is None or (row.execution != execution and row.generation == 1):
+                self._replaced(instance_id)
 
     def _replaced(self, instance_id: str) -> None:
         """Another instance has its id now; the one before it had ended, or the store would have refused."""

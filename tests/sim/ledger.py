@@ -38,6 +38,8 @@ class Ledger:
         """By idempotency key."""
         self.keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         """The keys of each labelled activity of an instance and its children."""
+        self.own: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        """The same without its children."""
         self.problems: list[str] = []
         """What activities have seen that cannot be."""
         self._reported: Counter[str] = Counter()
@@ -97,5 +99,6 @@ class Ledger:
 
     def _add(self, label: str, ctx: Context) -> None:
         self.executions[ctx.idempotency_key] += 1
+        self.own[ctx.instance_id, label].add(ctx.idempotency_key)
         # What a child does is done for the instance that it is a part of.
         self.keys[ctx.instance_id.partition(":")[0], label].add(ctx.idempotency_key)

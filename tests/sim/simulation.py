@@ -14,18 +14,18 @@ from typing import Any
 
 import msgspec
 
-from perdure.compiler import compile_entity, compile_workflow
-from perdure.compiler.encode import digest
+from perdure.compiler import compile_workflow
 from perdure.dsl import load
 from perdure.dsl.source import Source
 from perdure.engine import clock, ids
-from perdure.engine.client import Client, Deployment
+from perdure.engine.client import Client
 from perdure.engine.codec import whole_events
+from perdure.engine.events import ExecutionMigrated, ExecutionStarted
 from perdure.engine.instance import Instance, Status
 from perdure.engine.linked import LinkedProgram, link
 from perdure.engine.programs import Programs
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Batch, EntityQuery, InstanceQuery
+from perdure.engine.store.rows import Batch, EntityQuery, HistoryRow, InstanceQuery
 from tests.engine.books import audit
 from tests.engine.prefixes import check_prefixes, state_of
 from tests.sim.asking import Asking
@@ -33,7 +33,7 @@ from tests.sim.checks import Checks, check_claimable, check_events
 from tests.sim.clients import Clients, Order
 from tests.sim.documents import make
 from tests.sim.documents.activities import QUEUE
-from tests.sim.documents.entities import TALLY
+from tests.sim.documents.entities import KEYS, TALLY
 from tests.sim.documents.model import Document
 from tests.sim.failure import Failure
 from tests.sim.faults import Network
@@ -42,6 +42,8 @@ from tests.sim.ledger import ACTIVITIES, Ledger
 from tests.sim.outsiders import Outsiders
 from tests.sim.plan import Cut, Plan
 from tests.sim.process import Process
+from tests.sim.scenes import scenes
+from tests.sim.scenes.stage import Stage, deployed
 from tests.sim.world import DAY, SECOND, World
 
 WHOLE = Cut()
@@ -63,15 +65,6 @@ def document(number: int, long_time: bool) -> tuple[Document, LinkedProgram, tup
     made = make(number, long_time=long_time)
     first, *others = (_linked(text) for text in (made.text, *made.children))
     return made, first, tuple(others)
-
-
-@lru_cache(maxsize=1)
-def _tally() -> Deployment:
-    (entity,) = load(Source("tally.perdure.yaml", TALLY)).entities
-    program = compile_entity(entity)
-    return Deployment(
-        name=program.name, version=program.version, digest=digest(program), program=program, source=""
-    )
 
 
 def _linked(text: str) -> LinkedProgram:
@@ -158,6 +151,16 @@ class _Run:
         self.clients = Clients(self.asking, hub, poll=self.poll)
         self.outsiders = Outsiders(self.asking, lambda instance: self.orders[instance].stopped)
         self.ledger = Ledger(self._work_on, self.outsiders.take)
+        stage = Stage(
+            world=world,
+            hub=hub,
+            asking=self.asking,
+            ledger=self.ledger,
+            poll=self.poll,
+            long_time=self.long_time,
+            at_peace=lambda: self.peace,
+        )
+        self.scenes = scenes(stage, random)
 
     @property
     def store(self) -> Store:
@@ -169,7 +172,7 @@ class _Run:
     def whole(self) -> Report:
         """Faults, peace, account."""
         random = self.world.random
-        Client(self.hub.outside()).deploy([_tally()])
+        Client(self.hub.outside()).deploy([deployed(TALLY)])
         orders = [self._order(number) for number in range(random.randint(1, 5))]
         idle = self._idle_image(orders[0])
         if self.cut.orders is not None:
@@ -180,6 +183,8 @@ class _Run:
             self._spawn()
         for order in orders:
             self.clients.serve(order)
+        for scene in self.scenes:
+            scene.begin()
         began = self.world.now
         self.world.run(lambda: self._all_ended(orders), SAFETY)
         self.peace, self.plan.active, self.news = True, False, True
@@ -198,6 +203,8 @@ class _Run:
         for order in orders:
             self._account(order)
         self._entities(orders)
+        for scene in self.scenes:
+            scene.account()
         statuses = Counter(str(self.clients.status(order.id)) for order in orders)
         return Report(
             seed=self.seed,
@@ -269,6 +276,8 @@ class _Run:
         if name == "commit":
             self._remember_states(arguments[0], all_=self.checks.writes[name] % STATES_EVERY == 0)
         self.news = True
+        for scene in self.scenes:
+            scene.written(name, arguments, result)
         for process in self.processes:
             process.faulty.writes += 1
             if not process.over:
@@ -345,7 +354,9 @@ class _Run:
         wanted = Counter[str]()
         for order in orders:
             wanted.update(order.document.run(order.input["n"])[2].totals)
-        states = {f"{row.type}@{row.key}": msgspec.json.decode(row.state or "") for row in rows}
+        states = {
+            f"{row.type}@{row.key}": msgspec.json.decode(row.state or "") for row in rows if row.key in KEYS
+        }
         found = {id_: state["value"] if isinstance(state, dict) else state for id_, state in states.items()}
         assert found == {id_: total for id_, total in wanted.items() if total}, f"C6: {found}, not {wanted}"
 
@@ -353,13 +364,13 @@ class _Run:
         """What every instance that is there has written, whoever it belongs to."""
         programs = Programs(self.store.program)
         for row in self.store.instances(InstanceQuery(limit=10_000, chunks=True)):
-            self._check_history(row, programs.get(row.digest))
+            self._check_history(row, programs)
 
-    def _check_history(self, row: Instance, program: LinkedProgram) -> None:
+    def _check_history(self, row: Instance, programs: Programs) -> None:
         for generation in range(1, row.generation + 1):
             rows = self.store.history(row.id, generation, 0, 1_000_000)
             states = self.states.get((row.id, generation), {})
-            check_prefixes(program, row.id, rows, states)
+            check_prefixes(programs.get(_digest_of(rows, row)), row.id, rows, states)
             self.compared += len(states.keys() & {each.next_seq for each in rows})
             check_events(self.store, row.id, generation)
 
@@ -384,3 +395,12 @@ class _Run:
 def _some(random: Random, names: Sequence[str]) -> list[str]:
     """Not all of them, and at least one."""
     return random.sample(names, random.randint(1, len(names) - 1))
+
+
+def _digest_of(rows: Sequence[HistoryRow], row: Instance) -> str:
+    """The Program that a generation ran in the end: what has gone on since may have another."""
+    digest = row.digest
+    for event in (event for each in rows for event in whole_events(each.events, each.values)):
+        if isinstance(event, ExecutionStarted | ExecutionMigrated):
+            digest = event.digest
+    return digest

@@ -16,6 +16,7 @@ version: 1.0.0
 state: { initial: 0 }
 operations:
   add: { input: { type: integer }, set: "${ state + input }", return: "${ input }" }
+  next: { input: { type: integer }, set: "${ state + input }", return: "${ state + input }" }
   get: { readonly: true, return: "${ state }" }
   put: { input: { type: integer }, set: "${ input }" }
 """
@@ -33,6 +34,11 @@ class Count:
         self.value += amount
         return amount
 
+    def next(self, amount: int) -> int:
+        """Add, and say what comes of it."""
+        self.value += amount
+        return self.value
+
     @readonly
     def get(self) -> int:
         """Look."""
@@ -41,6 +47,10 @@ class Count:
     def put(self, value: int) -> None:
         """Write."""
         self.value = value
+
+
+KEYS = "ab"
+"""Few entities, so that instances meet there."""
 
 
 def add(maker: Maker, place: Place) -> Step:
@@ -94,4 +104,4 @@ def locked(maker: Maker, place: Place) -> Step:
 
 def _entity(maker: Maker) -> str:
     """One of few, so that instances meet there: of YAML or in Python."""
-    return f"{maker.random.choice(['Tally', 'Count'])}@{maker.random.choice('ab')}"
+    return f"{maker.random.choice(['Tally', 'Count'])}@{maker.random.choice(KEYS)}"

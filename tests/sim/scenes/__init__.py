@@ -1,0 +1,25 @@
+"""What goes on beside the documents: scenes, each with clients of its own and an account of its own."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.sim.scenes.calendar import Calendar
+from tests.sim.scenes.counters import Counters
+from tests.sim.scenes.lanes import Lanes
+from tests.sim.scenes.lives import Lives
+from tests.sim.scenes.places import Places
+from tests.sim.scenes.stage import Scene, Stage
+from tests.sim.scenes.versions import Versions
+
+SOME = (Calendar, Lives, Places, Versions)
+QUICK = (Counters,)
+"""Their clients look again and again for an answer: where time is long, that takes too many steps."""
+OFTEN = 0.12
+"""How often each of them is there: a run with everything in it would find nothing for long."""
+
+
+def scenes(stage: Stage, random: Random) -> list[Scene]:
+    """Those of a run."""
+    kinds = SOME if stage.long_time else (*SOME, *QUICK)
+    return [Lanes(stage), *(kind(stage) for kind in kinds if random.random() < OFTEN)]
