@@ -13,7 +13,7 @@ from tests.checkout import ROOT, copy_to, tracked
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
 DIRECTORIES: dict[str, str] = SETTINGS["package-dir"]
 
-# The wheel is built once: its tests stay on one worker.
+# The wheel is built once: with --dist=loadgroup, as CI runs the slow ones, its tests stay on one worker.
 pytestmark = pytest.mark.xdist_group("wheel")
 
 
