@@ -23,6 +23,7 @@ from ruamel.yaml import YAML
 
 from tests.blocks import Block, blocks
 from tests.checkout import ROOT, copy_to
+from tests.sdk.cli.program import perdure
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -134,7 +135,7 @@ def test_commands_do_what_the_page_shows(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", _pages("yaml"), ids=_name)
-def test_workflows_are_valid(page: Path, tmp_path: Path) -> None:
+def test_workflows_are_valid(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """YAML of a page parses, and what begins with ``dsl: perdure/1`` passes ``perdure validate``."""
     files = []
     for block in _select("yaml"):
@@ -145,9 +146,9 @@ def test_workflows_are_valid(page: Path, tmp_path: Path) -> None:
             files.append(tmp_path / f"line-{block.line}.perdure.yaml")
             files[-1].write_text(block.text, encoding="utf-8")
     if files:
-        validate = [str(Path(sys.executable).with_name("perdure")), "validate", *map(str, files)]
-        answer = subprocess.run(validate, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert answer.returncode == 0, f"{page}\n{answer.stdout}{answer.stderr}"
+        monkeypatch.chdir(tmp_path)
+        answer = perdure("validate", *map(str, files))
+        assert answer.code == 0, f"{page}\n{answer.out}{answer.err}"
 
 
 @pytest.mark.parametrize("block", _select("python"), ids=lambda block: f"{_name(block.page)}:{block.line}")

@@ -6,8 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from perdure.engine import machine
 from perdure.engine.store.rows import InstanceQuery
 from tests.engine.driver import Hub
+
+
+@pytest.fixture
+def few_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless computation ends soon: with ``usefixtures``, so that it holds for the hub's last check."""
+    monkeypatch.setattr(machine, "MAX_INSTRUCTIONS", 50_000)
 
 
 @pytest.fixture(params=["warm", "cold"])

@@ -20,6 +20,7 @@ def test_an_endless_computation_ends(hub: Hub) -> None:
     assert str(MAX_INSTRUCTIONS) in hub.error()["message"]
 
 
+@pytest.mark.usefixtures("few_instructions")
 def test_an_endless_computation_cannot_be_caught_for_ever(hub: Hub) -> None:
     """Catching the limit in a loop does not make it endless again."""
     hub.start(

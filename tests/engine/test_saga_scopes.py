@@ -244,6 +244,7 @@ def test_what_could_not_be_undone_is_not_tried_again(hub: Hub, ledger: Ledger) -
     assert (hub.error()["type"], len(ledger.keys("Echo"))) == ("Broken", 1)
 
 
+@pytest.mark.usefixtures("few_instructions")
 def test_an_endless_computation_in_a_saga_is_undone(hub: Hub, ledger: Ledger) -> None:
     """There are instructions left for what cleans up."""
     hub.start(
