@@ -42,13 +42,19 @@ class Knife:
 
     def __init__(self) -> None:
         self.count = 0
+        self.rows = 0
+        """How many rows they have changed."""
         self.fired = False
         self._at = 0
         self._error: Callable[[], BaseException] = Crashed
 
     def set(self, at: int, error: Callable[[], BaseException]) -> int:
-        """Cut before statement ``at`` + 1, or never for 0; returns how many there were until now."""
-        count, self.count = self.count, 0
+        """Cut before statement ``at`` + 1, or never for 0; returns how many there were until now.
+
+        Those that have changed nothing at all do not count: the model has no such statements.
+        """
+        count, self.count = self.count if self.rows else 0, 0
+        self.rows = 0
         self._at, self._error, self.fired = at, error, False
         return count
 
@@ -145,11 +151,14 @@ class CutMemory(MemoryStore):
 
     def _put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         self.knife.statement()
+        self.knife.rows += 1
         super()._put(table, key, value)
 
     def _delete(self, table: dict[Any, Any], key: Any) -> bool:
         self.knife.statement()
-        return super()._delete(table, key)
+        found = super()._delete(table, key)
+        self.knife.rows += found
+        return found
 
 
 class MemoryOpened(Opened):
@@ -236,13 +245,15 @@ class CutConnection:
         """One statement."""
         if not sql.startswith("SELECT"):
             self._knife.statement()
-        cursor: Cursor = self._connection.execute(sql, parameters)
-        return cursor
+        return self._counted(self._connection.execute(sql, parameters))
 
     def executemany(self, sql: str, parameters: Any, /) -> Cursor:
         """One for many rows."""
         self._knife.statement()
-        cursor: Cursor = self._connection.executemany(sql, parameters)
+        return self._counted(self._connection.executemany(sql, parameters))
+
+    def _counted(self, cursor: Cursor) -> Cursor:
+        self._knife.rows += max(cursor.rowcount, 0)
         return cursor
 
 

@@ -66,9 +66,6 @@ class Wire:
             raise
         finally:
             call.statements = self.opened.cut(0, False)
-        if name == "hand_over" and not result:
-            # The model writes nothing then, and a statement of SQL hits no row.
-            call.statements = 0
         if name not in WRITING or not call.statements:
             return result
         self._written(self, name, arguments, result)

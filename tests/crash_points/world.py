@@ -10,26 +10,19 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from random import Random
 from typing import Any, TypeVar, cast
 
-import msgspec
-
 from perdure.engine.activities import Context, Registry
 from perdure.engine.client import Client
-from perdure.engine.codec import whole_events
 from perdure.engine.errors import StoreError, UserError
-from perdure.engine.events import Event
-from perdure.engine.instance import Instance, Status
-from perdure.engine.programs import Programs
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import EntityRow
 from perdure.engine.tasks import Work
 from perdure.engine.worker import Worker
 from tests.crash_points.disks import Disk
 from tests.crash_points.faults import QUIET, Crashed, Injector
-from tests.crash_points.member import BACK_OFF, LEASE, SECOND, Process, Role
+from tests.crash_points.looks import Looks
+from tests.crash_points.member import BACK_OFF, SECOND, Process, Role
 from tests.crash_points.wire import Wire
 
 START = 1_700_000_000 * SECOND
@@ -76,7 +69,7 @@ class Asked:
     outside: bool
 
 
-class World:
+class World(Looks):
     """The run of a scenario. It is the clock of ``engine.clock`` too."""
 
     def __init__(
@@ -98,7 +91,6 @@ class World:
         self.asked: list[Asked] = []
         self.consumed = Counter[str]()
         """How often each message was."""
-        self.batches: list[Any] = []
         self.takeovers = 0
         self.takes: Callable[[Work], int] = lambda _task: 0
         """Microseconds that an activity takes."""
@@ -107,10 +99,7 @@ class World:
         self.deadly: Callable[[Work], bool] = lambda _task: False
         """Whether an activity kills its process."""
         self.restarting: list[tuple[int, Role, str]] = []
-        self.kept: frozenset[str] = frozenset()
-        """Tables that may have rows of work in the end."""
         self._activities = activities
-        self._programs = Programs(self.eye.program)
         self._client_of: Process | None = None
         self._outside: Wire | None = None
         self._count = 0
@@ -256,7 +245,6 @@ class World:
         self.takeovers += name == "take_over" and bool(result)
         if name == "commit":
             (batch,) = arguments
-            self.batches.append(batch)
             for checkpoint in batch.checkpoints:
                 self.consumed.update(checkpoint.consumed)
 
@@ -332,94 +320,20 @@ class World:
             self._outside.opened.crash([], away=False)
             self._outside = None
 
-    # -- looking ----------------------------------------------------------------------------------
-
-    def row(self, id: str) -> Instance:
-        """The committed row of an instance."""
-        row = self.eye.instance(id)
-        assert row is not None, f"I1: there is no instance {id}"
-        return row
-
-    def status(self, id: str) -> str:
-        """Its status; empty when it is not there."""
-        row = self.eye.instance(id)
-        return "" if row is None else str(row.status)
-
-    def ended(self, *ids: str) -> None:
-        """Wait until instances have ended."""
-        for id_ in ids:
-            self.until(partial(self._has_ended, id_), f"the end of {id_}")
-
-    def _has_ended(self, id: str) -> bool:
-        row = self.eye.instance(id)
-        return row is not None and row.status.ended
-
-    def until_status(self, id: str, status: Status) -> None:
-        """Wait until an instance has a status."""
-        self.until(lambda: self.status(id) == status, f"{id} to be {status}")
-
-    def output(self, id: str) -> Any:
-        """What an instance that completed has given."""
-        payloads = self.eye.payloads(id)
-        assert self.status(id) == "Completed", (id, self.status(id), self.row(id).reason, payloads)
-        return msgspec.json.decode(payloads["output"])
-
-    def error(self, id: str) -> Any:
-        """What an instance has failed with."""
-        payloads = self.eye.payloads(id)
-        assert self.status(id) in {"Failed", "Canceled"}, (id, self.status(id), payloads)
-        return msgspec.json.decode(payloads["error"])
-
-    def events(self, id: str, generation: int | None = None) -> list[Event]:
-        """The history of a generation, the present one by default."""
-        row = self.row(id)
-        rows = self.eye.history(id, generation or row.generation, 0, 100_000)
-        return [event for each in rows for event in whole_events(each.events, each.values)]
-
-    def until_event(self, id: str, kind: type[Any], count: int = 1) -> None:
-        """Wait until an instance has so many events of a kind in its present generation."""
-        self.until(
-            lambda: (
-                self.eye.instance(id) is not None
-                and sum(isinstance(each, kind) for each in self.events(id)) >= count
-            ),
-            f"{kind.__name__} of {id}",
-        )
-
-    def state(self, entity: str) -> Any:
-        """The committed state of an entity."""
-        rows = self.eye.load_entities([f"@{entity}"])
-        return msgspec.json.decode(rows[0].state) if rows and rows[0].state is not None else None
-
-    def entities(self) -> list[EntityRow]:
-        """Entities that have a state, or are held."""
-        return self.eye.load_entities(self.disk.entity_ids())
+    # -- the end ----------------------------------------------------------------------------------
 
     def settle(self) -> None:
         """Wait until nothing goes on any more, and nobody who is gone is a member."""
 
         def settled() -> bool:
             counts = self.disk.counts()
-            left = any(counts[table] for table in ("inbox", "timers", "tasks") if table not in self.kept)
+            left = any(counts[table] for table in ("inbox", "timers", "tasks"))
             busy = any(process.working for process in self.processes)
             live = {worker.id for worker in self.eye.workers()}
             joining = any(process.duties.id not in live for process in self.processes if process.members)
             return not (left or busy or joining or self._unsettled() or self.restarting)
 
         self.until(settled, "peace")
-
-    def told(self) -> str:
-        """What somebody who looks for a mistake wants to know."""
-        rows = self.disk.view()
-        names = ("inbox", "timers", "tasks", "counts", "slots")
-        lines = [f"{row.id}: {row.status} {row.reason or ''}" for row in rows["instances"]]
-        lines += [f"{name}: {rows[name]}" for name in names]
-        lines += [f"schedule: {row}" for row in rows["schedules"]]
-        lines += [f"workers: {[worker.id for worker in self.eye.workers()]}"]
-        calls = [
-            f"{call.number} {call.who} {call.name} {call.statements}" for call in self.injector.log[-60:]
-        ]
-        return "\n".join([*lines, *self.notes, "the last calls:", *calls])
 
 
 class Clock:
@@ -430,6 +344,3 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now
-
-
-__all__ = ["LEASE", "START", "Clock", "World"]
