@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.golden.scenarios import calls, control, entities, generations, groups, messages, undoing
+from tests.golden.scenarios import (
+    calls,
+    control,
+    entities,
+    families,
+    generations,
+    groups,
+    messages,
+    operators,
+    undoing,
+)
 from tests.golden.scenarios.scenario import SCENARIOS, offer
 
 __all__ = [
@@ -10,9 +20,11 @@ __all__ = [
     "calls",
     "control",
     "entities",
+    "families",
     "generations",
     "groups",
     "messages",
     "offer",
+    "operators",
     "undoing",
 ]
