@@ -16,6 +16,8 @@ from greenlet import greenlet
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 START = 1_700_000_000 * SECOND
+TIDY_EVERY = 32
+"""Steps after which those who are over are forgotten."""
 TRUE = (1.0, 0.0)
 """The pace of a clock that is right."""
 
@@ -169,13 +171,15 @@ class World:
         return until()
 
     def _step(self) -> bool:
-        self._actors = [actor for actor in self._actors if not actor.over]
-        ready = [actor for actor in self._actors if self._is_ready(actor)]
+        if self.steps % TIDY_EVERY == 0:
+            self._actors = [actor for actor in self._actors if not actor.over]
+        now = self.now
+        ready = [actor for actor in self._actors if not actor.over and _is_ready(actor, now)]
         if not ready:
-            times = [actor.wake_at for actor in self._actors if actor.wake_at is not None]
+            times = [a.wake_at for a in self._actors if not a.over and a.wake_at is not None]
             if not times:
                 return False
-            self.now = max(self.now, *[min(times)])
+            self.now = max(self.now, min(times))
             return True
         self.steps += 1
         self.now += self.random.randrange(1, 2000)
@@ -184,14 +188,15 @@ class World:
         self._present = None
         return True
 
-    def _is_ready(self, actor: Actor) -> bool:
-        if actor.event is not None and actor.event.is_set():
-            return True
-        return actor.wake_at is not None and actor.wake_at <= self.now
-
     def _here(self) -> Actor:
         assert self._present is not None, "only actors wait"
         return self._present
 
     def _switch(self) -> Any:
         return self._main.switch()
+
+
+def _is_ready(actor: Actor, now: int) -> bool:
+    if actor.wake_at is not None and actor.wake_at <= now:
+        return True
+    return actor.event is not None and actor.event.is_set()
