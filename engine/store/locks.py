@@ -18,7 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
-from perdure.engine.errors import Busy, Refused, StoreError
+from perdure.engine import clock
+from perdure.engine.errors import Refused, StoreError
+
+PATIENCE = 5.0
+"""Seconds that somebody waits at a turnstile: no process that runs stands in it for so long."""
+LOOK_EVERY = 0.0005
+_pause = threading.Event()
 
 
 @dataclass(slots=True)
@@ -28,6 +34,9 @@ class _Shared:
     descriptor: int
     users: int = 0
     threads: threading.Lock = field(default_factory=threading.Lock)
+    held: bool = False
+    stuck: bool = False
+    """Whether the last one did not get through."""
 
 
 _registry = threading.Lock()
@@ -50,7 +59,10 @@ os.register_at_fork(after_in_child=_forget_all)
 
 
 class Turnstile:
-    """Lets writers in one at a time, in the order of their coming. A context manager; not reentrant."""
+    """Lets writers in one at a time. A context manager; not reentrant.
+
+    It is for fairness and guards nothing: a process that is stopped in it is passed by after a while.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -62,18 +74,24 @@ class Turnstile:
         self._shared = shared
 
     def __enter__(self) -> None:
-        """Wait for one's turn. Raises ``Busy`` when the kernel refuses to wait."""
-        self._shared.threads.acquire()
-        try:
-            fcntl.lockf(self._shared.descriptor, fcntl.LOCK_EX)
-        except OSError as error:  # EDEADLK: two databases and two processes look like a circle to the kernel
-            self._shared.threads.release()
-            raise Busy(f"The turnstile of the database cannot be locked: {error.strerror}.") from error
+        """Wait for one's turn, but not for ever."""
+        shared = self._shared
+        shared.threads.acquire()
+        until = clock.monotonic() + (0.0 if shared.stuck else PATIENCE)
+        # The kernel's own queue would not let anybody out again.
+        while not _is_free(shared.descriptor):
+            if clock.monotonic() >= until:
+                shared.stuck = True
+                return
+            _pause.wait(LOOK_EVERY)
+        shared.held, shared.stuck = True, False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        fcntl.lockf(self._shared.descriptor, fcntl.LOCK_UN)
+        if self._shared.held:
+            self._shared.held = False
+            fcntl.lockf(self._shared.descriptor, fcntl.LOCK_UN)
         self._shared.threads.release()
 
     def close(self) -> None:
@@ -174,6 +192,7 @@ def _opened(path: str) -> Iterator[int | None]:
 
 
 def _is_free(descriptor: int) -> bool:
+    """Whether nobody else had it; then it is ours."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,7 +1,8 @@
 """``python -m tests.black_box KIND --count N --seed S``: real processes, and counts of what happened.
 
 ``kills``: N SIGKILLs of servers, asked over HTTP. ``commands``: N SIGKILLs of commands and the server beside
-them. ``linear``: N histories of entities through kills. Each run has a database of its own; what fails is
+them. ``zombies``: N servers stopped past their lease. ``linear``: N histories of entities through kills and
+stops. Each run has a database of its own; what fails is
 kept, and its folder is printed.
 """
 
@@ -19,7 +20,8 @@ from pathlib import Path
 from perdure.engine import clock
 from tests.black_box.commands import kill_commands
 from tests.black_box.kills import kill_servers
-from tests.black_box.linear import kill_under_calls
+from tests.black_box.linear import kill_under_calls, stop_under_calls
+from tests.black_box.zombies import stop_servers
 
 Run = Callable[[Path, int], Counter[str]]
 
@@ -27,7 +29,8 @@ Run = Callable[[Path, int], Counter[str]]
 RUNS: dict[str, tuple[int, Run]] = {
     "kills": (10, lambda path, seed: kill_servers(path, seed, 10, servers=1 + seed % 2)),
     "commands": (10, lambda path, seed: kill_commands(path, seed, 10, served=seed % 3 != 0)),
-    "linear": (5, kill_under_calls),
+    "zombies": (5, lambda path, seed: stop_servers(path, seed, 5)),
+    "linear": (5, lambda path, seed: (kill_under_calls, stop_under_calls)[seed % 2](path, seed)),
 }
 """By kind, what one run does of the count, and the run of a seed."""
 

@@ -34,7 +34,8 @@ class Patient:
         self._clients = itertools.cycle(self._all)
         self._client = next(self._clients)
         self._counts = counts
-        self._pause = threading.Event()
+        self.tired = threading.Event()
+        """Set when nothing more is to be asked again."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -48,7 +49,7 @@ class Patient:
             try:
                 return self.ask_once(kind, question)
             except TROUBLES:
-                if clock.monotonic() > until:
+                if clock.monotonic() > until or self.tired.is_set():
                     raise
 
     def ask_once(self, kind: str, question: Callable[[Client], Answer]) -> Answer:
@@ -58,7 +59,7 @@ class Patient:
         except TROUBLES as error:
             self._counts[f"{kind}: {error.code}"] += 1
             self._client = next(self._clients)
-            self._pause.wait(PAUSE)
+            self.tired.wait(PAUSE)
             raise
         self._counts[f"{kind}: ok"] += 1
         return answer
@@ -70,7 +71,8 @@ class Desk(Customer):
     def __init__(self, name: str, random: Random, patient: Patient) -> None:
         super().__init__(name, random)
         self._patient = patient
-        self.stack.callback(self._patient.close)
+        self.tired = patient.tired
+        self.stack.callback(patient.close)
 
     def place(self, id: str) -> None:
         """Start an instance, send it its events, move money; wait for most of them."""

@@ -29,6 +29,8 @@ class Customer(threading.Thread, ABC):
         self.answered = 0
         """How many requests were."""
         self.error: BaseException | None = None
+        self.tired = threading.Event()
+        """Set when nothing is to be repeated any more."""
         self.stack = ExitStack()
         """What is closed in the end."""
         self._closed = threading.Event()
@@ -99,6 +101,10 @@ class Crowd:
             each.start()
         try:
             yield
+        except BaseException:
+            for each in self._customers:
+                each.tired.set()
+            raise
         finally:
             for each in self._customers:
                 each.close()

@@ -1,10 +1,10 @@
-"""Clients that speak to a few entities at once while the server is killed: what they heard is one order."""
+"""Clients that ask a few entities at once while servers are killed or stopped: they hear of one order."""
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from tests.black_box.customers import Crowd, Customer
 from tests.black_box.moments import Watch
 from tests.black_box.orders import SHOP
 from tests.black_box.processes import Folder, Server
+from tests.black_box.zombies import ANSWER_SECONDS, stop_past_lease, two_servers
 from tests.linearizability import NEVER, UNKNOWN, Operation, linearizable
 
 ENTITIES = 5
@@ -26,6 +27,7 @@ CLIENTS = 4
 OPERATIONS = 9
 """Of each client: with the last look at it, a history has 37."""
 KILLS = 4
+STOPS = 3
 
 SIGNALS = ("signal add",)
 
@@ -57,6 +59,7 @@ class Caller(Customer):
         self.entity = entity
         self.heard: list[Operation] = []
         self._patient = patient
+        self.tired = patient.tired
         self.stack.callback(patient.close)
         self._moments = moments
 
@@ -90,51 +93,97 @@ def _ask(entity: str, name: str, given: Any, key: str, client: Client) -> Any:
     if name in SIGNALS:
         client.signal_entity(entity, name.removeprefix("signal "), given, request_key=key)
         return None
-    try:
-        answer = client.call_entity(entity, name, given, request_key=key)
-    except OperationFailed as error:
-        return error.error["type"]
-    assert answer is not None, "a call without a time limit is answered"
+    answer = None
+    while answer is None:
+        try:
+            # Often, so that nobody waits for long with somebody who is stopped.
+            answer = client.call_entity(entity, name, given, timeout=1.0, request_key=key)
+        except OperationFailed as error:
+            return error.error["type"]
     return answer["result"]
 
 
 def kill_under_calls(path: Path, seed: int, mutant: str | None = None) -> Counter[str]:
-    """Some histories, and kills in the midst of them. Raises when no order explains one of them."""
-    random, folder, counts = Random(f"linear {seed}"), Folder(path), Counter[str]()
+    """Some histories, and a server that is killed in the midst of them.
+
+    Raises when no order explains one of them.
+    """
+    folder, counts = Folder(path), Counter[str]()
     with ExitStack() as stack:
         server = Server(folder, mutant=mutant)
         stack.callback(server.kill)
-        patient = Patient([server.url], counts)
-        stack.callback(patient.close)
-        patient.ask("deploy", lambda client: client.deploy_source(SHOP.read_text("utf-8"), SHOP.name))
-        moments = itertools.count()
-        callers = [
-            Caller(n, f"Account@{e}", Random(f"{seed} {e} {n}"), Patient([server.url], counts), moments)
-            for e in range(ENTITIES)
-            for n in range(CLIENTS)
-        ]
-        crowd = Crowd(callers)
-        watch = Watch(folder, crowd)
-        with crowd.working():
-            while not crowd.over and not crowd.failed:
-                watch.wait(watch.draw(random, 12, ("written", "answered")))
-                if counts["kills"] < KILLS and not crowd.over:
-                    server.kill()
-                    counts["kills"] += 1
-                    server.begin()
-                    server.ready()
-        for number in range(ENTITIES):
-            entity = f"Account@{number}"
-            heard = [each for caller in callers if caller.entity == entity for each in caller.heard]
-            asked = next(moments)
-            state = patient.ask("get", partial(_ask, entity, "get", None, "the last one"))
-            last = Operation(name="get", answer=state, asked=asked, answered=next(moments))
-            check_history(heard, last)
-            counts["histories"] += 1
-            counts["operations"] += len(heard) + 1
-            counts["operations that nobody heard of"] += sum(each.answer is UNKNOWN for each in heard)
+
+        def kill(random: Random, watch: Watch) -> None:
+            if counts["kills"] < KILLS:
+                server.kill()
+                counts["kills"] += 1
+                server.begin()
+                server.ready()
+
+        _call(folder, seed, [server], kill, counts, stack)
         assert server.end() == 0, "a server that is told to ends well"
     return counts
+
+
+def stop_under_calls(path: Path, seed: int, mutant: str | None = None) -> Counter[str]:
+    """The same with two servers, of which one is stopped until the other has taken its place.
+
+    What was asked of it meanwhile it answers late, and must not answer from what it remembers.
+    """
+    folder, counts = Folder(path), Counter[str]()
+    with ExitStack() as stack:
+        servers = two_servers(folder, stack, mutant)
+
+        def stop(random: Random, watch: Watch) -> None:
+            if counts["stops"] < STOPS:
+                stop_past_lease(servers, random, watch, counts)
+
+        _call(folder, seed, servers, stop, counts, stack)
+        for each in servers:
+            assert each.end() == 0, "a server that is told to ends well"
+    return counts
+
+
+def _call(
+    folder: Folder,
+    seed: int,
+    servers: Sequence[Server],
+    trouble: Callable[[Random, Watch], None],
+    counts: Counter[str],
+    stack: ExitStack,
+) -> None:
+    """Let callers speak to the accounts, make trouble, and look at what they heard."""
+    random, moments = Random(f"linear {seed}"), itertools.count()
+    urls = [each.url for each in servers]
+
+    def asking(first: int) -> Patient:
+        turned = urls[first % len(urls) :] + urls[: first % len(urls)]
+        return Patient(turned, counts, answer_seconds=ANSWER_SECONDS)
+
+    patient = asking(0)
+    stack.callback(patient.close)
+    patient.ask("deploy", lambda client: client.deploy_source(SHOP.read_text("utf-8"), SHOP.name))
+    callers = [
+        Caller(n, f"Account@{e}", Random(f"{seed} {e} {n}"), asking(n), moments)
+        for e in range(ENTITIES)
+        for n in range(CLIENTS)
+    ]
+    crowd = Crowd(callers)
+    watch = Watch(folder, crowd)
+    with crowd.working():
+        while not crowd.over and not crowd.failed:
+            watch.wait(watch.draw(random, 12, ("written", "answered")))
+            trouble(random, watch)
+    for number in range(ENTITIES):
+        entity = f"Account@{number}"
+        heard = [each for caller in callers if caller.entity == entity for each in caller.heard]
+        asked = next(moments)
+        state = patient.ask("get", partial(_ask, entity, "get", None, "the last one"))
+        last = Operation(name="get", answer=state, asked=asked, answered=next(moments))
+        check_history(heard, last)
+        counts["histories"] += 1
+        counts["operations"] += len(heard) + 1
+        counts["operations that nobody heard of"] += sum(each.answer is UNKNOWN for each in heard)
 
 
 def check_history(heard: Sequence[Operation], last: Operation) -> None:

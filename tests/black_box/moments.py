@@ -14,6 +14,8 @@ from tests.black_box.processes import Folder, Server
 
 STUCK_SECONDS = 60.0
 """Without any progress for so long, the run has failed."""
+SOON_SECONDS = 25.0
+"""What a lease and a few writes bring about takes far less."""
 LOOK_SECONDS = 0.0005
 
 
@@ -26,6 +28,14 @@ class Moment:
 
     kind: str
     count: int
+
+
+def until(fact: Callable[[], object]) -> None:
+    """Look until the fact is true. Fails when it does not become so in time."""
+    end, pause = clock.monotonic() + SOON_SECONDS, threading.Event()
+    while not fact():
+        assert clock.monotonic() < end, "it did not come true"
+        pause.wait(0.02)
 
 
 class Watch:

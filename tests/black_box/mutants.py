@@ -22,7 +22,7 @@ MUTANTS = {
     ),
     "no_membership_check": Mutant(
         "perdure.engine.store.statements",
-        'FENCE = select(_STORED_TIME).where(_is(t.workers.c.id), t.workers.c.state == "live")',
-        "FENCE = select(_STORED_TIME).where(_is(t.workers.c.id))",
+        "FENCE = select(_STORED_TIME).where(*_LIVE)",
+        "FENCE = select(_STORED_TIME).where(_LIVE[0])",
     ),
 }

@@ -101,7 +101,8 @@ class Server:
         """Wait until it answers."""
         assert self._popen.stdout is not None
         said = self._popen.stdout.readline()
-        assert said, f"the server did not start; {self._folder.path}/stderr says why"
+        if '"data"' not in said:
+            raise RuntimeError(f"the server did not start: {said or self._folder.path / 'stderr'}")
         self._port = int(json.loads(said)["data"]["url"].rpartition(":")[2])
 
     @property

@@ -76,6 +76,14 @@ def busy(path: str, id_: str) -> None:
     store.close()
 
 
+def stand(path: str) -> None:
+    """Stand in the turnstile until the input ends."""
+    store = SqliteStore(path)
+    with store._turnstile:
+        _say("ready")
+        sys.stdin.read()
+
+
 def create(path: str) -> None:
     """On a line of input, open the database."""
     _say("ready")
@@ -132,7 +140,7 @@ def _say(text: str) -> None:
 
 
 MODES: dict[str, Callable[..., None]] = {
-    mode.__name__: mode for mode in (hold, write, busy, create, gone, fork, modules)
+    mode.__name__: mode for mode in (hold, write, busy, stand, create, gone, fork, modules)
 }
 
 if __name__ == "__main__":

@@ -73,6 +73,19 @@ def test_small_writer_is_not_starved(path: Path, store: SqliteStore) -> None:
     assert statistics.median(waited) <= 10
 
 
+def test_a_process_stopped_at_the_turnstile_keeps_nobody_out(path: Path, store: SqliteStore) -> None:
+    """It has no transaction: the others pass it by after a while, and queue again when it goes on."""
+    other = spawn("stand", path)
+    assert heard(other) == "ready"
+    other.send_signal(signal.SIGSTOP)
+    for number in range(3):
+        store.commit(batch(turn("i1", row(first_seq=2 * number)), worker="me"))
+    other.send_signal(signal.SIGCONT)
+    assert end(other) == 0
+    store.commit(batch(turn("i1", row(first_seq=6)), worker="me"))
+    assert store._turnstile._shared.stuck is False
+
+
 def test_a_killed_process_is_gone_at_once(path: Path, store: SqliteStore) -> None:
     """Its slots are taken without waiting for its lease."""
     other = spawn("hold", path, "other")
