@@ -84,7 +84,7 @@ class Run:
         self.hub = Watched(self.random.choice([0, 64 << 20]))
         self.trouble = self.random.random() < 0.7
         """Whether processes die and somebody suspends it."""
-        self.end = self.random.choice(["cancel", "terminate"]) if self.random.random() < 0.15 else None
+        self.end = self.random.choice(["cancel", "terminate"]) if self.random.random() < 0.25 else None
         """How it is ended from outside, if it is."""
         self.sent = 0
         self.counts: Counter[str] = Counter()
@@ -146,11 +146,11 @@ class Run:
             hub.raise_event("Unheard")
             hub.resume()
             self.counts["suspend"] += 1
-        elif chance < 0.14 and self.end is not None and not hub.instance().status.ended:
+        elif chance < 0.22 and self.end is not None and not hub.instance().status.ended:
             (hub.cancel if self.end == "cancel" else hub.terminate)("enough")
             self.counts[self.end] += 1
             self.end = None
-        elif chance < 0.16:
+        elif 0.22 <= chance < 0.24:
             hub.lose_next()
             self.counts["lost commit"] += 1
         return True
