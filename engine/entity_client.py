@@ -151,12 +151,26 @@ class Entities(Caller):
     def delete_entity(
         self, entity: str, *, reason: str | None = None, request_key: str | None = None
     ) -> dict[str, Any]:
-        """Let an entity be no more, once those who spoke to it before have been heard."""
-        _type_of(entity)
+        """Let an entity be no more, once those who spoke to it before have been heard.
+
+        One whose type nobody has any more goes when somebody has it again. Raises ``NotFound`` where there is
+        none, and nobody who could have one.
+        """
+        type_ = _type_of(entity)
         request = keyed_request("delete", f"@{entity}", request_key, {"reason": reason})
         said = audit.entry(self.actor, "entity.delete", entity, reason=reason)
         event: ToEntity = DeleteRequested()
-        self._carry_out(Ask(to_entity(entity, event, new_id()), event, request, audit=said))
+        ask = Ask(to_entity(entity, event, new_id()), event, request, audit=said)
+        try:
+            self._entity_program(type_)
+        except NotFound:
+            if not self.store.load_entities([f"@{entity}"]):
+                raise
+            carry_out(
+                self.store, ask
+            )  # no turn of it can be taken now, and only turns write what is asked here
+        else:
+            self._carry_out(ask)
         return {"id": entity}
 
     def _checked(self, entity: str, operation: str, input: Any) -> Any:

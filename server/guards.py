@@ -8,7 +8,7 @@ pointed at this machine (DNS rebinding) to *read* as well, so the Host header mu
 from __future__ import annotations
 
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +17,7 @@ from perdure.server.problems import Problem, problem_response
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN = frozenset({"same-origin", "none"})
+_ASCII = bytes(range(128))
 
 
 class Guard:
@@ -33,7 +34,10 @@ class Guard:
         if refusal is not None:
             await problem_response(refusal)(scope, receive, send)
             return
-        await self._app({**scope, "path": scope["raw_path"].decode("latin-1")}, receive, send)
+        # Bytes that no client should send as they are would be read here in one way and there in another.
+        query = quote(scope["query_string"], safe=_ASCII).encode()
+        path = scope["raw_path"].decode("latin-1")
+        await self._app({**scope, "path": path, "query_string": query}, receive, send)
 
 
 def is_loopback(host: str) -> bool:

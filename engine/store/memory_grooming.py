@@ -102,8 +102,10 @@ class MemoryGrooming(MemoryTables):
 
     def _replace_ended(self, ids: set[str]) -> None:
         """Make room for new instances of these ids."""
-        for id_ in ids & self._instances.keys():
-            present = self._instances[id_]
+        for id_ in sorted(ids):
+            present = self._instances.get(id_)
+            if present is None:
+                continue  # or it went with another one of them
             if not present.status.ended:
                 raise Refused(f"The instance {id_!r} to be replaced has not ended.")
             self._remove_family(present)

@@ -18,12 +18,16 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     for kind in KINDS:
         parser.add_argument(f"--{kind}", type=int, default=0, metavar="COUNT")
+    parser.add_argument("--target", choices=KINDS, help="with --inputs COUNT: the same as --TARGET COUNT")
+    parser.add_argument("--inputs", type=int, default=10_000, metavar="COUNT")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
         "--only", type=int, metavar="NUMBER", help="show and examine one input, in this process"
     )
     options = parser.parse_args(argv)
+    if options.target is not None:
+        setattr(options, options.target, options.inputs)
     if options.only is not None:
         return _again([kind for kind in KINDS if getattr(options, kind)], options.seed, options.only)
     shares = [

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from tests.checkout import ROOT
 
-KINDS = ("documents", "expressions")
+KINDS = ("documents", "expressions", "stored", "words", "requests")
+"""What is fuzzed: YAML, expressions, texts of the database, short notations, requests to the server."""
 
 
 class Campaign(NamedTuple):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz import documents, expressions
+from tests.fuzz import documents, expressions, requests, stored, words, worker
 from tests.fuzz.campaign import KINDS, Campaign, run
 
 
-@pytest.mark.parametrize("kind", KINDS)
+COUNTS = {"documents": 6_000, "expressions": 6_000, "stored": 82_000, "words": 200_000, "requests": 6_000}
+"""300,000 in all."""
+
+
+@pytest.mark.parametrize("kind", ["documents", "expressions"])
 def test_mutated_texts_are_answered(kind: str) -> None:
     """Some hundreds of each kind; ``python -m tests.fuzz`` examines as many as one likes."""
     assert run(Campaign(kind, 1, 0, 300)).findings == []
@@ -16,10 +20,18 @@ def test_mutated_texts_are_answered(kind: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("kind", KINDS)
-def test_many_mutated_texts_are_answered(kind: str) -> None:
-    """Some thousands more of each kind."""
-    assert run(Campaign(kind, 2, 0, 6_000)).findings == []
+def test_many_mutated_inputs_are_answered(kind: str, half: int) -> None:
+    """No crash, none takes more than a second or 256 MiB, and what is read is what was written."""
+    size = COUNTS[kind] // 2
+    assert run(Campaign(kind, 2, half * size, size)).findings == []
+
+
+def test_an_exception_is_found() -> None:
+    """Whatever it is that a reader raises, and whatever it says is wrong."""
+    assert worker._examined(lambda given: given["a"], {})[0] == "KeyError escaped: 'a'"
+    assert worker._examined(lambda given: "another value", {})[0] == "another value"
 
 
 @pytest.mark.slow
@@ -28,3 +40,12 @@ def test_an_input_is_the_same_every_time() -> None:
     numbers = range(50)
     assert [documents.document(3, n) for n in numbers] == [documents.document(3, n) for n in numbers]
     assert [expressions.case(3, n).text for n in numbers] == [expressions.case(3, n).text for n in numbers]
+    for make in (stored.stored, words.word, requests.call):
+        assert [make(3, n) for n in numbers] == [make(3, n) for n in numbers]
+
+
+def test_every_route_is_asked() -> None:
+    """Routes come from the application, so a new one is fuzzed with the others."""
+    assert {("POST", "/api/v1/instances"), ("DELETE", "/api/v1/entities/{entity}")} <= set(requests.routes())
+    asked = {requests.call(0, number).method for number in range(200)}
+    assert {"GET", "POST", "PUT", "DELETE"} <= asked

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import logging
 import mmap
 import resource
 import signal
@@ -38,19 +39,34 @@ class _TooLong(BaseException):
 
 
 def inputs(kind: str) -> Inputs:
-    """The inputs of a kind, ``documents`` or ``expressions``."""
-    if kind == "documents":
-        from tests.fuzz import documents
+    """The inputs of a kind, one of ``campaign.KINDS``."""
+    match kind:
+        case "documents":
+            from tests.fuzz import documents
 
-        return Inputs(documents.document, repr, documents.examine)
-    from tests.fuzz import expressions
+            return Inputs(documents.document, repr, documents.examine)
+        case "expressions":
+            from tests.fuzz import expressions
 
-    return Inputs(expressions.case, lambda case: repr((case.text, case.result)), expressions.examine)
+            return Inputs(expressions.case, lambda case: repr((case.text, case.result)), expressions.examine)
+        case "stored":
+            from tests.fuzz import stored
+
+            return Inputs(stored.stored, repr, stored.examine)
+        case "words":
+            from tests.fuzz import words
+
+            return Inputs(words.word, repr, words.examine)
+        case _:
+            from tests.fuzz import requests
+
+            return Inputs(requests.call, repr, requests.examine)
 
 
 def main(arguments: list[str]) -> int:
     """Examine ``kind seed first count``; progress goes to the file named last, the report to stdout."""
     kind, seed, first, count, progress = arguments
+    logging.disable()  # a server says a lot about requests like these
     made = inputs(kind)
     signal.signal(signal.SIGVTALRM, _interrupt)
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))

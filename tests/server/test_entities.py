@@ -147,6 +147,11 @@ def test_entities_are_shown_and_listed(http: TestClient) -> None:
     assert refusal(http.get(f"{API}/entities", params={"updated_to": "soon"})) == (422, "invalid_time")
 
 
+def test_nobody_waits_for_the_end_of_what_is_of_no_type(http: TestClient) -> None:
+    """There is nobody who could delete it, nor anything to delete."""
+    assert refusal(http.delete(f"{API}/entities/Nobody@a")) == (404, "not_found")
+
+
 def test_an_entity_is_deleted(http: TestClient) -> None:
     """202; who did it is in the audit."""
     call(http, "add", 1)

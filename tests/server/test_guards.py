@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
-from perdure.server.guards import is_loopback
+from perdure.server.guards import Guard, is_loopback
 from tests.server.hub import API, refusal
 
 START = f"{API}/instances"
@@ -61,3 +65,18 @@ def test_own_names_may_be_used(http: TestClient, host: str) -> None:
 def test_only_loopback_is_loopback(host: str) -> None:
     """What others may reach, or what is no clear address, is not loopback."""
     assert not is_loopback(host)
+
+
+def test_bytes_in_a_query_reach_nobody_unescaped() -> None:
+    """Some servers hand them on as they were sent; what reads them here expects ASCII."""
+    scope = {"type": "http", "method": "GET", "headers": [(b"host", b"localhost")]}
+    seen: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["query_string"])
+
+    async def nothing(*_: Any) -> Any:
+        raise AssertionError
+
+    asyncio.run(Guard(app)({**scope, "raw_path": b"/", "query_string": b"a=%41\xa2&b"}, nothing, nothing))
+    assert seen == [b"a=%41%A2&b"]

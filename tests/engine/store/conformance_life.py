@@ -130,6 +130,13 @@ class Replacing(_Fixtures):
         used.commit(batch(again("i2")))
         assert used.instance("i2") is not None
 
+    def test_two_of_one_family_are_replaced_in_one_batch(self, used: Store) -> None:
+        """The child has gone with its parent; its id is free as well."""
+        child = instance("i3", parent_id="i1", status=Status.COMPLETED, ended_at=BEGIN)
+        used.commit(batch(ended(), first_turn("i3", instance=child)))
+        used.commit(batch(again("i3"), again("i1")))
+        assert [one.instance.name for one in used.load(["i1", "i3"])] == ["another", "another"]
+
     def test_without_the_word_an_ended_instance_stays(self, used: Store) -> None:
         """A row that exists refuses another one."""
         used.commit(batch(ended()))
