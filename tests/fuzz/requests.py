@@ -193,9 +193,9 @@ def examine(given: Call) -> str | None:
         document = json.loads(body)
         if kind.startswith("application/problem+json"):
             return _problem(status, document)
-    if status >= 400 and given.path.startswith(API + "/") and given.method != "HEAD":
-        if not kind.startswith("application/problem+json"):
-            return f"{status} without a problem document: {kind} {body[:100]!r}"
+    mine = given.path.startswith(API + "/") and given.method != "HEAD"
+    if status >= 400 and mine and not kind.startswith("application/problem+json"):
+        return f"{status} without a problem document: {kind} {body[:100]!r}"
     return None
 
 
