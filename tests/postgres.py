@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Server:
         self._programs = programs
         self.directory = Path(tempfile.mkdtemp(prefix="perdure-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._cleaner: psycopg.Connection | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, USER, USER)
         options = ["-A", "trust", "-U", "perdure", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
@@ -83,10 +84,16 @@ class Server:
             stderr=subprocess.DEVNULL,
             cwd=self.directory,
         )
-        eventually(self._answers)
+        for _ in range(4):  # a busy machine may take longer than anything else takes
+            with suppress(AssertionError):
+                return eventually(self._answers)
+        raise AssertionError("the server does not answer")
 
     def stop(self, signal: str = "QUIT") -> None:
         """``QUIT`` is a crash, ``INT`` ends what runs in order."""
+        if self._cleaner is not None:
+            self._cleaner.close()
+            self._cleaner = None
         if self._process is not None:
             self._process.send_signal({"QUIT": 3, "INT": 2}[signal])
             self._process.wait()
@@ -94,7 +101,6 @@ class Server:
 
     def remove(self) -> None:
         """Stop it, and leave nothing behind."""
-        self._cleaner.close()
         self.stop()
         shutil.rmtree(self.directory)
 
@@ -131,12 +137,11 @@ class Server:
 
     def new_hub(self) -> str:
         """The URL of a hub with nothing in it."""
-        self._cleaner.execute(self._new_hub.encode())
+        making_new = self._new_hub.encode()
+        if self._cleaner is None:
+            self._cleaner = self.connect()
+        self._cleaner.execute(making_new)
         return self.url()
-
-    @cached_property
-    def _cleaner(self) -> psycopg.Connection:
-        return self.connect()
 
 
 def waits(sql: psycopg.Connection, count: int = 1) -> bool:

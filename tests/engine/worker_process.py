@@ -1,8 +1,9 @@
-"""A worker in a process that a test can kill: ``python -m tests.engine.worker_process PATH LEASE [KIND]``.
+"""A worker that a test can kill: ``python -m tests.engine.worker_process PATH LEASE [KIND [URL]]``.
 
 ``KIND`` is ``server`` or ``reserve``, or ``deadly`` for a server that is killed when it writes a turn of an
 instance whose id begins with ``bad``. It says its worker's id when it has joined, and leaves at the end of
-its input. Its activities write a line each into the file ``PATH.log``.
+its input. Its activities write a line each into the file ``PATH.log``. Its hub is the file ``PATH``, or at
+``URL``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 
 from perdure.engine.activities import Registry
+from perdure.engine.store import open_store
 from perdure.engine.store.rows import Batch
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.worker import Worker
@@ -34,9 +36,19 @@ class DeadlyStore(SqliteStore):
 class Process:
     """Such a process, from the test's side."""
 
-    def __init__(self, path: Path, *, lease: float = 10.0, kind: str = "server") -> None:
+    def __init__(
+        self, path: Path, *, lease: float = 10.0, kind: str = "server", url: str | None = None
+    ) -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "tests.engine.worker_process", str(path), str(lease), kind],
+            [
+                sys.executable,
+                "-m",
+                "tests.engine.worker_process",
+                str(path),
+                str(lease),
+                kind,
+                *([url] if url else []),
+            ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -81,7 +93,7 @@ def allowed(path: Path) -> int:
     return int(file.read_text()) if file.exists() else 0
 
 
-def main(path: str, lease: str, kind: str) -> None:
+def main(path: str, lease: str, kind: str, url: str | None = None) -> None:
     """Work until the input ends."""
 
     def write(text: str) -> None:
@@ -107,7 +119,8 @@ def main(path: str, lease: str, kind: str) -> None:
     registry.add("Mark", mark)
     registry.add("Hold", hold)
     registry.add("Bomb", bomb)
-    store = (DeadlyStore if kind == "deadly" else SqliteStore)(path)
+    deadly = DeadlyStore if kind == "deadly" else SqliteStore
+    store = deadly(path) if url is None else open_store(url)
     microseconds = round(float(lease) * 1_000_000)
     with Worker(store, registry, reserve=kind == "reserve", lease=microseconds) as worker:
         sys.stdout.write(f"{worker.id}\n")
