@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,16 +20,13 @@ from perdure.dsl.source import Source
 from perdure.engine import clock, ids
 from perdure.engine.client import Client
 from perdure.engine.codec import whole_events
-from perdure.engine.events import ExecutionMigrated, ExecutionStarted
-from perdure.engine.instance import Instance, Status
+from perdure.engine.instance import Status
 from perdure.engine.linked import LinkedProgram, link
-from perdure.engine.programs import Programs
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import Batch, EntityQuery, HistoryRow, InstanceQuery
+from perdure.engine.store.rows import EntityQuery
 from tests.engine.books import audit
-from tests.engine.prefixes import check_prefixes, state_of
 from tests.sim.asking import Asking
-from tests.sim.checks import Checks, check_claimable, check_events
+from tests.sim.checks import Checks, check_claimable
 from tests.sim.clients import Clients, Order
 from tests.sim.documents import make
 from tests.sim.documents.activities import QUEUE
@@ -37,6 +34,7 @@ from tests.sim.documents.entities import KEYS, TALLY
 from tests.sim.documents.model import Document
 from tests.sim.failure import Failure
 from tests.sim.faults import Network
+from tests.sim.histories import Histories
 from tests.sim.hubs import HUBS, Hub
 from tests.sim.ledger import ACTIVITIES, Ledger
 from tests.sim.outsiders import Outsiders
@@ -53,8 +51,6 @@ SAFETY = 4_000
 """Steps of the world with faults."""
 LIVENESS = 60_000
 """Steps without, in which everything must end."""
-STATES_EVERY = 4
-"""Commits between two whose instances' states in memory are remembered."""
 WORK = ("timers", "tasks", "inbox")
 """Tables that have no rows when there is nothing to do."""
 
@@ -85,6 +81,8 @@ class Report:
     instances: int
     statuses: dict[str, int]
     joined: int
+    replayed: int
+    """Histories of which every prefix was replayed."""
     compared: int
     """States in memory that were compared with what their histories add up to."""
 
@@ -139,10 +137,8 @@ class _Run:
         self.poll = self.lease // random.choice([6, 16])
         self.processes: list[Process] = []
         self.joined = 0
-        self.compared = 0
-        self.states: defaultdict[tuple[str, int], dict[int, bytes]] = defaultdict(dict)
-        """States of machines in memory: by instance and generation, and by the next ``seq``."""
         self.peace = False
+        self.histories = Histories(seed, self.processes)
         self.news = True
         """Whether anything was written since somebody looked whether all is over."""
         self.network = Network(world, self.plan, hub, lease=self.lease, written=self._written)
@@ -199,7 +195,7 @@ class _Run:
         check_claimable(self.hub)
         assert self.idle.image() == idle, "C11: another hub has changed"
         assert not self.ledger.problems, self.ledger.problems
-        self._histories()
+        self.histories.check(self.store)
         for order in orders:
             self._account(order)
         self._entities(orders)
@@ -215,7 +211,8 @@ class _Run:
             instances=len(orders),
             statuses=dict(statuses),
             joined=self.joined,
-            compared=self.compared,
+            replayed=self.histories.replayed,
+            compared=self.histories.compared,
         )
 
     def _order(self, number: int) -> Order:
@@ -274,7 +271,7 @@ class _Run:
     def _written(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
         self.checks.written(name, arguments, result)
         if name == "commit":
-            self._remember_states(arguments[0], all_=self.checks.writes[name] % STATES_EVERY == 0)
+            self.histories.committed(arguments[0])
         self.news = True
         for scene in self.scenes:
             scene.written(name, arguments, result)
@@ -282,21 +279,6 @@ class _Run:
             process.faulty.writes += 1
             if not process.over:
                 self.world.wake(process)
-
-    def _remember_states(self, batch: Batch, *, all_: bool) -> None:
-        """What the owner that has written a batch has in memory then (C8), unless that is written anew."""
-        for turn in batch.checkpoints:
-            if turn.replaces or turn.rewrites:
-                for key in [key for key in self.states if key[0] == turn.id]:
-                    del self.states[key]
-        owners = [each for each in self.processes if batch.worker in each.member_ids[-1:] and not each.over]
-        for turn in batch.checkpoints if owners and all_ else ():
-            hot = owners[0].duties.owner._hot.get(turn.id)
-            if hot is None or hot.running is None or not turn.history:
-                continue
-            running, last = hot.running, turn.history[-1]
-            if running.instance.generation == last.generation:
-                self.states[turn.id, last.generation][last.next_seq] = state_of(running.machine)
 
     # -- the account ------------------------------------------------------------------------------
 
@@ -360,20 +342,6 @@ class _Run:
         found = {id_: state["value"] if isinstance(state, dict) else state for id_, state in states.items()}
         assert found == {id_: total for id_, total in wanted.items() if total}, f"C6: {found}, not {wanted}"
 
-    def _histories(self) -> None:
-        """What every instance that is there has written, whoever it belongs to."""
-        programs = Programs(self.store.program)
-        for row in self.store.instances(InstanceQuery(limit=10_000, chunks=True)):
-            self._check_history(row, programs)
-
-    def _check_history(self, row: Instance, programs: Programs) -> None:
-        for generation in range(1, row.generation + 1):
-            rows = self.store.history(row.id, generation, 0, 1_000_000)
-            states = self.states.get((row.id, generation), {})
-            check_prefixes(programs.get(_digest_of(rows, row)), row.id, rows, states)
-            self.compared += len(states.keys() & {each.next_seq for each in rows})
-            check_events(self.store, row.id, generation)
-
     def _nothing_undone_is_left(self, order: Order, generation: int) -> None:
         """What was done in a saga that has not ended well is undone, once and in order."""
         rows = self.store.history(order.id, generation, 0, 1_000_000)
@@ -395,12 +363,3 @@ class _Run:
 def _some(random: Random, names: Sequence[str]) -> list[str]:
     """Not all of them, and at least one."""
     return random.sample(names, random.randint(1, len(names) - 1))
-
-
-def _digest_of(rows: Sequence[HistoryRow], row: Instance) -> str:
-    """The Program that a generation ran in the end: what has gone on since may have another."""
-    digest = row.digest
-    for event in (event for each in rows for event in whole_events(each.events, each.values)):
-        if isinstance(event, ExecutionStarted | ExecutionMigrated):
-            digest = event.digest
-    return digest

@@ -22,6 +22,7 @@ class Totals:
     faults: Counter[str] = field(default_factory=Counter)
     writes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
+    replayed: int = 0
     compared: int = 0
 
     def add(self, report: Report) -> None:
@@ -33,6 +34,7 @@ class Totals:
         self.faults.update(report.faults)
         self.writes.update(report.writes)
         self.statuses.update(report.statuses)
+        self.replayed += report.replayed
         self.compared += report.compared
 
     @property
@@ -49,7 +51,7 @@ class Totals:
         return "\n".join(
             [
                 f"{self.calls} calls of {self.processes} processes, {self.years:.1f} virtual years",
-                f"{self.compared} states in memory compared with their histories",
+                f"{self.replayed} histories replayed, {self.compared} states in memory compared with them",
                 f"instances: {dict(self.statuses)}",
                 f"{self.faults.total()} faults: {shares}",
                 f"writes: {dict(self.writes.most_common())}",
