@@ -9,6 +9,7 @@ import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.fuzz import guided
 from tests.fuzz.campaign import KINDS, Campaign, run
 from tests.fuzz.worker import inputs
 
@@ -25,7 +26,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--only", type=int, metavar="NUMBER", help="show and examine one input, in this process"
     )
+    parser.add_argument("--atheris", choices=guided.TARGETS, metavar="TARGET", help="guided by coverage")
+    parser.add_argument("--runs", type=int, default=10_000, help="of --atheris")
     options = parser.parse_args(argv)
+    if options.atheris is not None:
+        guided.main(options.atheris, options.runs, options.seed)
     if options.target is not None:
         setattr(options, options.target, options.inputs)
     if options.only is not None:

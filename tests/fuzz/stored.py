@@ -1,4 +1,4 @@
-"""Mutated texts of the database: Programs, turns of histories, messages. What reads them refuses or agrees."""
+"""Mutated texts of the database: Programs, turns, messages. What reads them refuses or agrees."""
 
 from __future__ import annotations
 
@@ -69,10 +69,15 @@ def messages() -> tuple[str, ...]:
 _SEEDS = {"program": programs, "turn": turns, "message": messages}
 
 
+def seeds_of(kind: str) -> tuple[str, ...]:
+    """The texts of a kind as they were written."""
+    return _SEEDS[kind]()
+
+
 @cache
 def trees(kind: str) -> tuple[Any, ...]:
     """The seeds of a kind as data."""
-    return tuple(json.loads(text) for text in _SEEDS[kind]())
+    return tuple(json.loads(text) for text in seeds_of(kind))
 
 
 @cache

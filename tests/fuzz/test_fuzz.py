@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
+
 import pytest
 
-from tests.fuzz import documents, expressions, requests, stored, words, worker
+from tests.checkout import ROOT
+from tests.fuzz import documents, expressions, guided, requests, stored, words, worker
 from tests.fuzz.campaign import KINDS, Campaign, run
-
 
 COUNTS = {"documents": 6_000, "expressions": 6_000, "stored": 82_000, "words": 200_000, "requests": 6_000}
 """300,000 in all."""
@@ -49,3 +53,15 @@ def test_every_route_is_asked() -> None:
     assert {("POST", "/api/v1/instances"), ("DELETE", "/api/v1/entities/{entity}")} <= set(requests.routes())
     asked = {requests.call(0, number).method for number in range(200)}
     assert {"GET", "POST", "PUT", "DELETE"} <= asked
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("target", guided.TARGETS)
+def test_inputs_guided_by_coverage_are_answered(target: str) -> None:
+    """Some hundred runs of atheris, where it is installed."""
+    if importlib.util.find_spec("atheris") is None:
+        pytest.skip("NOT FUZZED BY COVERAGE: atheris is not installed (pip install -e '.[fuzz]')")
+    command = [sys.executable, "-m", "tests.fuzz", "--atheris", target, "--runs", "500"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]

@@ -10,8 +10,10 @@ from typing import Any
 from tests.fuzz.texts import TextMutator
 
 ODD: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1.5, 1e308, "", "a", [], {}, [[]], {"": None}, 2**53 + 1, 2**63, 10**40, -(2**63) - 1),
-    *("\x00", "é😀", "\ud800", "\u2028", "x" * 5000, "sha256:" + "a" * 64, "2026-01-01T00:00:00Z", "PT1H", "30s"),
+    *(None, True, False, 0, -1, 1.5, 1e308, "", "a", [], {}, [[]], {"": None}, 2**53 + 1, 2**63, 10**40,
+    -(2**63) - 1),
+    *("\x00", "é😀", "\ud800", "\u2028", "x" * 5000, "sha256:" + "a" * 64, "2026-01-01T00:00:00Z", "PT1H",
+    "30s"),
 )  # fmt: skip
 """Values that stand where others are expected."""
 

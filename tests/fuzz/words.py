@@ -30,9 +30,10 @@ _DURATIONS = ("250ms", "30s", "1h30m", "3d", "PT1H30M", "P3D", "P1W", "P1DT0.5H"
 _CRONS = ("0 2 * * *", "*/15 * * * *", "0 0 29 2 *", "5,10 1-5 1 1,6 MON-FRI", "0 0 L * *", "0 0 * * 5#2",
           "* * 31 2 *", "59 23 31 12 7", "0 0 1-31/2 JAN-DEC/3 0-7")  # fmt: skip
 _CURSORS = tuple(encode_cursor(each) for each in ((5, "a"), ("é", "b"), (2**63 - 1, ""), ("x",)))
-_INPUTS = ("a=1", "b=text", 'c={"a": [1, 2.5e3, null, true]}', "d=", "e==", 'f="\\u00e9"', "g=[[]]", "h=1e400",
+_INPUTS = ("a=1", "b=text", 'c={"a": [1, 2.5e3, null, true]}', "d=", "e==", 'f="\\u00e9"', "g=[[]]",
+           "h=1e400",
            "i=NaN", 'j={"a":1,"a":2}', 'k="\\ud800"')  # fmt: skip
-_SEEDS = {"duration": _DURATIONS, "cron": _CRONS, "cursor": _CURSORS, "input": _INPUTS, "json": (),
+SEEDS = {"duration": _DURATIONS, "cron": _CRONS, "cursor": _CURSORS, "input": _INPUTS, "json": (),
           "id": ("order-1", "a b", "é", "@x", "a/b")}  # fmt: skip
 _WORDS = "d h m s ms PT P W D * / - , # L MON JAN 0 59 60 = { } [ ] : null true 1e999 NaN \\ud800 %".split()
 _KINDS: tuple[Any, ...] = (tuple[int, str], tuple[int | str, str], tuple[str, str], int)
@@ -41,10 +42,10 @@ _KINDS: tuple[Any, ...] = (tuple[int, str], tuple[int | str, str], tuple[str, st
 def word(seed: int, number: int) -> Word:
     """The mutated text of that number; the same every time."""
     source = random.Random(f"word {seed} {number}")
-    kind = source.choice(list(_SEEDS))
+    kind = source.choice(list(SEEDS))
     if kind == "json":
         return Word(kind, as_text(source, changed(source, {"a": [1, {"b": "c"}]}, ODD[:10], ("a", "b"))))
-    seeds = _SEEDS[kind]
+    seeds = SEEDS[kind]
     text, mutator = source.choice(seeds), TextMutator(source, _WORDS)
     for _ in range(source.choice((0, 1, 1, 2, 4))):
         text = mutator.change(text, source.choice(seeds))
@@ -53,7 +54,7 @@ def word(seed: int, number: int) -> Word:
 
 def examine(given: Word) -> str | None:
     """What is wrong with how a text is read, or None; any other exception is wrong too."""
-    return _READERS[given.kind](given.text)
+    return READERS[given.kind](given.text)
 
 
 def _duration(text: str) -> str | None:
@@ -117,7 +118,7 @@ def _id(text: str) -> str | None:
     return None
 
 
-_READERS = {
+READERS = {
     "duration": _duration,
     "cron": _cron,
     "cursor": _cursor,
