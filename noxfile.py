@@ -49,6 +49,17 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the quick suite but the simulation measured, and fail below the floors."""
+    data = Path(session.create_tmp()).resolve() / "data"
+    for old in data.parent.glob("data*"):
+        old.unlink()
+    measured = {"COVERAGE_FILE": str(data), "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml")}
+    _run(session, "python", "-m", "pytest", "--ignore=tests/sim", *session.posargs, **measured)
+    _run(session, "python", ".ci/coverage_floors.py", COVERAGE_FILE=str(data))
+
+
+@nox.session
 def sim(session: nox.Session) -> None:
     """Simulate: ``nox -s sim -- 42`` shows one seed's decisions, ``-- --seeds 1000`` counts many."""
     _run(session, "python", "-m", "tests.sim", *session.posargs)
