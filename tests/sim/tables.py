@@ -23,14 +23,14 @@ COLUMNS = {
     for name, table in tables.METADATA.tables.items()
 }
 """The columns that are shown of each table."""
-ORDER = {name: "ord" if name == "inbox" else None for name in TABLES}
-"""What a table's rows are sorted by, if not by all that is shown."""
+ORDER = {"inbox": "ord", "slots": "id"}
+"""What the rows of a table come sorted by; of another one by all that is shown."""
 
 
 def query(name: str) -> str:
     """The SQL that reads a table, for a database."""
     columns = ", ".join(f'"{column}"' for column in COLUMNS[name])
-    order = ORDER[name]
+    order = ORDER.get(name)
     return f"SELECT {columns} FROM {name}" + (f" ORDER BY {order}" if order else "")
 
 
@@ -48,7 +48,7 @@ def _sorted(name: str, rows: Iterable[Row]) -> list[Row]:
     if name == "workers":
         # How long the dead are remembered is left to a store.
         rows = (row for row in rows if row["state"] == "live")
-    if ORDER[name]:
+    if name in ORDER:
         return list(rows)
     return sorted(rows, key=lambda row: [(value is not None, value) for value in row.values()])
 
