@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from tests.sim.mutants import Mutant
+from tests.sim.mutants.model import one
 
 MUTANTS = {
-    "answers_before_the_commit": Mutant(
+    "answers_before_the_commit": one(
         "perdure.engine.worker",
         "self._duties.asking.append(ask)\n",
         "self._duties.asking.append(ask)\n                ask.answer()\n",
     ),
-    "forgets_what_was_asked": Mutant(
+    "forgets_what_was_asked": one(
         "perdure.engine.store.commit",
         "write_requests(tx, sorted(batch.requests, key=_by_request))",
         "write_requests(tx, ())",
     ),
-    "another_key_each_time": Mutant(
+    "another_key_each_time": one(
         "perdure.engine.executor",
         "task.path, task.key, task.attempt",
         "task.path, f'{task.key}/{id(self)}', task.attempt",
     ),
-    "no_membership_check": Mutant(
+    "no_membership_check": one(
         "perdure.engine.store.statements",
         "FENCE = select(_STORED_TIME).where(*_LIVE)",
         "FENCE = select(_STORED_TIME).where(_LIVE[0])",

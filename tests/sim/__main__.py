@@ -1,6 +1,7 @@
 """Simulate. ``python -m tests.sim SEED`` shows one run, and ``--shrink`` the smallest that fails as well.
 
 ``--seeds N [--first M]`` counts many; with ``--mutant NAME`` they run until one fails: the mutant is found.
+``--mutants [--jobs J] [--tries K]`` looks for each of them from K starting points, and prints a table.
 ``--store`` says on what. 1 when a seed of the right engine fails, or when a mutant is not found.
 """
 
@@ -25,6 +26,8 @@ STORES = ("memory", "sqlite")
 def main() -> int:
     """Run what is asked for."""
     options = _options()
+    if options.mutants:
+        return _hunt_all(options)
     if options.mutant:
         mutants.imported(options.mutant)
     if options.seed is not None:
@@ -38,7 +41,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--store", choices=STORES, default="memory")
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS))
+    parser.add_argument("--mutant", choices=sorted(mutants.ALL))
+    parser.add_argument("--mutants", action="store_true", help="look for every mutant, and count the seeds")
+    parser.add_argument("--tries", type=int, default=5, help="starting points for each mutant")
+    parser.add_argument("--jobs", type=int, default=2, help="hunts at one time")
     parser.add_argument("--shrink", action="store_true", help="leave out what the failure does not need")
     parser.add_argument("--without", default="", help="kinds of faults to leave out, with commas")
     parser.add_argument("--orders", default="", help="the orders to keep, with commas")
@@ -114,6 +120,14 @@ def _hunt(options: argparse.Namespace) -> int:
             return 0
     print(f"{options.mutant}: not found by {options.seeds} seeds")
     return 1
+
+
+def _hunt_all(options: argparse.Namespace) -> int:
+    from tests.sim.hunting import table
+
+    text, found = table(sorted(mutants.MUTANTS), tries=options.tries, seeds=options.seeds, jobs=options.jobs)
+    print(text)
+    return not found
 
 
 def _count(options: argparse.Namespace) -> int:

@@ -11,6 +11,8 @@ from perdure.engine.activities import ActivityError, Context, Pending, Registry
 from tests.sim.documents.entities import Count
 
 ACTIVITIES = ("Work", "Break", "Ask", "Report", "Large")
+KILL = "Kill"
+"""The activity that its process does not survive."""
 REPORTS = 3
 
 
@@ -56,6 +58,7 @@ class Ledger:
             "Report": self._report,
             "Large": self._large,
         }
+        registry.add(KILL, self.kill)
         for name in names:
             registry.add(name, functions[name])
         registry.add_entity(Count)
@@ -96,6 +99,10 @@ class Ledger:
         if text and (len(text) != size or set(text) != {"x"}):
             self.problems.append(f"{label} of {ctx.instance_id} is given another text than was made")
         return text or "x" * size
+
+    def kill(self, label: str, ctx: Context) -> None:
+        """Whoever runs it ends then."""
+        self._add(label, ctx)
 
     def _add(self, label: str, ctx: Context) -> None:
         self.executions[ctx.idempotency_key] += 1

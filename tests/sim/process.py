@@ -17,7 +17,7 @@ from perdure.engine.requests import Ask
 from perdure.engine.store.protocol import Store
 from perdure.engine.tasks import Work
 from tests.sim.faults import FaultyStore, Network
-from tests.sim.ledger import Ledger
+from tests.sim.ledger import KILL, Ledger
 from tests.sim.world import SECOND, TRUE
 
 PACES = (0.9, 1.0, 1.0, 1.1)
@@ -99,6 +99,8 @@ class InlineActivities:
 
     def _perform(self, task: Work, context: Context) -> None:
         answer = self._answer(task, context)
+        if task.name == KILL:
+            self._process.crash()
         self.heartbeats.end(task.id, well=isinstance(answer, TaskCompleted))
         self._process.ended(task, answer)
         del self._contexts[task.id]
@@ -187,8 +189,10 @@ class Process:
         if not self.over:
             self.over = True
             self._on_crash(self)
-        self.world.kill(self._activities)
-        self.world.kill(self)
+        try:
+            self.world.kill(self._activities)
+        finally:
+            self.world.kill(self)
 
     def spawn_activity(self, task: Work, context: Context, perform: Callable[[Work, Context], None]) -> None:
         """Let an activity happen after a while, unless the process ends before."""

@@ -9,12 +9,15 @@ from tests.sim.scenes.counters import Counters
 from tests.sim.scenes.lanes import Lanes
 from tests.sim.scenes.lives import Lives
 from tests.sim.scenes.places import Places
+from tests.sim.scenes.poison import Poison
 from tests.sim.scenes.stage import Scene, Stage
 from tests.sim.scenes.versions import Versions
 
 SOME = (Calendar, Lives, Places, Versions)
 QUICK = (Counters,)
 """Their clients look again and again for an answer: where time is long, that takes too many steps."""
+SELDOM = 0.04
+"""Who takes processes down leaves little to others."""
 OFTEN = 0.12
 """How often each of them is there: a run with everything in it would find nothing for long."""
 
@@ -22,4 +25,5 @@ OFTEN = 0.12
 def scenes(stage: Stage, random: Random) -> list[Scene]:
     """Those of a run."""
     kinds = SOME if stage.long_time else (*SOME, *QUICK)
-    return [Lanes(stage), *(kind(stage) for kind in kinds if random.random() < OFTEN)]
+    found: list[Scene] = [Lanes(stage), *(kind(stage) for kind in kinds if random.random() < OFTEN)]
+    return [*found, Poison(stage)] if random.random() < SELDOM else found
