@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perdure.engine.errors import Busy, OutcomeUnknown, StoreError
+from perdure.engine.errors import Busy, OutcomeUnknown
 from tests.crash_points.disks import Disk, Opened
 from tests.crash_points.faults import FREE, WRITING, Crashed, Fault, Injector
 
@@ -60,12 +60,12 @@ class Wire:
         self.opened.cut(cut, fault is not None and fault.kind == "break")
         try:
             result = method(*arguments, **more)
-        except (Crashed, StoreError):
+        except BaseException:
             if fault is not None and self.opened.knife.fired:
                 self._undone(fault, before)
             raise
-        finally:
-            call.statements = self.opened.cut(0, False)
+        # What is refused has written nothing.
+        call.statements = self.opened.cut(0, False)
         if name not in WRITING or not call.statements:
             return result
         self._written(self, name, arguments, result)
