@@ -2,7 +2,7 @@
 
 ``kills``: N SIGKILLs of servers, asked over HTTP. ``commands``: N SIGKILLs of commands and the server beside
 them. ``zombies``: N servers stopped past their lease. ``linear``: N histories of entities through kills and
-stops. Each run has a database of its own; what fails is
+stops. ``cuts``: N power failures. Each run has a database of its own; what fails is
 kept, and its folder is printed.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from perdure.engine import clock
 from tests.black_box.commands import kill_commands
+from tests.black_box.cuts import cut_power
 from tests.black_box.kills import kill_servers
 from tests.black_box.linear import kill_under_calls, stop_under_calls
 from tests.black_box.zombies import stop_servers
@@ -30,6 +31,7 @@ RUNS: dict[str, tuple[int, Run]] = {
     "kills": (10, lambda path, seed: kill_servers(path, seed, 10, servers=1 + seed % 2)),
     "commands": (10, lambda path, seed: kill_commands(path, seed, 10, served=seed % 3 != 0)),
     "zombies": (5, lambda path, seed: stop_servers(path, seed, 5)),
+    "cuts": (100, cut_power),
     "linear": (5, lambda path, seed: (kill_under_calls, stop_under_calls)[seed % 2](path, seed)),
 }
 """By kind, what one run does of the count, and the run of a seed."""

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from perdure.client import Client, Unreachable
 from perdure.engine import clock
@@ -65,56 +65,81 @@ class Patient:
         return answer
 
 
-class Desk(Customer):
-    """Orders over HTTP."""
+class Wish(NamedTuple):
+    """An order, and what the account ``out`` is given beside it: by a call, or by a signal."""
 
-    def __init__(self, name: str, random: Random, patient: Patient) -> None:
+    order: Order
+    amount: int
+    called: bool
+
+
+class Desk(Customer):
+    """Orders over HTTP. ``witness`` hears of what was acknowledged: its kind and its key."""
+
+    def __init__(
+        self,
+        name: str,
+        random: Random,
+        patient: Patient,
+        witness: Callable[[str, str], None] = lambda _kind, _key: None,
+    ) -> None:
         super().__init__(name, random)
+        self.wishes: list[Wish] = []
+        """Everything that was asked for, acknowledged or not."""
         self._patient = patient
+        self._witness = witness
         self.tired = patient.tired
         self.stack.callback(patient.close)
 
     def place(self, id: str) -> None:
         """Start an instance, send it its events, move money; wait for most of them."""
         order = draw(self.random, id)
+        wish = Wish(order, self.random.randint(-9, 9), self.random.random() < 0.5)
+        self.wishes.append(wish)
         started = self._ask(
             "start",
-            lambda client: client.start(order.workflow, order.input, id=order.id, request_key=order.id),
+            id,
+            lambda client: client.start(order.workflow, order.input, id=id, request_key=id),
         )
-        assert started["id"] == order.id, started
+        assert started["id"] == id, started
         self.orders.append(order)
-        for number, payload in enumerate(order.events):
-            key = f"{order.id} {number}"
-            self._send(order.id, payload, key)
-        self._move(order.id)
+        for key, payload in order.sent.items():
+            self._send(id, payload, key)
+        self._move(wish)
         if self.random.random() < 0.7:
             self._expect(order)
 
     def _send(self, id: str, payload: int, key: str) -> None:
-        self._ask("event", lambda client: client.raise_event(id, "Go", payload, request_key=key))
+        self._ask("event", key, lambda client: client.raise_event(id, "Go", payload, request_key=key))
 
-    def _move(self, key: str) -> None:
-        """Call an account, or signal to it."""
-        amount = self.random.randint(-9, 9)
-        if self.random.random() < 0.5:
-            self._ask(
-                "signal", lambda client: client.signal_entity("Account@out", "add", amount, request_key=key)
-            )
+    def _move(self, wish: Wish) -> None:
+        key, amount = wish.order.id, wish.amount
+        if wish.called:
+            self._ask("call", key, lambda client: _called(client, amount, key))
         else:
-            self._ask("call", lambda client: _called(client, amount, key))
+            self._ask(
+                "signal",
+                key,
+                lambda client: client.signal_entity("Account@out", "add", amount, request_key=key),
+            )
         self.moved["out"] += amount
 
     def _expect(self, order: Order) -> None:
-        ended = self._ask("wait", lambda client: client.wait(order.id, 1.0))
+        ended = self._wait(order)
         while ended["ended_at"] is None and not self.closed:
-            ended = self._ask("wait", lambda client: client.wait(order.id, 1.0))
+            ended = self._wait(order)
         if ended["ended_at"] is not None:
+            self._witness("end", order.id)
             assert ended["status"] == "Completed", f"{order} is {ended}"
             assert ended["output"] == order.output, f"{order} gives {ended['output']}"
 
-    def _ask(self, kind: str, question: Callable[[Client], Answer]) -> Answer:
+    def _wait(self, order: Order) -> dict[str, Any]:
+        return self._patient.ask("wait", lambda client: client.wait(order.id, 1.0))
+
+    def _ask(self, kind: str, key: str, question: Callable[[Client], Answer]) -> Answer:
         answer = self._patient.ask(kind, question)
         self.answered += 1
+        self._witness(kind, key)
         return answer
 
 

@@ -50,8 +50,7 @@ class Typist(Customer):
         if order.events:
             self._type("start", order.workflow, "--if-exists", "reuse", *given)
             self.orders.append(order)
-            for number, payload in enumerate(order.events):
-                key = f"{id} {number}"
+            for key, payload in order.sent.items():
                 self._type("events", "send", id, "Go", "--data", json.dumps(payload), "--dedup-key", key)
         else:
             amount = self.random.randint(-9, 9)

@@ -32,6 +32,11 @@ class Order:
     moved: Counter[str] = field(default_factory=Counter)
     """What accounts get."""
 
+    @property
+    def sent(self) -> dict[str, int]:
+        """Its events under their idempotency keys."""
+        return {f"{self.id} {number}": payload for number, payload in enumerate(self.events)}
+
 
 def draw(random: Random, id: str, workflow: str | None = None, most: int = 7) -> Order:
     """Any order."""
