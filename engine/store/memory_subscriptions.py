@@ -33,7 +33,7 @@ class MemorySubscriptions(MemoryInbox):
             if request is not None and key in self._requests:
                 return self._requests[key], ()
             first: dict[str, SubscriptionRow] = {}
-            for row in sorted(self._subscriptions.values(), key=lambda each: (each.instance, each.number)):
+            for row in sorted(self._subscriptions.values(), key=_age):
                 if row.name == publication.name and (row.digest, row.op, row.key) in publication.to:
                     first.setdefault(row.instance, row)
             for row in first.values():
@@ -44,3 +44,7 @@ class MemorySubscriptions(MemoryInbox):
                 answer = msgspec.json.encode(tuple(first)).decode()
                 self._remember(msgspec.structs.replace(request, answer=answer), self.time())
             return None, tuple(first)
+
+
+def _age(row: SubscriptionRow) -> tuple[str, int, str]:
+    return row.instance, row.number, row.execution

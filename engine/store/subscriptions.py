@@ -97,5 +97,5 @@ def _found(tx: Transaction, publication: Publication) -> list[SubscriptionRow]:
 
 def first_of_each(rows: Iterable[SubscriptionRow]) -> list[SubscriptionRow]:
     """The oldest subscription of each instance, by instance: one event is for one wait of an instance."""
-    ordered = sorted(rows, key=lambda each: (each.instance, each.number))
+    ordered = sorted(rows, key=lambda each: (each.instance, each.number, each.execution))
     return list({each.instance: each for each in reversed(ordered)}.values())[::-1]
