@@ -77,19 +77,20 @@ def stop_past_lease(servers: Sequence[Server], random: Random, watch: Watch, cou
     counts[f"stopped {place}"] += 1
     old = one.worker
     with Client(other.url) as client:
-        if old not in _workers(client):
-            # On a busy machine it had lost its place before, and was about to join again.
+        member = _workers(client).get(old)
+        if member is None:
+            # On a busy machine it has lost its place by now, or was about to join again.
             counts["stopped when joining"] += 1
             one.signal(signal.SIGCONT)
         elif place == WRITING:
             # Nobody can write before it goes on: SQLite's lock is its own. Whoever reads is answered.
-            lease = parse_time(_workers(client)[old]["lease_until"])
+            lease = parse_time(member["lease_until"])
             time = StoreClock()
             until(lambda: time.now() > lease)
             assert old in _workers(client), "nobody can have written that it is dead"
             one.signal(signal.SIGCONT)
         else:
-            owned = _workers(client)[old]["slots"] > 0
+            owned = member["slots"] > 0
             until(lambda: old not in _workers(client) and _served(client))
             counts["taken over with its slots" if owned else "taken over"] += 1
             watch.wait(Moment("answered", random.randint(1, 6)))
