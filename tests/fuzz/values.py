@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ def changed(source: random.Random, tree: Any, parts: Sequence[Any], words: Seque
     tree = json.loads(json.dumps(tree))
     for _ in range(source.choice((1, 1, 2, 3))):
         holders = [each for each in nodes(tree) if each and isinstance(each, dict | list)]
-        put = source.choice(ODD) if source.random() < 0.5 else json.loads(json.dumps(source.choice(parts)))
+        put = copy.deepcopy(source.choice(ODD if source.random() < 0.5 else parts))
         if not holders or source.random() < 0.02:
             return put
         _change(source, source.choice(holders), put, words)
