@@ -20,11 +20,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--use-async", action="store_true", help="an async activity instead of a sync one")
     parser.add_argument("--directory", help="where the database file goes")
+    parser.add_argument("--db", metavar="URL", help="a hub to use instead of a new file")
     options = parser.parse_args(argv)
     flow = program(_steps(options.steps))
     rates, costs = [], []
     for _ in range(options.rounds):
-        with hub(options.directory, use_async=options.use_async) as client:
+        with hub(options.directory, use_async=options.use_async, db=options.db) as client:
             client.wait(client.run(flow, 0)["id"])
             started: list[str] = []
             seconds, cpu = timed(lambda c=client, s=started: _all(c, flow, options, s))  # type: ignore[misc]

@@ -16,7 +16,7 @@ from perdure.compiler.ir import Program
 from perdure.dsl.source import Source
 from perdure.engine.activities import Registry
 from perdure.engine.client import Client
-from perdure.engine.store.sqlite import SqliteStore
+from perdure.engine.store import open_store
 from perdure.engine.worker import Worker
 
 HEADER = "dsl: perdure/1\nname: bench\nversion: 1.0.0\ndo:\n"
@@ -30,13 +30,16 @@ def program(steps: str) -> Program:
 
 
 @contextmanager
-def hub(directory: str | None, *, use_async: bool = False) -> Iterator[Client]:
-    """A worker with one activity, ``Increment``, on a new file with ``synchronous=FULL``, like a server's."""
+def hub(directory: str | None, *, use_async: bool = False, db: str | None = None) -> Iterator[Client]:
+    """A worker with one activity, ``Increment``, on a new file with ``synchronous=FULL``, like a server's.
+
+    Or in the database that the URL ``db`` names, which keeps what there is and what comes.
+    """
     collect_rarely()
     registry = Registry()
     registry.add("Increment", _increment_async if use_async else _increment)
     with tempfile.TemporaryDirectory(dir=directory) as folder:
-        store = SqliteStore(Path(folder) / "hub.db")
+        store = open_store(db or f"sqlite:///{Path(folder) / 'hub.db'}")
         with Worker(store, registry) as worker:
             yield Client(store, worker)
         store.close()

@@ -83,9 +83,9 @@ class _Subject:
         try:
             return _plain(getattr(store, call.method)(*self._arguments(store, call), **call.options))
         except UserError as error:
-            return Failure(type(error), None if call.method in _NUMBERED else f"{error.code}: {error}")
+            return Failure(_named(error), None if call.method in _NUMBERED else f"{error.code}: {error}")
         except PerdureError as error:
-            return Failure(type(error), None)
+            return Failure(_named(error), None)
         except Exception as error:
             raise Difference(
                 f"{call.method} of {self.name}", f"{shown(call)}\n  {self.name} raises {error!r}"
@@ -99,6 +99,12 @@ class _Subject:
             "audit": [row.ord for row in store.audit(_EVERYTHING)] if call.method == "audit" else [],
         }
         return [resolved(value, numbers) for value in call.arguments]
+
+
+def _named(error: Exception) -> type[Exception]:
+    """What a caller knows it as: a store may have finer kinds of its own."""
+    kinds = type(error).__mro__
+    return next((kind for kind in kinds if kind.__module__ == "perdure.engine.errors"), type(error))
 
 
 _NUMBERED = {"redeliver", "discard", "dead_letter", "dead_letters", "audit"}

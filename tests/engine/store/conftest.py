@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from perdure.engine.store import postgres
 from perdure.engine.store.postgres import PostgresStore
 from tests.postgres import Server
 
@@ -19,9 +20,11 @@ def url(postgres: Server) -> str:
 
 
 @pytest.fixture
-def connect(url: str) -> Iterator[Callable[..., PostgresStore]]:
+def connect(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., PostgresStore]]:
     """Opens it, or what is behind another URL, as another process would."""
     opened: list[PostgresStore] = []
+    # On a busy machine a test may take longer to let go of a lock than a client is ready to wait for it.
+    monkeypatch.setattr(postgres, "TIMEOUT", 60.0)
 
     def opening(url: str = url) -> PostgresStore:
         opened.append(PostgresStore(url))

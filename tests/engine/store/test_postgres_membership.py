@@ -14,7 +14,6 @@ from perdure.engine.store.postgres import PostgresStore
 from tests.engine.facts import eventually
 from tests.engine.store.factory import (
     ALL,
-    LEASE,
     SECOND,
     batch,
     first_turn,
@@ -27,6 +26,9 @@ from tests.postgres import Server, waits
 from tests.postgres_proxy import How, Proxy
 
 pytestmark = pytest.mark.slow  # a server is started
+
+LEASE = 120 * SECOND
+"""However busy the machine is, no lock is waited for too long."""
 
 SHORT = SECOND // 2
 """A lease; a lock is waited for half as long."""

@@ -28,7 +28,6 @@ from tests.engine.facts import eventually
 from tests.engine.store.factory import (
     ALL,
     BEGIN,
-    LEASE,
     SECOND,
     batch,
     dead_letter,
@@ -48,6 +47,9 @@ from tests.engine.store.factory import (
 from tests.postgres import Server, deadlocks, waits
 
 pytestmark = pytest.mark.slow  # a server is started
+
+LEASE = 120 * SECOND
+"""However busy the machine is, no lock is waited for too long."""
 
 Connect = Callable[..., PostgresStore]
 
