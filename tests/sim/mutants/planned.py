@@ -43,7 +43,6 @@ if self._ids[0] in {each.id for each in self.store.workers()}:
             self._ids = [member.id]"""
 _ITEMS = "group.active[branch] = machine.start_fiber(start, dict(fiber.frame), group.id, branch).id"
 _BRANCHES = "for branch, (_, start) in enumerate(op.branches):\n        group.active"
-_POLLED = "if self._news or tick - self._polled >= POLL_EVERY:\n            limit"
 _READ = "owner.accept(messages)\n            self._news = len(messages) >= limit"
 _SENT_FIRST = """\
         from perdure.engine.store.rows import Batch as _Batch
@@ -74,6 +73,13 @@ _IGNORED = one(
     "history insert-or-ignore",
     guard="a turn that comes twice is refused by the guard of the row",
 )
+_LOOKED_FOR = one(
+    "perdure.engine.joining",
+    _REJOIN,
+    _SAME_ID,
+    "look for it under the same id",
+    guard="a commit that comes late is refused by the guard of the row and the key of the history",
+)
 _FLAG = one(
     "perdure.engine.intake",
     _READ,
@@ -81,7 +87,7 @@ _FLAG = one(
         "self._news", "self.store.owned_slots()\n            self.store.changed()\n            self._news"
     ),
     "ready flag cleared after reading",
-    guard="every half second the inbox is read without any flag",
+    guard="every half second the inbox is read without any flag, and any later write raises it again",
 )
 
 PLANNED: dict[str, Mutant] = {
@@ -145,8 +151,9 @@ PLANNED: dict[str, Mutant] = {
         "entities=list(dict.fromkeys(entities))",
         "locks taken unsorted",
     ),
-    "unknown_commit_looked_for_under_the_same_id": one(
-        "perdure.engine.joining", _REJOIN, _SAME_ID, "look for it under the same id"
+    "unknown_commit_looked_for_under_the_same_id": _LOOKED_FOR,
+    "unknown_commit_looked_for_under_the_same_id_and_no_guards": both(
+        _LOOKED_FOR, both(_NO_ROW_GUARD, _IGNORED), "look for it under the same id"
     ),
     "request_key_checked_outside_the_transaction": one(
         "perdure.engine.store.memory_tables",
@@ -156,15 +163,6 @@ PLANNED: dict[str, Mutant] = {
         "request id checked outside the transaction",
     ),
     "ready_flag_cleared_after_reading": _FLAG,
-    "ready_flag_cleared_after_reading_and_no_poll": both(
-        _FLAG,
-        one(
-            "perdure.engine.intake",
-            _POLLED,
-            _POLLED.replace(" or tick - self._polled >= POLL_EVERY", ""),
-        ),
-        "ready flag cleared after reading",
-    ),
     "the_present_time_in_a_turn": one(
         "perdure.engine.machine",
         "        self.env.now_us = at\n        self._decided",

@@ -6,6 +6,7 @@ from random import Random
 
 from tests.sim.scenes.calendar import Calendar
 from tests.sim.scenes.counters import Counters
+from tests.sim.scenes.crossing import Crossing
 from tests.sim.scenes.lanes import Lanes
 from tests.sim.scenes.lives import Lives
 from tests.sim.scenes.places import Places
@@ -13,7 +14,7 @@ from tests.sim.scenes.poison import Poison
 from tests.sim.scenes.stage import Scene, Stage
 from tests.sim.scenes.versions import Versions
 
-SOME = (Calendar, Lives, Places, Versions)
+SOME = (Calendar, Crossing, Lives, Places, Versions)
 QUICK = (Counters,)
 """Their clients look again and again for an answer: where time is long, that takes too many steps."""
 SELDOM = 0.04
