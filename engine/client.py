@@ -6,6 +6,7 @@ goes straight to the database. Methods may be called from any thread; they block
 
 from __future__ import annotations
 
+from perdure.engine.access import Access
 from perdure.engine.acts import Acts
 from perdure.engine.completing import Completing
 from perdure.engine.deploying import Deploying, Deployment
@@ -19,5 +20,5 @@ from perdure.engine.telling import Telling
 __all__ = ["Client", "Deployment"]
 
 
-class Client(Acts, Completing, Deploying, Entities, Operations, Purging, Queues, Schedules, Telling):
+class Client(Access, Acts, Completing, Deploying, Entities, Operations, Purging, Queues, Schedules, Telling):
     """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""

@@ -55,13 +55,21 @@ class Client:
     """Speaks to the server at ``url``; safe to use from several threads. Close it, or use ``with``.
 
     Each method raises what the engine's client raises, and ``Unreachable`` when the server does not answer
-    or is not perdure. ``actor`` is who acts, for the audit. ``timeout`` is in seconds, for connecting and
-    for each answer; waits have their own. A request whose answer is lost on the way is sent once more: every
-    one that changes something carries an ``Idempotency-Key`` (``request_key``, or a new one), so the server
-    carries it out once.
+    or is not perdure. ``actor`` is who acts, for the audit; ``key`` is shown to a server that asks for one,
+    which raises ``UserError`` (``unauthorized``, ``forbidden``) when it does not do. ``timeout`` is in
+    seconds, for connecting and for each answer; waits have their own. A request whose answer is lost on the
+    way is sent once more: every one that changes something carries an ``Idempotency-Key`` (``request_key``,
+    or a new one), so the server carries it out once.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, *, timeout: float = 30.0, actor: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        timeout: float = 30.0,
+        actor: str | None = None,
+        key: str | None = None,
+    ) -> None:
         self._url = url.rstrip("/")
         self._timeout = timeout
         parts = urlsplit(self._url)
@@ -72,7 +80,10 @@ class Client:
             base_url=self._url + _PREFIX,
             timeout=timeout,
             trust_env=not is_loopback(parts.hostname),
-            headers={} if actor is None else {ACTOR: _quoted(actor)},
+            headers={
+                **({} if actor is None else {ACTOR: _quoted(actor)}),
+                **({} if key is None else {"authorization": f"Bearer {key}"}),
+            },
         )
 
     def __enter__(self) -> Self:
@@ -402,6 +413,21 @@ class Client:
             **{key: text for key, text in texts.items() if text is not None},
         }
         return self._delete("/instances", query)
+
+    def create_key(self, name: str, role: str, *, expires: float | None = None) -> Document:
+        """Make a key, with its ``secret``, which is not shown again. ``expires`` is in seconds from now."""
+        body = {"name": name, "role": role, "expires": None if expires is None else f"{round(expires)}s"}
+        made = self._send("POST", "/keys", headers=_JSON, body=encode_json(body), again=False)
+        document: Document = made.json()
+        return document
+
+    def keys(self) -> list[Document]:
+        """All keys that there have been, without their secrets."""
+        return _items(self._send("GET", "/keys"))
+
+    def revoke_key(self, name: str) -> Document:
+        """Let a key, by its name or its id, count no more."""
+        return self._delete(f"/keys/{_quoted(name)}", {})
 
     def queues(self) -> list[Document]:
         """Every queue that has a rate or is served."""

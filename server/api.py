@@ -14,6 +14,7 @@ from starlette.requests import Request
 from perdure.engine.client import Client
 from perdure.engine.errors import Overloaded
 from perdure.engine.worker import Worker
+from perdure.server.access import Gate
 from perdure.server.settings import Settings
 from perdure.server.waits import Waits
 
@@ -33,6 +34,7 @@ class Api:
         self.worker = worker
         self.settings = settings
         self.waits = Waits(worker)
+        self.gate = Gate(client, required=settings.require_keys)
         self._threads = CapacityLimiter(settings.threads)
 
     async def call(
@@ -48,14 +50,17 @@ class Api:
 
 
 def api_of(request: Request) -> Api:
-    """The server's state, from any of its requests; its client acts for whom the request names.
+    """The server's state, from any of its requests; its client acts for whose key it is.
 
-    Raises ``UserError`` for a name that is none.
+    A request may name somebody on whose behalf it is made. Raises ``UserError`` for a name that is none.
     """
     api: Api = request.app.state.api
-    actor = request.headers.get(ACTOR)
+    key, named = getattr(request.state, "key", None), request.headers.get(ACTOR)
+    actor = None if named is None else unquote(named)
+    if key is not None:
+        actor = key.name if actor is None else f"{key.name} for {actor}"
     if actor is None:
         return api
     mine = copy.copy(api)
-    mine.client = api.client.acting(unquote(actor))
+    mine.client = api.client.acting(actor)
     return mine

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
-
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -13,6 +10,7 @@ from starlette.routing import Mount, Route, Router
 
 from perdure.engine.client import Client
 from perdure.engine.worker import Worker
+from perdure.server.access import Scoped, admin, anybody, operator, viewer
 from perdure.server.api import PREFIX, Api
 from perdure.server.durabletask.routes import mounts
 from perdure.server.guards import Guard
@@ -23,6 +21,7 @@ from perdure.server.routes import (
     entities,
     health,
     instances,
+    keys,
     operations,
     purging,
     queues,
@@ -31,66 +30,79 @@ from perdure.server.routes import (
 )
 from perdure.server.settings import Settings
 
-Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
+class _Path(Route):
+    """One path with what answers each of its methods, so that a 405 names them all.
 
-def _route(path: str, **endpoints: Endpoint) -> Route:
-    """One path with what answers each of its methods, so that a 405 names them all."""
+    Each says who may use it: deny by default.
+    """
 
-    async def answer(request: Request) -> Response:
-        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+    def __init__(self, path: str, **endpoints: Scoped) -> None:
+        assert all(isinstance(each, Scoped) for each in endpoints.values()), f"{path} has no roles"
+        self.roles = {method: each.role for method, each in endpoints.items()}
 
-    return Route(path, answer, methods=list(endpoints))
+        async def answer(request: Request) -> Response:
+            return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+        super().__init__(path, answer, methods=list(endpoints))
 
 
 _PROBES = [
-    _route("/livez", GET=health.livez),
-    _route("/readyz", GET=health.readyz),
+    _Path("/livez", GET=anybody(health.livez)),
+    _Path("/readyz", GET=anybody(health.readyz)),
 ]
-_ROUTES = [
-    _route("/definitions", GET=definitions.list_definitions, POST=definitions.deploy),
-    _route("/definitions/{reference}", GET=definitions.show),
-    _route("/definitions/{reference}/activate", POST=definitions.activate),
-    _route("/definitions/{reference}/retire", POST=definitions.retire),
-    _route("/definitions/{reference}/diff", GET=definitions.diff),
-    _route("/instances", GET=instances.list_instances, POST=instances.start, DELETE=purging.purge_many),
-    _route("/instances/{id}", GET=instances.show, DELETE=purging.purge),
-    _route("/instances/{id}/history", GET=instances.history),
-    _route("/instances/{id}/payloads/{key}", GET=instances.payload),
-    _route("/instances/{id}/explain", GET=instances.explain),
-    _route("/instances/{id}/stats", GET=operations.stats),
-    _route("/instances/{id}/queries/{name}", GET=instances.query),
-    _route("/instances/{id}/events/{name}", POST=instances.raise_event),
-    _route("/events/{name}", POST=instances.publish),
-    _route("/instances/{id}/suspend", POST=instances.suspend),
-    _route("/instances/{id}/resume", POST=instances.resume),
-    _route("/instances/{id}/cancel", POST=instances.cancel),
-    _route("/instances/{id}/terminate", POST=instances.terminate),
-    _route("/instances/{id}/rewind", POST=acts.rewind),
-    _route("/instances/{id}/fork", POST=acts.fork),
-    _route("/instances/{id}/migrate", POST=acts.migrate),
-    _route("/instances/{id}/restart", POST=acts.restart),
-    _route("/instances/{id}/steps/{step}/resolve", POST=acts.resolve),
-    _route("/tokens/{token}/complete", POST=tokens.complete),
-    _route("/tokens/{token}/fail", POST=tokens.fail),
-    _route("/dead-letters", GET=operations.list_dead_letters),
-    _route("/dead-letters/{number}", GET=operations.show_dead_letter),
-    _route("/dead-letters/{number}/retry", POST=operations.retry_dead_letter),
-    _route("/dead-letters/{number}/discard", POST=operations.discard_dead_letter),
-    _route("/entities", GET=entities.list_entities),
-    _route("/entities/{entity}", GET=entities.show, DELETE=entities.delete),
-    _route("/entities/{entity}/{operation}", POST=entities.operate),
-    _route("/schedules", GET=schedules.list_schedules),
-    _route("/schedules/{id}", GET=schedules.show),
-    _route("/schedules/{id}/pause", POST=schedules.pause),
-    _route("/schedules/{id}/resume", POST=schedules.resume),
-    _route("/schedules/{id}/backfill", POST=schedules.backfill),
-    _route("/schedules/{id}/trigger", POST=schedules.trigger),
-    _route("/audit", GET=operations.list_audit),
-    _route("/workers", GET=health.list_workers),
-    _route("/queues", GET=queues.list_queues),
-    _route("/queues/{name}", PUT=queues.set_queue),
-    _route("/version", GET=health.get_version),
+# A token is a key to its activity, given to whoever is to complete it.
+ROUTES = [
+    _Path("/definitions", GET=viewer(definitions.list_definitions), POST=admin(definitions.deploy)),
+    _Path("/definitions/{reference}", GET=viewer(definitions.show)),
+    _Path("/definitions/{reference}/activate", POST=admin(definitions.activate)),
+    _Path("/definitions/{reference}/retire", POST=admin(definitions.retire)),
+    _Path("/definitions/{reference}/diff", GET=viewer(definitions.diff)),
+    _Path(
+        "/instances",
+        GET=viewer(instances.list_instances),
+        POST=operator(instances.start),
+        DELETE=admin(purging.purge_many),
+    ),
+    _Path("/instances/{id}", GET=viewer(instances.show), DELETE=admin(purging.purge)),
+    _Path("/instances/{id}/history", GET=viewer(instances.history)),
+    _Path("/instances/{id}/payloads/{key}", GET=viewer(instances.payload)),
+    _Path("/instances/{id}/explain", GET=viewer(instances.explain)),
+    _Path("/instances/{id}/stats", GET=viewer(operations.stats)),
+    _Path("/instances/{id}/queries/{name}", GET=viewer(instances.query)),
+    _Path("/instances/{id}/events/{name}", POST=operator(instances.raise_event)),
+    _Path("/events/{name}", POST=operator(instances.publish)),
+    _Path("/instances/{id}/suspend", POST=operator(instances.suspend)),
+    _Path("/instances/{id}/resume", POST=operator(instances.resume)),
+    _Path("/instances/{id}/cancel", POST=operator(instances.cancel)),
+    _Path("/instances/{id}/terminate", POST=operator(instances.terminate)),
+    _Path("/instances/{id}/rewind", POST=operator(acts.rewind)),
+    _Path("/instances/{id}/fork", POST=operator(acts.fork)),
+    _Path("/instances/{id}/migrate", POST=admin(acts.migrate)),
+    _Path("/instances/{id}/restart", POST=operator(acts.restart)),
+    _Path("/instances/{id}/steps/{step}/resolve", POST=operator(acts.resolve)),
+    _Path("/tokens/{token}/complete", POST=anybody(tokens.complete)),
+    _Path("/tokens/{token}/fail", POST=anybody(tokens.fail)),
+    _Path("/dead-letters", GET=viewer(operations.list_dead_letters)),
+    _Path("/dead-letters/{number}", GET=viewer(operations.show_dead_letter)),
+    _Path("/dead-letters/{number}/retry", POST=operator(operations.retry_dead_letter)),
+    _Path("/dead-letters/{number}/discard", POST=admin(operations.discard_dead_letter)),
+    _Path("/entities", GET=viewer(entities.list_entities)),
+    _Path("/entities/{entity}", GET=viewer(entities.show), DELETE=admin(entities.delete)),
+    _Path("/entities/{entity}/{operation}", POST=operator(entities.operate)),
+    _Path("/schedules", GET=viewer(schedules.list_schedules)),
+    _Path("/schedules/{id}", GET=viewer(schedules.show)),
+    _Path("/schedules/{id}/pause", POST=operator(schedules.pause)),
+    _Path("/schedules/{id}/resume", POST=operator(schedules.resume)),
+    _Path("/schedules/{id}/backfill", POST=operator(schedules.backfill)),
+    _Path("/schedules/{id}/trigger", POST=operator(schedules.trigger)),
+    _Path("/audit", GET=admin(operations.list_audit)),
+    _Path("/workers", GET=viewer(health.list_workers)),
+    _Path("/queues", GET=viewer(queues.list_queues)),
+    _Path("/queues/{name}", PUT=admin(queues.set_queue)),
+    _Path("/keys", GET=admin(keys.list_keys), POST=admin(keys.create)),
+    _Path("/keys/{name}", DELETE=admin(keys.revoke)),
+    _Path("/version", GET=anybody(health.get_version)),
     *_PROBES,
 ]
 
@@ -103,8 +115,8 @@ def create_app(client: Client, worker: Worker | None, settings: Settings | None 
     """
     api = Api(client, worker, settings or Settings())
     app = Starlette(
-        routes=[*_PROBES, Mount(PREFIX, Router(_ROUTES, redirect_slashes=False)), *mounts()],
-        middleware=[Middleware(Guard)],
+        routes=[*_PROBES, Mount(PREFIX, Router(ROUTES, redirect_slashes=False)), *mounts()],
+        middleware=[Middleware(Guard, any_host=api.settings.any_host)],
         exception_handlers=dict(HANDLERS),
     )
     app.router.redirect_slashes = False

@@ -1,4 +1,4 @@
-"""Who may speak to a server that asks for no key: programs on this machine, and no page of another site.
+"""Who may speak to a server without a key: programs on this machine, and no page of another site.
 
 Two attacks come through a browser. A foreign page may *send* requests here, so those that change something
 must say that they are of the same origin (after Go's ``CrossOriginProtection``). A foreign name may be
@@ -23,14 +23,15 @@ _ASCII = bytes(range(128))
 class Guard:
     """Refuses such requests, and leaves the path as it was sent, so that an id may hold ``%2F``."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, any_host: bool = False) -> None:
         self._app = app
+        self._any_host = any_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = _refusal(scope["method"], Headers(scope=scope))
+        refusal = _refusal(scope["method"], Headers(scope=scope), any_host=self._any_host)
         if refusal is not None:
             await problem_response(refusal)(scope, receive, send)
             return
@@ -50,9 +51,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _refusal(method: str, headers: Headers) -> Problem | None:
+def _refusal(method: str, headers: Headers, *, any_host: bool) -> Problem | None:
+    if "authorization" in headers:
+        return None  # No page of another site knows a key.
     host = headers.get("host", "")
-    if not is_loopback(_name(host)):
+    if not any_host and not is_loopback(_name(host)):
         return Problem(
             400,
             "foreign_host",

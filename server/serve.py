@@ -21,16 +21,24 @@ _BACKLOG = 2048
 _LAST_PORT = 65_535
 
 
-def serve(app: Starlette, host: str, port: int, *, on_ready: Callable[[str], None] | None = None) -> None:
+def serve(
+    app: Starlette,
+    host: str,
+    port: int,
+    *,
+    reachable: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM; a second SIGINT stops at once. Returns when all is closed.
 
     ``on_ready`` is called with the URL as soon as requests are answered; port 0 takes a free one. Raises
-    ``UserError`` for a host that other machines can reach, and for a port that cannot be had.
+    ``UserError`` for a host that other machines can reach, unless it is ``reachable``, and for a port that
+    cannot be had.
     """
-    if not is_loopback(host):
+    if not (is_loopback(host) or reachable):
         raise UserError(
-            f"There is no authentication yet, so perdure does not listen on {host}.",
-            hint="bind to 127.0.0.1 and put a proxy in front",
+            f"Others could reach perdure on {host} and would need no key.",
+            hint="make one with `perdure keys create`, or bind to 127.0.0.1",
         )
     config = uvicorn.Config(
         app,

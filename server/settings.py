@@ -10,10 +10,13 @@ class Settings:
     """Bytes of a request's body, seconds that one request may wait, threads for calls of the engine.
 
     A body may be larger than a document, so that the reader of documents says what is too large. Beyond
-    ``waiting`` calls that wait for a thread, requests are refused.
+    ``waiting`` calls that wait for a thread, requests are refused. A server that others than programs of
+    this machine can reach has ``any_host``, and is to ``require_keys``.
     """
 
     body_bytes: int = 1 << 20
     wait_seconds: float = 300.0
     threads: int = 64
     waiting: int = 1_000
+    require_keys: bool = False
+    any_host: bool = False

@@ -14,6 +14,7 @@ from perdure.engine.ids import new_id
 from perdure.engine.instance import SLOTS, Instance
 from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.rows import (
+    ApiKey,
     AuditEntry,
     DeadLetter,
     Definition,
@@ -67,6 +68,7 @@ class MemoryTables:
         self._schedules: dict[str, ScheduleRow] = {}
         self._heartbeats: dict[tuple[str, str, str], str] = {}
         self._token_key = new_id()
+        self._api_keys: dict[str, ApiKey] = {}
         self._subscriptions: dict[tuple[str, int], SubscriptionRow] = {}
 
     @contextmanager

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import (
+    ApiKey,
     AuditEntry,
     AuditQuery,
     Batch,
@@ -368,6 +369,28 @@ class Clients(Protocol):
         """Entries that match, newest first: the order is that of writing."""
 
 
+class Access(Protocol):
+    """Who may ask over HTTP."""
+
+    def add_api_key(self, key: ApiKey, audit: AuditEntry | None = None) -> ApiKey:
+        """Keep a key; it is created now. Raises ``Conflict`` when one of its name is not revoked."""
+
+    def api_keys(self) -> list[ApiKey]:
+        """All that there have been, oldest first."""
+
+    def api_key(self, id: str) -> ApiKey | None:
+        """The one of this id."""
+
+    def revoke_api_key(self, name: str, audit: AuditEntry | None = None) -> ApiKey:
+        """Let a key, by its id or its name, count no more. One that is revoked stays as it is.
+
+        Raises ``NotFound``.
+        """
+
+    def use_api_key(self, id: str, every: int) -> None:
+        """Note that a key is used, unless that was noted less than ``every`` microseconds ago."""
+
+
 class Grooming(Protocol):
     """The end of what is over. Nothing of an instance that has not ended is ever deleted.
 
@@ -419,7 +442,7 @@ class Schedules(Protocol):
         """Change a schedule as an operator wants it. Raises ``Refused`` when the row is not as it was."""
 
 
-class Store(Membership, Turns, Tasks, Clients, Grooming, Schedules, Protocol):
+class Store(Access, Membership, Turns, Tasks, Clients, Grooming, Schedules, Protocol):
     """A hub's database. Safe to use from several threads."""
 
     def changed(self) -> bool:

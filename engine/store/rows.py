@@ -196,6 +196,22 @@ class DeadLetter(Row, frozen=True, kw_only=True):
         return self.kind == "TaskScheduled"
 
 
+class ApiKey(Row, frozen=True, kw_only=True):
+    """Somebody who may ask over HTTP. Of the secret there is a ``hash`` alone.
+
+    ``used_at`` is when it was used, give or take.
+    """
+
+    id: str
+    name: str
+    role: str
+    hash: str
+    created_at: int = 0
+    expires_at: int | None = None
+    revoked_at: int | None = None
+    used_at: int | None = None
+
+
 class AuditEntry(Row, frozen=True, kw_only=True):
     """Who did what, as an operator, to which instance or other thing; ``details`` is JSON text.
 

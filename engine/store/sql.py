@@ -18,6 +18,7 @@ from perdure.engine.errors import Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
 from perdure.engine.store import commit, listing, places, purge, values
 from perdure.engine.store import statements as s
+from perdure.engine.store.api_keys import SqlApiKeys
 from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.entities import SqlEntities
 from perdure.engine.store.grooming import SqlGrooming
@@ -70,7 +71,9 @@ FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 """Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
 
 
-class SqlStore(SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, SqlSubscriptions, ABC):
+class SqlStore(
+    SqlApiKeys, SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, SqlSubscriptions, ABC
+):
     """A hub in an SQL database."""
 
     # -- what a dialect adds ----------------------------------------------------------------------

@@ -335,3 +335,17 @@ _DUE: dict[str, Any] = {
     "postgresql_where": text("due IS NOT NULL"),
 }
 Index("schedules_by_time", schedules.c.due, **_DUE)
+
+api_keys = _short(
+    "api_keys",
+    _key("id"),
+    _some("name"),
+    _some("role"),
+    _some("hash"),
+    _some("created_at", Long),
+    _maybe("expires_at", Long),
+    _maybe("revoked_at", Long),
+    _maybe("used_at", Long),
+)
+_UNREVOKED: dict[str, Any] = dict.fromkeys(("sqlite_where", "postgresql_where"), text("revoked_at IS NULL"))
+Index("api_keys_by_name", api_keys.c.name, unique=True, **_UNREVOKED)

@@ -45,6 +45,7 @@ COMMANDS = {
     "purge": "Delete instances that have ended, with all that is kept of them.",
     "schedules": "Look at what starts workflows by the calendar, and manage it.",
     "queues": "Look at named queues, and set their rates.",
+    "keys": "Say who may ask a server, and for what.",
     "workers": "Look at the processes that work on a database.",
     "dlq": "Look at what could not be delivered; deliver or discard it.",
     "audit": "List what operators did, newest first.",

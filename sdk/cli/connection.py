@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -151,6 +152,12 @@ class Hub(Protocol):
 
     def query(self, instance_id: str, name: str, /) -> Any: ...
 
+    def create_key(self, name: str, role: str, *, expires: float | None = None) -> dict[str, Any]: ...
+
+    def keys(self) -> list[dict[str, Any]]: ...
+
+    def revoke_key(self, name: str) -> dict[str, Any]: ...
+
     def queues(self) -> list[dict[str, Any]]: ...
 
     def set_queue(self, name: str, rate: str | None) -> dict[str, Any]: ...
@@ -297,7 +304,7 @@ def open_hub(ctx: click.Context) -> Generator[Hub]:
         if server is not None:
             from perdure.client import Client as Remote
 
-            remote = Remote(server, actor=said.acting())
+            remote = Remote(server, actor=said.acting(), key=os.environ.get("PERDURE_KEY") or None)
             try:
                 yield remote
             finally:

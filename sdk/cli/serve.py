@@ -22,22 +22,31 @@ from perdure.cli.settings import Command, settings
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=7410, show_default=True, help="0: any free one."
 )
+@click.option("--insecure", is_flag=True, help="Let whoever reaches the host do everything, without a key.")
 @click.pass_context
 def serve(
-    ctx: click.Context, modules: tuple[str, ...], queues: tuple[str, ...], host: str, port: int
+    ctx: click.Context,
+    modules: tuple[str, ...],
+    queues: tuple[str, ...],
+    host: str,
+    port: int,
+    insecure: bool,
 ) -> None:
     """Serve the HTTP API and run workflows and activities.
 
     Loads activities.py of the working directory unless --activities names others, and runs them for the
-    default queue and for each --queue. SIGTERM and Ctrl-C stop it
-    when the requests and activities in flight have ended, after a few seconds at most.
+    default queue and for each --queue. Others than programs of this machine are let in with a key alone.
+    SIGTERM and Ctrl-C stop it when the requests and activities in flight have ended, after a few seconds at
+    most.
     """
     from perdure.cli import sources
     from perdure.engine.activities import Registry
     from perdure.engine.client import Client
     from perdure.engine.worker import Worker
     from perdure.server.app import create_app
+    from perdure.server.guards import is_loopback
     from perdure.server.serve import serve as listen
+    from perdure.server.settings import Settings
 
     collect_rarely()
     url = settings(ctx).database("serve")
@@ -59,4 +68,8 @@ def serve(
         open_store(url) as store,
         Worker(store, registry, queues=queues) as worker,
     ):
-        listen(create_app(Client(store, worker), worker), host, port, on_ready=ready)
+        client = Client(store, worker)
+        far = not is_loopback(host)
+        allowed = far and (insecure or bool(client.keys()))
+        limits = Settings(any_host=far, require_keys=far and not insecure)
+        listen(create_app(client, worker, limits), host, port, reachable=allowed, on_ready=ready)

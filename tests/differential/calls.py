@@ -8,12 +8,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from perdure.engine.store.protocol import Clients, Grooming, Membership, Schedules, Store, Tasks, Turns
+from perdure.engine.store.protocol import (
+    Access,
+    Clients,
+    Grooming,
+    Membership,
+    Schedules,
+    Store,
+    Tasks,
+    Turns,
+)
 from perdure.engine.store.rows import AuditQuery, Purged, Takeover
 
 METHODS = frozenset(
     name
-    for protocol in (Membership, Turns, Tasks, Clients, Grooming, Schedules, Store)
+    for protocol in (Access, Membership, Turns, Tasks, Clients, Grooming, Schedules, Store)
     for name in vars(protocol)
     if not name.startswith("_")
 )
@@ -22,8 +31,8 @@ METHODS = frozenset(
 _REPEATABLE = frozenset({"start", "send", "reopen", "post", "redeliver", "discard", "answer"})
 """What answers None when it is carried out, and else what was carried out before."""
 _SILENT = frozenset(
-    "join rejoin leave calm set_queue record give_back pin forget_request change_schedule changed "
-    "close".split()
+    "join rejoin leave calm set_queue use_api_key record give_back pin forget_request change_schedule "
+    "changed close".split()
 )
 """What is carried out unless it raises."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from perdure.engine.store.rows import Beat, QueueRow
 from tests.differential.calls import Call
 from tests.differential.draw import QUEUES, Draw
+from tests.differential.script_access import Access
 from tests.differential.script_clients import Clients
 from tests.differential.script_reads import Reads
 from tests.differential.script_turns import Turns
@@ -19,7 +20,7 @@ WEIGHTS = {"commit": 14, "start": 3, "purge": 2, "reopen": 2, "redeliver": 3, "d
 """How often a call is drawn, where it is not once; ``commit`` fills the tables."""
 
 
-class Script(Turns, Clients, Reads):
+class Script(Turns, Access, Clients, Reads):
     """The calls that a seed makes, as far as the reference's answers allow."""
 
     def next(self) -> Call:

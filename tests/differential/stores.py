@@ -79,6 +79,7 @@ class Model(MemoryStore):
             ),
             "audit": _numbered(_of_record(t.audit, self._audit[ord_]) for ord_ in sorted(self._audit)),
             "schedules": _of_records(t.schedules, self._schedules.values()),
+            "api_keys": _of_records(t.api_keys, self._api_keys.values()),
         }
 
 

@@ -93,11 +93,13 @@ class Forgetful(Trouble):
 def test_a_token_is_given_while_the_database_is_away(tmp_path: Path) -> None:
     """The activity that asks for its token then does not fail with it."""
 
+    store = Forgetful(tmp_path / "hub.db")
+
     def ask(ctx: Context) -> str:
         store.away = True
         return ctx.token()[:1]
 
-    with closing(Forgetful(tmp_path / "hub.db")) as store, working(store, Work=ask) as client:
+    with closing(store), working(store, Work=ask) as client:
         client.run(CALL, id="i")
         assert client.wait("i", WAIT)["error"] is None
 

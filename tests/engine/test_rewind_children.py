@@ -239,7 +239,7 @@ def test_a_child_that_hears_of_its_end_and_of_the_rewind_at_once_goes_on(hub: Hu
     hub.run()
     (child,) = [each.id for each in hub.store.instances(InstanceQuery()) if each.parent_id == "i"]
     slots = hub.slots
-    hub.slots = [slot for slot in slots if slot != hub.instance(child).slot]
+    hub.slots = slots - {hub.instance(child).slot}
     hub.terminate()
     hub.run()
     hub.rewind()

@@ -42,11 +42,11 @@ async def answers_of_waits(process: Popen[str], url: str) -> list[int]:
 
 
 def test_a_host_that_others_reach_is_refused() -> None:
-    """Without authentication the server listens on this machine alone, and says what to do instead."""
-    with pytest.raises(UserError, match="no authentication") as caught:
+    """Without keys the server listens on this machine alone, and says what to do instead."""
+    with pytest.raises(UserError, match="would need no key") as caught:
         serve(Starlette(), "0.0.0.0", 0)
     assert caught.value.hint is not None
-    assert "proxy" in caught.value.hint
+    assert "perdure keys create" in caught.value.hint
 
 
 def test_a_port_in_use_is_told() -> None:

@@ -58,6 +58,7 @@ def _fields(name: str, records: Iterable[Any]) -> Iterator[Row]:
 
 
 _MEMORY: dict[str, Callable[[MemoryStore], Iterable[Row]]] = {
+    "api_keys": lambda store: _fields("api_keys", store._api_keys.values()),
     "audit": lambda store: _fields("audit", store._audit.values()),
     "dead_letters": lambda store: _fields("dead_letters", store._dead_letters.values()),
     "definitions": lambda store: _fields("definitions", store._definitions.values()),

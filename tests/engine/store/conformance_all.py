@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.engine.store.conformance import StoreConformance
+from tests.engine.store.conformance_api_keys import ApiKeyConformance
 from tests.engine.store.conformance_audit import AuditConformance
 from tests.engine.store.conformance_claims import ClaimConformance
 from tests.engine.store.conformance_definitions import DefinitionConformance
@@ -18,6 +19,7 @@ from tests.engine.store.conformance_suspects import SuspectsConformance
 
 class Conformance(
     StoreConformance,
+    ApiKeyConformance,
     AuditConformance,
     ClaimConformance,
     LifeConformance,

@@ -310,7 +310,7 @@ def test_through_a_server(here: Path) -> None:
 
 
 def test_serve_refuses_what_others_could_reach(here: Path) -> None:
-    """There is no authentication yet, so only loopback addresses are served."""
+    """Without a key, only loopback addresses are served."""
     answer = perdure("serve", "--host", "0.0.0.0", "--port", "0")
     assert answer.code == 2
-    assert "authentication" in answer.err
+    assert "perdure keys create" in answer.err

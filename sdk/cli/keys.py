@@ -1,0 +1,72 @@
+"""``perdure keys``: who may ask a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from perdure.cli.connection import open_hub
+from perdure.cli.console import console
+from perdure.cli.inputs import Duration
+from perdure.cli.settings import GLOBAL_OPTIONS, Command
+from perdure.cli.texts import time_text
+
+
+@click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
+def keys() -> None:
+    """Say who may ask a server, and for what."""
+
+
+@keys.command("create", cls=Command)
+@click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice(["viewer", "operator", "admin"]),
+    default="viewer",
+    show_default=True,
+    help="Look; start and act as well; deploy, delete and make keys as well.",
+)
+@click.option("--expires", type=Duration(), metavar="DURATION", help="Count for so long; else for ever.")
+@click.pass_context
+def create_key(ctx: click.Context, name: str, role: str, expires: float | None) -> None:
+    """Make a key, and print it this once.
+
+    Programs show it in the header Authorization: Bearer KEY, commands find it in PERDURE_KEY. From the first
+    key on, a server answers nobody without one.
+    """
+    with open_hub(ctx) as hub:
+        made = hub.create_key(name, role, expires=expires)
+    out = console(ctx)
+    out.answer(made, made["secret"])
+    out.note(f"{name}, for a {role}; this is the only time that it is shown")
+
+
+@keys.command("list", cls=Command)
+@click.pass_context
+def list_keys(ctx: click.Context) -> None:
+    """List all keys that there have been, without their secrets."""
+    with open_hub(ctx) as hub:
+        found = hub.keys()
+    columns = ("ID", "NAME", "ROLE", "CREATED", "EXPIRES", "REVOKED", "USED")
+    console(ctx).page({"items": found, "next": None}, columns, _row, nothing="no keys")
+
+
+def _row(each: dict[str, Any]) -> tuple[str, ...]:
+    times = (each[name] for name in ("created_at", "expires_at", "revoked_at", "used_at"))
+    return each["id"], each["name"], each["role"], *map(time_text, times)
+
+
+@keys.command("revoke", cls=Command)
+@click.argument("name")
+@click.pass_context
+def revoke_key(ctx: click.Context, name: str) -> None:
+    """Let a key, by its name or its id, count no more.
+
+    A server believes in it for a second at most.
+    """
+    with open_hub(ctx) as hub:
+        revoked = hub.revoke_key(name)
+    out = console(ctx)
+    out.answer(revoked, "")
+    out.note(f"{revoked['name']} ({revoked['id']}) counts no more")

@@ -1,0 +1,161 @@
+"""Who may do what over HTTP.
+
+Every route says which role it needs, or that anybody may ask; an application with a route that says neither
+does not start. As long as a hub has no keys, a server on the loopback address asks for none: every program of
+this machine may do everything. Once there is a key, or a server is told to ask for them, nothing but the
+probes is answered without one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from enum import Enum
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from perdure.engine import clock
+from perdure.engine.access import Role
+from perdure.engine.client import Client
+from perdure.engine.store.rows import ApiKey
+from perdure.server.problems import Problem
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Unknown(Enum):
+    """Somebody has to look."""
+
+    YET = "yet"
+
+
+REMEMBERED_SECONDS = 1.0
+"""How long an answer about a key is believed: a revoked one is refused after this at the latest."""
+REMEMBERED = 10_000
+"""Keys that are remembered at a time."""
+UNKNOWN: Unknown = Unknown.YET
+CHALLENGE = {"www-authenticate": 'Bearer realm="perdure"'}
+_log = logging.getLogger("perdure.server")
+
+
+class Gate:
+    """Knows whose key is shown. ``required`` asks for one even where the hub has none."""
+
+    def __init__(self, client: Client, *, required: bool) -> None:
+        self._client = client
+        self._required = required
+        self._open_until = float("-inf")
+        self._known: OrderedDict[bytes, tuple[float, ApiKey | None]] = OrderedDict()
+
+    def known(self, token: str | None) -> ApiKey | Unknown | None:
+        """What ``check`` would say, if that is remembered. Never blocks."""
+        now = clock.monotonic()
+        if token is None:
+            return None if now < self._open_until else UNKNOWN
+        until, key = self._known.get(_name(token), (now, None))
+        return UNKNOWN if key is None or now >= until else key
+
+    def check(self, token: str | None) -> ApiKey | None:
+        """Whose key it is; None when none is needed. Blocks. Raises ``Problem`` (401)."""
+        key = None if token is None else self._key(token)
+        if key is not None or self._is_open():
+            return key
+        if token is not None:
+            detail = "This key is none, or has expired, or was revoked."
+            raise Problem(401, "unauthorized", detail, headers=CHALLENGE)
+        raise Problem(
+            401,
+            "unauthorized",
+            "This server asks for a key.",
+            hint="`perdure keys create` makes one; it goes into PERDURE_KEY, or Authorization: Bearer",
+            headers=CHALLENGE,
+        )
+
+    def forget(self) -> None:
+        """Believe nothing any more: keys have changed."""
+        self._open_until = float("-inf")
+        self._known.clear()
+
+    def _is_open(self) -> bool:
+        if self._required or self._client.keys():
+            return False
+        self._open_until = clock.monotonic() + REMEMBERED_SECONDS
+        return True
+
+    def _key(self, token: str) -> ApiKey | None:
+        key = self._client.authenticate(token)
+        if key is not None:
+            self._known[_name(token)] = clock.monotonic() + REMEMBERED_SECONDS, key
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return key
+
+
+def _name(token: str) -> bytes:
+    """What a key is remembered under: keys themselves do not lie about in memory."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+class Scoped:
+    """An endpoint for those who have a role; for everybody, when it is None."""
+
+    def __init__(self, role: Role | None, endpoint: Endpoint) -> None:
+        self.role = role
+        self._endpoint = endpoint
+
+    async def __call__(self, request: Request) -> Response:
+        if self.role is not None:
+            await self._let_in(request, self.role)
+        return await self._endpoint(request)
+
+    async def _let_in(self, request: Request, needed: Role) -> None:
+        api, token = request.app.state.api, _token(request)
+        key = api.gate.known(token)
+        if key is UNKNOWN:
+            key = await api.call(api.gate.check, token)
+        if key is not None and Role[key.role.upper()] < needed:
+            _log.warning(
+                "the key %r (%s) may not %s %s", key.name, key.role, request.method, request.url.path
+            )
+            detail = f"The key {key.name!r} is for a {key.role}, and this is for an {needed.word}."
+            raise Problem(403, "forbidden", detail)
+        request.state.key = key
+
+
+def anybody(endpoint: Endpoint) -> Scoped:
+    """No key is needed."""
+    return Scoped(None, endpoint)
+
+
+def viewer(endpoint: Endpoint) -> Scoped:
+    """For those who may look."""
+    return Scoped(Role.VIEWER, endpoint)
+
+
+def operator(endpoint: Endpoint) -> Scoped:
+    """For those who may start and act."""
+    return Scoped(Role.OPERATOR, endpoint)
+
+
+def admin(endpoint: Endpoint) -> Scoped:
+    """For those who may deploy, delete and make keys."""
+    return Scoped(Role.ADMIN, endpoint)
+
+
+def _token(request: Request) -> str | None:
+    """The key that a request shows; clients of Durable Functions show it as ``code``.
+
+    Raises ``Problem`` (401) for a header that is none of ours.
+    """
+    header = request.headers.get("authorization")
+    if header is None:
+        return request.query_params.get("code") if request.scope.get("shows_code") else None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Problem(
+            401, "unauthorized", "The header Authorization is written: Bearer pdk_...", headers=CHALLENGE
+        )
+    return token.strip()
