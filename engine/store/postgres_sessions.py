@@ -20,8 +20,6 @@ from perdure.engine.store.postgres_errors import ERRORS, Lost, translated
 from perdure.engine.store.urls import PostgresUrl
 
 MICROSECONDS = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-_CANCELED = {"57014", "57P01"}
-"""Of a COMMIT that has not waited for the standby to the end; they come as warnings."""
 
 
 class Begun(NamedTuple):
@@ -132,7 +130,8 @@ class Session:
         self.cursor.execute(text.encode(), prepare=False)
 
     def _noticed(self, notice: Any) -> None:
-        self._warned = self._warned or notice.sqlstate in _CANCELED
+        """A COMMIT that has not waited for the standby to the end says so in a warning, without a code."""
+        self._warned = self._warned or notice.severity_nonlocalized == "WARNING"
 
 
 class Pool:

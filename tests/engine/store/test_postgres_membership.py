@@ -213,3 +213,30 @@ def test_a_member_stopped_in_a_commit_is_thrown_out_by_the_server(
         tx.lock("anything")
     with pytest.raises(FenceLost):
         stopped.commit(batch(first_turn(), worker="w2"))
+
+
+def test_a_commit_that_gave_up_waiting_for_the_standby_is_unknown(
+    owner: PostgresStore, sql: psycopg.Connection, beside: ThreadPoolExecutor
+) -> None:
+    """It is on this server, but after a failover it might not be: the worker joins again and looks."""
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    commits = [beside.submit(owner.commit, batch(first_turn("i0")))]
+
+    def one_waits() -> bool:
+        """The server begins to wait for standbys some moments after it was told."""
+        if commits[-1].done():
+            commits.append(beside.submit(owner.commit, batch(first_turn(f"i{len(commits)}"))))
+        return bool(sql.execute(waiting).fetchall())
+
+    sql.execute("SET synchronous_commit = local")
+    sql.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    sql.execute("SELECT pg_reload_conf()")
+    try:
+        eventually(one_waits)
+        sql.execute(f"SELECT pg_cancel_backend(pid) FROM ({waiting}) AS waiting")
+        assert isinstance(commits[-1].exception(), OutcomeUnknown)
+    finally:
+        sql.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        sql.execute("SELECT pg_reload_conf()")
+    assert owner.rejoin(["w1"], worker("w2"), LEASE) == frozenset(ALL)
+    assert owner.instance(f"i{len(commits) - 1}") is not None
