@@ -60,7 +60,7 @@ class Starts(Looking):
         name, _, version = workflow.partition("@")
         definition = startable(self._definition(name, version or None))
         program = self._linked(definition.program)
-        body = {"workflow": workflow, "input": input, "id": id, "tags": tags}
+        body = {"workflow": workflow, "input": input, "id": id, "tags": tags or None}
         more = {"if_exists": if_exists, "start_at": start_at, "delay": delay, "event": event}
         body |= {key: value for key, value in more.items() if value not in (None, "reject")}
         body |= {} if event is None else {"payload": payload}

@@ -511,3 +511,13 @@ def test_an_event_that_nobody_waits_for_may_start_a_workflow(http: TestClient) -
     assert answer.status_code == 202
     (id_,) = answer.json()["ids"]
     assert ended(http, f"{INSTANCES}/{id_}")["input"] == "x"
+
+
+def test_no_tags_are_no_tags_however_that_is_said(http: TestClient) -> None:
+    """A start that is repeated under its key may leave them out, or say that there are none."""
+    key = {"idempotency-key": "k1"}
+    bodies = [{"workflow": "gate", "input": {}}, {"workflow": "gate", "input": {}, "tags": {}}]
+    answers = [http.post(INSTANCES, json=body, headers=key) for body in bodies]
+    client = http.app.state.api.client  # type: ignore[attr-defined]
+    again = client.start("gate", {}, request_key="k1")
+    assert {answers[0].json()["id"], answers[1].json()["id"]} == {again["id"]}
