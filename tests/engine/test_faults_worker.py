@@ -92,7 +92,6 @@ class Forgetful(Trouble):
 
 def test_a_token_is_given_while_the_database_is_away(tmp_path: Path) -> None:
     """The activity that asks for its token then does not fail with it."""
-
     store = Forgetful(tmp_path / "hub.db")
 
     def ask(ctx: Context) -> str:
