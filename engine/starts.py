@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import msgspec
 
@@ -12,7 +12,7 @@ from perdure.compiler import encode
 from perdure.compiler.ir import Program
 from perdure.compiler.runtime import EvalError
 from perdure.engine.definitions import startable
-from perdure.engine.errors import Conflict, UserError
+from perdure.engine.errors import Conflict, PerdureError, UserError
 from perdure.engine.events import (
     EventRaised,
     ExecutionStarted,
@@ -23,10 +23,24 @@ from perdure.engine.instance import Instance, Status, id_problem, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.looking import Looking
 from perdure.engine.requests import Ask, carry_out, keyed_request, message_to, payload_of, schema_error
-from perdure.engine.store.rows import IfExists, Message, Request
+from perdure.engine.store.rows import Definition, IfExists, Message, Request
 from perdure.engine.views import (
     parse_time,
 )
+
+
+class Start(NamedTuple):
+    """What ``Starts.start`` is given."""
+
+    workflow: str
+    input: Any = None
+    id: str | None = None
+    tags: Mapping[str, str] | None = None
+    if_exists: str = "reject"
+    start_at: str | None = None
+    delay: float | None = None
+    event: str | None = None
+    payload: Any = None
 
 
 class Starts(Looking):
@@ -57,25 +71,59 @@ class Starts(Looking):
         ``NotFound``, ``Conflict`` for an id in use, ``Ended`` when nobody hears the event, ``UserError`` for
         an input or payload that does not fit.
         """
-        name, _, version = workflow.partition("@")
-        definition = startable(self._definition(name, version or None))
+        ask = self._ask(
+            startable(self._definition(*_named(workflow))),
+            Start(workflow, input, id, tags, if_exists, start_at, delay, event, payload),
+            request_key,
+        )
+        earlier = self._carry_out(ask)
+        return self.instance(ask.message.instance if earlier is None else earlier.answer)
+
+    def start_many(
+        self, starts: Sequence[Start], *, request_key: str | None = None
+    ) -> list[str | PerdureError]:
+        """Start all of them, each on its own; returns for each the id that ``start`` would, or why not.
+
+        They are durable when this returns. With a ``request_key`` the call may be repeated, with the same
+        starts in the same order.
+        """
+        known: dict[str, Definition] = {}
+        found: list[Ask | PerdureError] = []
+        for number, start in enumerate(starts):
+            key = None if request_key is None else f"{request_key}/{number}"
+            try:
+                if start.workflow not in known:
+                    known[start.workflow] = startable(self._definition(*_named(start.workflow)))
+                found.append(self._ask(known[start.workflow], start, key))
+            except PerdureError as error:
+                found.append(error)
+        if self.worker is not None and self.worker.owns_slots:
+            for ask in found:
+                if isinstance(ask, Ask):
+                    self.worker.submit(ask)
+            return [_begun(each, Ask.result) for each in found]
+        return [_begun(each, lambda ask: carry_out(self.store, ask)) for each in found]
+
+    def _ask(self, definition: Definition, start: Start, request_key: str | None) -> Ask:
+        """A start that is to be carried out. Raises as ``start`` does."""
         program = self._linked(definition.program)
-        body = {"workflow": workflow, "input": input, "id": id, "tags": tags or None}
-        more = {"if_exists": if_exists, "start_at": start_at, "delay": delay, "event": event}
-        body |= {key: value for key, value in more.items() if value not in (None, "reject")}
-        body |= {} if event is None else {"payload": payload}
+        said = start._asdict()
+        body = {name: said.pop(name) for name in ("workflow", "input", "id")} | {"tags": start.tags or None}
+        # What says nothing is left out, so that a request means what it meant before this could be said.
+        named = ("if_exists", "start_at", "delay", "event")
+        body |= {name: said[name] for name in named if said[name] not in (None, "reject")}
+        body |= {} if start.event is None else {"payload": start.payload}
         request = keyed_request("start", "", request_key, body)
-        instance = self._new_instance(program, definition.version, id, tags)
-        ask = self._start_ask(instance, program, input, None, request)
-        ask.if_exists = _policy(if_exists)
-        if due := self._due(start_at, delay):
+        instance = self._new_instance(program, definition.version, start.id, start.tags)
+        ask = self._start_ask(instance, program, start.input, None, request)
+        ask.if_exists = _policy(start.if_exists)
+        if due := self._due(start.start_at, start.delay):
             # When it is due, another instance may have the id.
             due = start_due(instance if ask.instance is None else ask.instance, due)
             ask.message = msgspec.structs.replace(ask.message, due=due, execution=instance.execution)
-        if event is not None:
-            ask.told = self._told(instance.id, program, event, payload)
-        earlier = self._carry_out(ask)
-        return self.instance(instance.id if earlier is None else earlier.answer)
+        if start.event is not None:
+            ask.told = self._told(instance.id, program, start.event, start.payload)
+        return ask
 
     def run(
         self,
@@ -201,6 +249,22 @@ class Starts(Looking):
         if due := start_due(instance):
             message = msgspec.structs.replace(message, due=due, execution=instance.execution)
         return Ask(message, event, request, instance, program)
+
+
+def _named(workflow: str) -> tuple[str, str | None]:
+    name, _, version = workflow.partition("@")
+    return name, version or None
+
+
+def _begun(each: Ask | PerdureError, finish: Callable[[Ask], Request | None]) -> str | PerdureError:
+    """The id of what was started, or why it was not."""
+    if isinstance(each, PerdureError):
+        return each
+    try:
+        earlier = finish(each)
+    except PerdureError as error:
+        return error
+    return each.message.instance if earlier is None else earlier.answer
 
 
 def _tags(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -> dict[str, str]:

@@ -64,6 +64,7 @@ ROUTES = [
         POST=operator(instances.start),
         DELETE=admin(purging.purge_many),
     ),
+    _Path("/instances:batch", POST=operator(instances.start_batch)),
     _Path("/instances/{id}", GET=viewer(instances.show), DELETE=admin(purging.purge)),
     _Path("/instances/{id}/history", GET=viewer(instances.history)),
     _Path("/instances/{id}/payloads/{key}", GET=viewer(instances.payload)),

@@ -90,6 +90,15 @@ def problem_response(problem: Problem, **members: Any) -> Response:
     return Response(body, problem.status, {**HEADERS, **problem.headers}, MEDIA_TYPE)
 
 
+def problem_row(error: PerdureError) -> dict[str, Any]:
+    """What is wrong with one of many, as a part of an answer."""
+    status = status_of(error)
+    # The text of ours that went wrong inside speaks of the inside.
+    detail = str(error) if status < 500 else inspect.cleandoc(type(error).__doc__ or "").partition("\n")[0]
+    row = {"status": status, "code": error.code, "detail": detail}
+    return row if error.hint is None else {**row, "hint": error.hint}
+
+
 def status_of(error: PerdureError) -> int:
     """The HTTP status of an engine error."""
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)

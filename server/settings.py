@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Bytes of a request's body, seconds that one request may wait, threads for calls of the engine.
+    """Bytes of a request's body and of a batch's, seconds that one may wait, threads for the engine's calls.
 
     A body may be larger than a document, so that the reader of documents says what is too large. Beyond
     ``waiting`` calls that wait for a thread, requests are refused. A server that others than programs of
@@ -15,6 +15,7 @@ class Settings:
     """
 
     body_bytes: int = 1 << 20
+    batch_bytes: int = 16 << 20
     wait_seconds: float = 300.0
     threads: int = 64
     waiting: int = 1_000

@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from perdure.engine.instance import ENDED
+from perdure.engine.starts import Start
 from perdure.server.answers import answer
 from perdure.server.api import PREFIX, Api, api_of
 from perdure.server.payloads import (
     Query,
+    fields_of,
     idempotency_key,
     path_text,
     read_fields,
@@ -22,6 +24,7 @@ from perdure.server.payloads import (
     read_seconds,
     read_tags,
 )
+from perdure.server.problems import Problem, problem_row
 
 MAX_LIMIT = 1_000
 LIMIT = 50
@@ -58,20 +61,8 @@ async def start(request: Request) -> Response:
     api = api_of(request)
     seconds = query.seconds("wait", api.settings.wait_seconds)
     key = idempotency_key(request)
-    body = await read_fields(request, _Start, api.settings.body_bytes)
-    instance = await api.call(
-        api.client.start,
-        body.workflow,
-        body.input,
-        id=body.id,
-        tags=body.tags,
-        if_exists=body.if_exists,
-        start_at=body.start_at,
-        delay=None if body.delay is None else read_seconds("delay", body.delay),
-        event=None if body.event is None else body.event.name,
-        payload=None if body.event is None else body.event.payload,
-        request_key=key,
-    )
+    start = _read_start(await read_json(request, api.settings.body_bytes), "body")
+    instance = await api.call(api.client.start, **start._asdict(), request_key=key)
     location = {"location": f"{PREFIX}/instances/{quote(instance['id'], safe='')}"}
     if seconds is None:
         return answer(instance, 201, location)
@@ -80,6 +71,37 @@ async def start(request: Request) -> Response:
         return answer(instance, 202, location)
     status = await api.call(api.client.error_status, instance)
     return answer(instance, 200 if status is None else status, location)
+
+
+async def start_batch(request: Request) -> Response:
+    """Start up to 1,000 instances; 201 with the id, or the problem, of each in its place."""
+    Query(request)
+    api, key = api_of(request), idempotency_key(request)
+    rows = await read_json(request, api.settings.batch_bytes)
+    if not isinstance(rows, list) or not 0 < len(rows) <= MAX_LIMIT:
+        raise Problem(422, "invalid_body", f"The body must be a list of 1 to {MAX_LIMIT} starts.")
+    starts = [_read_start(row, f"start {number}") for number, row in enumerate(rows, 1)]
+    found = await api.call(api.client.start_many, starts, request_key=key)
+    items = [
+        {"id": each} if isinstance(each, str) else {"id": start.id, "problem": problem_row(each)}
+        for start, each in zip(starts, found, strict=True)
+    ]
+    return answer({"items": items, "next": None}, 201)
+
+
+def _read_start(row: Any, what: str) -> Start:
+    body = fields_of(row, _Start, what=what)
+    return Start(
+        body.workflow,
+        body.input,
+        body.id,
+        body.tags,
+        body.if_exists,
+        body.start_at,
+        None if body.delay is None else read_seconds("delay", body.delay),
+        None if body.event is None else body.event.name,
+        None if body.event is None else body.event.payload,
+    )
 
 
 async def list_instances(request: Request) -> Response:
