@@ -21,6 +21,7 @@ from perdure.engine import clock
 from perdure.engine.access import Role
 from perdure.engine.client import Client
 from perdure.engine.store.rows import ApiKey
+from perdure.server.guards import WITHOUT_KEY
 from perdure.server.problems import Problem
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -107,16 +108,19 @@ class Scoped:
         self._endpoint = endpoint
 
     async def __call__(self, request: Request) -> Response:
-        if self.role is not None:
-            await self._let_in(request, self.role)
+        refusal = request.scope.get(WITHOUT_KEY)
+        if self.role is not None or refusal is not None:
+            await self._let_in(request, self.role, refusal)
         return await self._endpoint(request)
 
-    async def _let_in(self, request: Request, needed: Role) -> None:
+    async def _let_in(self, request: Request, needed: Role | None, refusal: Problem | None) -> None:
         api, token = request.app.state.api, _token(request)
         key = api.gate.known(token)
         if key is UNKNOWN:
             key = await api.call(api.gate.check, token)
-        if key is not None and Role[key.role.upper()] < needed:
+        if key is None and refusal is not None:
+            raise refusal
+        if key is not None and needed is not None and Role[key.role.upper()] < needed:
             _log.warning(
                 "the key %r (%s) may not %s %s", key.name, key.role, request.method, request.url.path
             )

@@ -15,13 +15,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from perdure.server.problems import Problem, problem_response
 
+WITHOUT_KEY = "refused_without_key"
+"""Where a scope has the refusal of a request that only a key which counts excuses, or None."""
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN = frozenset({"same-origin", "none"})
 _ASCII = bytes(range(128))
 
 
 class Guard:
-    """Refuses such requests, and leaves the path as it was sent, so that an id may hold ``%2F``."""
+    """Refuses such requests, and leaves the path as it was sent, so that an id may hold ``%2F``.
+
+    No page of another site knows a key, so one that counts excuses all of this. Whether it counts is for
+    ``Scoped`` to say: a page behind a foreign name can show some header as well as anybody.
+    """
 
     def __init__(self, app: ASGIApp, *, any_host: bool = False) -> None:
         self._app = app
@@ -31,14 +38,16 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = _refusal(scope["method"], Headers(scope=scope), any_host=self._any_host)
-        if refusal is not None:
+        headers = Headers(scope=scope)
+        refusal = _refusal(scope["method"], headers, any_host=self._any_host)
+        if refusal is not None and "authorization" not in headers:
             await problem_response(refusal)(scope, receive, send)
             return
         # Bytes that no client should send as they are would be read here in one way and there in another.
         query = quote(scope["query_string"], safe=_ASCII).encode()
         path = scope["raw_path"].decode("latin-1")
-        await self._app({**scope, "path": path, "query_string": query}, receive, send)
+        seen = {**scope, "path": path, "query_string": query, WITHOUT_KEY: refusal}
+        await self._app(seen, receive, send)
 
 
 def is_loopback(host: str) -> bool:
@@ -52,8 +61,6 @@ def is_loopback(host: str) -> bool:
 
 
 def _refusal(method: str, headers: Headers, *, any_host: bool) -> Problem | None:
-    if "authorization" in headers:
-        return None  # No page of another site knows a key.
     host = headers.get("host", "")
     if not any_host and not is_loopback(_name(host)):
         return Problem(

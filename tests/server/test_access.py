@@ -145,6 +145,19 @@ def test_a_key_is_let_in_from_anywhere(hub: tuple[TestClient, Client, dict[str, 
     assert refusal(http.get(f"{API}/instances", headers={"host": "hub.example"})) == (400, "foreign_host")
 
 
+def test_what_is_no_key_excuses_nothing() -> None:
+    """A page behind a foreign name shows a header like anybody: it would make itself a key where none is."""
+    headers = {"authorization": "Bearer x", "host": "evil.example", "origin": "http://evil.example"}
+    with given_server(ECHO) as http:
+        body = {"name": "evil", "role": "admin"}
+        for path in (f"{API}/instances", f"{API}/version", f"{PUBLIC}/instances"):
+            assert http.get(path, headers=headers).status_code == 400, path
+        assert refusal(http.post(f"{API}/keys", json=body, headers=headers)) == (400, "foreign_host")
+        headers["host"] = "127.0.0.1"
+        assert refusal(http.post(f"{API}/keys", json=body, headers=headers)) == (403, "cross_origin")
+        assert http.get(f"{API}/keys").json()["items"] == []
+
+
 def test_a_server_may_ask_for_keys_that_there_are_not() -> None:
     """Then it answers nobody, but the probes."""
     client = Client(open_store("memory://"))
