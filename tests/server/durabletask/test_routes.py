@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -453,9 +454,10 @@ def test_entities(http: TestClient, prefix: str) -> None:
 
 
 def test_a_signal_that_nobody_can_hear(
-    http: TestClient, prefix: str, caplog: pytest.LogCaptureFixture
+    http: TestClient, prefix: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """202, as the clients expect; the log says what became of it."""
+    monkeypatch.setattr(logging.getLogger("perdure"), "propagate", True)
     for path in ("nothing/k?op=add", "counter/k?op=nothing", "counter/k?op=add"):
         assert http.post(f"{prefix}/entities/{path}").status_code == 202
     assert [each.message.count("not delivered") for each in caplog.records] == [1, 1, 1]
