@@ -6,10 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from perdure.compiler import ir
 from perdure.engine.client import Client
 from perdure.engine.events import ContinueAsNew, ExecutionStarted
-from tests.engine.driver import SECOND, START, Hub
+from perdure.engine.linked import link
+from tests.engine.driver import SECOND, START, Hub, compiled
 from tests.engine.functions import echo, flaky, offer
 
 COUNT = """
@@ -154,6 +157,26 @@ def test_a_time_limit_goes_on_with_what_is_left(hub: Hub) -> None:
     hub.crash()
     hub.advance(1)
     assert (hub.error()["type"], hub.error()["step"]) == ("perdure.Timeout", "r")
+    assert hub.instance().ended_at == START + 600 * SECOND
+
+
+def test_a_limit_of_all_attempts_goes_on_with_what_is_left(hub: Hub) -> None:
+    """No document has one around a checkpoint; a Program may."""
+    program = compiled(
+        """
+        do:
+          - r: { timeout: 10m, until: "${ false }", limit: 99, checkpoint_every: 1, do: [ w: { wait: 3m } ] }
+        """
+    ).program
+    code = tuple(
+        replace(op, timeout=None, deadline=op.timeout) if isinstance(op, ir.EnterBound) else op
+        for op in program.code
+    )
+    hub.start(link(replace(program, code=code)))
+    hub.advance(599)
+    assert (hub.status(), hub.instance().generation) == ("Running", 4)
+    hub.advance(1)
+    assert hub.error()["type"] == "perdure.Timeout"
     assert hub.instance().ended_at == START + 600 * SECOND
 
 

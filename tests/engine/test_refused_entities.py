@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 import perdure
 from perdure.engine.activities import Registry
 from perdure.engine.client import Client
 from perdure.engine.errors import Refused
 from perdure.engine.events import OperationRequested
-from perdure.engine.store.rows import Batch
+from perdure.engine.store.rows import Batch, Request
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.worker import Worker
 from tests.engine.driver import Hub, compiled
@@ -135,11 +137,44 @@ def test_what_waits_for_the_lock_does_not_hide_it(hub: Hub) -> None:
     assert hub.leftovers("@Box@a") == []
 
 
+SHELF = """
+name: Box
+state: { schema: { type: array, items: { type: integer } }, initial: [] }
+operations:
+  put: { input: { type: integer }, set: "${ state + [input] }", return: "${ state }" }
+"""
+"""Keeps everything, so that what comes behind what is refused does not hide it."""
+
+
 def test_a_refused_signal_is_a_dead_letter(hub: Hub) -> None:
     """Those before and behind it count."""
-    hub.entity(BOX)
-    for value in (1, BAD, 3):
-        hub.post("Box@a", put(value))
+    hub.entity(SHELF)
+    sent = [hub.post("Box@a", put(value)) for value in (1, BAD, 3)]
     with picky(hub):
         hub.run()
-    assert hub.state("Box@a") == {"value": 3}
+    assert hub.state("Box@a") == [1, 3]
+    assert [(each.id, each.reason) for each in hub.store.dead_letters()] == [(sent[1], "refused")]
+
+
+def test_what_a_client_of_this_process_says_and_is_refused_is_asked_again(hub: Hub) -> None:
+    """Nothing of it is left; those behind it are answered."""
+    hub.entity(SHELF)
+    bad, last = [hub.tell("Box@a", put(value)) for value in (BAD, 3)]
+    with picky(hub):
+        hub.run()
+    assert (hub.asked, hub.answered) == ([bad], [last])
+    assert hub.state("Box@a") == [3]
+
+
+def test_a_client_elsewhere_is_told_what_is_refused(hub: Hub) -> None:
+    """Under the key of its request, as it would be told a result."""
+    hub.entity(SHELF)
+    request = Request(route="operate", target="@Box@a", key="k", fingerprint="", answer="")
+    key = (request.route, request.target, request.key)
+    event = OperationRequested(operation="put", input=BAD, request=key)
+    hub.store.post(hub._message("@Box@a", event), request)
+    with picky(hub):
+        hub.run()
+    answer = msgspec.json.decode(hub.store.look_up([], [], [key]).requests[key].answer)
+    assert answer["error"] == "perdure.Payload"
+    assert hub.store.dead_letters() == []

@@ -112,8 +112,8 @@ def fork(path: str) -> None:
         own = SqliteStore(path)
         own.pin("p", "{}")
         own.close()
-        os._exit(0)
-    os._exit(1)
+        sys.exit(0)
+    sys.exit(1)
 
 
 def modules(path: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from perdure.engine.store.locks import Members
 from perdure.engine.store.sqlite import SqliteStore
-from tests.engine.store.factory import ALL, LEASE, batch, row, turn, worker
+from tests.engine.store.factory import LEASE, batch, row, turn, worker
 from tests.engine.store.process import go, heard, spawn
 
 pytestmark = pytest.mark.slow  # Real processes on one file, which take their time.
@@ -86,19 +86,6 @@ def test_a_process_stopped_at_the_turnstile_keeps_nobody_out(path: Path, store: 
     assert store._turnstile._shared.stuck is False
 
 
-def test_a_killed_process_is_gone_at_once(path: Path, store: SqliteStore) -> None:
-    """Its slots are taken without waiting for its lease."""
-    other = spawn("hold", path, "other")
-    assert heard(other) == "ready"
-    assert store.gone("me") == []
-    assert store.take_slots("me") == frozenset()
-    other.send_signal(signal.SIGKILL)
-    end(other)
-    assert store.gone("me") == ["other"]
-    assert store.take_over("me", "other", None)
-    assert store.take_slots("me") == frozenset(ALL)
-
-
 def test_a_stopped_process_is_not_gone(path: Path, store: SqliteStore) -> None:
     """It may go on; only its lease can end."""
     other = spawn("hold", path, "other")
@@ -135,11 +122,6 @@ def test_a_closed_store_takes_its_workers_with_it(path: Path) -> None:
     store.close()
     asked = spawn("gone", path, "someone")
     assert (heard(asked), end(asked)) == ("w1", 0)
-
-
-def test_a_store_is_not_carried_over_a_fork(path: Path) -> None:
-    """The child is told to open it again, and can."""
-    assert end(spawn("fork", path)) == 0
 
 
 def test_an_up_to_date_database_opens_without_alembic(path: Path) -> None:
