@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from perdure.engine.events import (
     ExecutionCanceled,
+    StartRequested,
     SubOrchestrationCanceled,
     SubOrchestrationInstanceCreated,
 )
@@ -39,6 +42,7 @@ version: 1.0.0
 do:
   - bad: { call: Fail, with: "${ input }" }
 """
+WITH_PLACE = "concurrency: { key: '${ input.size }', limit: 1 }"
 SHARED = "do: [ { c: { call_workflow: waits, instance_id: shared, if_exists: reuse } }, return: '${ c }' ]"
 
 
@@ -202,6 +206,29 @@ def test_what_cannot_be_started_is_told(hub: Hub, step: str, message: str) -> No
     hub.run()
     error = hub.output()
     assert (error["type"], error["message"]) == ("perdure.SubWorkflowFailed", message)
+
+
+def test_a_start_that_comes_twice_starts_once(hub: Hub) -> None:
+    """Whoever does not know whether it was written says it again, and nothing more comes of that."""
+    asked: Any = StartRequested(name="waits", execution="x9")
+    for _ in range(2):
+        hub.store.post(hub._message("o", asked), None)
+        hub.run()
+    assert (hub.status("o"), hub.instance("o").execution) == ("Running", "x9")
+    assert (hub.kinds("o").count("ExecutionStarted"), hub.store.dead_letters()) == (1, [])
+    assert hub.leftovers("o") == []
+
+
+@pytest.mark.parametrize("key", ["tags: { size: '${ input.size }' }", WITH_PLACE])
+@pytest.mark.parametrize("step", ["call_workflow", "start_workflow"])
+def test_a_header_that_cannot_be_computed_is_told(hub: Hub, step: str, key: str) -> None:
+    """As it would be to a client; there is no instance then."""
+    hub.deploy(f"dsl: perdure/1\nname: odd\nversion: 1.0.0\n{key}\ndo: [ return: 1 ]")
+    hub.start(caught(f"{step}: odd, instance_id: o, with: {{}}"))
+    hub.run()
+    error = hub.output()
+    assert (error["type"], hub.store.instance("o")) == ("perdure.Expression", None)
+    assert "yaml:4:" in error["message"]
 
 
 def test_a_bad_id_is_an_error_of_the_expression(hub: Hub) -> None:

@@ -19,7 +19,7 @@ from perdure.engine.store.memory import MemoryStore
 from perdure.engine.suspects import why_parked
 from tests.engine.driver import Hub, compiled
 from tests.engine.functions import offer
-from tests.engine.messages import DESK, WAITS
+from tests.engine.messages import DESK, WAITS, Shop
 
 WORKING = "do: [ { work: { call: Echo, with: 1 } }, { go: { wait_for_event: Go, timeout: never } } ]"
 
@@ -148,6 +148,23 @@ def test_who_calls_an_entity_that_cannot_be_read_is_told(desk: Hub) -> None:
     ((refused, reason),) = desk.refusals
     assert refused == told
     assert reason.startswith("internal: ")
+
+
+def test_the_answer_of_a_worker_to_an_entity_that_cannot_be_read_goes_nowhere(hub: Hub) -> None:
+    """Who waits for the operation is told all the same."""
+    hub.registry.add_entity(Shop)
+    hub.manual = True
+    hub.start("do: [ { a: { call_entity: Shop@a, op: act } } ]")
+    hub.run()
+    (row,) = hub.claim()
+    rows = tables(hub)._entities
+    rows["@Shop@a"] = msgspec.structs.replace(rows["@Shop@a"], state="{")
+    hub.rejoin()
+    hub._start([hub._work(row)])
+    hub.carry_out(hub.operations[-1])
+    hub.run()
+    assert hub.error()["type"] == "perdure.EntityOperationFailed"
+    assert hub.store.dead_letters() == []
 
 
 def test_messages_to_an_entity_of_this_process_are_asked_again_when_it_joins_again(hub: Hub) -> None:

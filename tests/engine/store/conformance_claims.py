@@ -192,6 +192,7 @@ class ClaimConformance(Fixtures):
     def test_a_queue_has_a_rate(self, hub: Hub, store: Store) -> None:
         """A burst at once, then one an interval; other queues are not slowed."""
         store.set_queue("q", QueueRow(name="q", interval=SECOND, burst=2))
+        store.set_queue("r", QueueRow(name="r", interval=SECOND, burst=2))
         write(store, *(task(seq, queue="q") for seq in range(1, 9)), task(9))
         assert claim(store, queues=["q"]) == [1, 2, 9]
         assert claim(store, queues=["q"]) == []

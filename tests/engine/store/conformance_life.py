@@ -309,6 +309,12 @@ class Purging(_Fixtures):
         assert used.purge("i1").rows["instances"] == 3
         assert ids(used) == ["other"]
 
+    def test_each_goes_once_though_they_are_each_others_children(self, used: Store) -> None:
+        """One of them was replaced by a child of the other."""
+        used.commit(batch(over("a", parent_id="b"), over("b", parent_id="a")))
+        assert used.purge("a").rows["instances"] == 2
+        assert ids(used) == ["i1"]
+
     def test_a_child_that_runs_keeps_its_parent(self, used: Store) -> None:
         """It may still read what is its parent's; nothing is deleted."""
         running = first_turn("c2", instance=instance("c2", parent_id="c1"))
@@ -419,6 +425,8 @@ class PurgingMany(_Fixtures):
     def test_a_slice_is_audited_if_it_did_anything(self, many: Store) -> None:
         """Nothing was done to nobody."""
         many.purge_ended(EndedQuery(name="nobody"), audited())
+        many.commit(batch(first_turn("c", instance=instance("c", parent_id="e0"))))
+        assert many.purge_ended(EndedQuery(limit=1), audited()).left == ("e0",)
         assert many.audit(AuditQuery()) == []
         many.purge_ended(EndedQuery(), audited())
         assert len(many.audit(AuditQuery())) == 1
@@ -452,6 +460,13 @@ class Aging(_Fixtures):
         hub.clock.now = SOON
         assert (used.groom(9, 999).rows, ids(used)) == ({}, ["i1"])
 
+    def test_a_family_whose_time_has_come_goes_at_once(self, hub: Hub, used: Store) -> None:
+        """Its members are counted once, whoever comes first."""
+        used.commit(batch(over("a", purge_at=BEGIN), over("c", parent_id="a", purge_at=BEGIN)))
+        hub.clock.now = SOON
+        assert used.groom(9, 999).rows["instances"] == 2
+        assert ids(used) == ["i1"]
+
     def test_who_waits_for_a_child_takes_no_place(self, hub: Hub, used: Store) -> None:
         """Others go while it cannot."""
         child = first_turn("c", instance=instance("c", parent_id="a"))
@@ -471,6 +486,7 @@ class Aging(_Fixtures):
         assert set(used.look_up([], [], keys).requests) == set(keys[1:])
         assert used.forget_requests(BEGIN + 2 * SECOND, 1) == 1
         assert set(used.look_up([], [], keys).requests) == {keys[2]}
+        assert used.forget_requests(BEGIN + SECOND, 9) == 0
 
 
 class LifeConformance(Replacing, Starting, StartingWithAnEvent, Purging, PurgingMany, Aging):

@@ -38,6 +38,7 @@ class ListingConformance:
             (Condition(field="id", values=("a", "d")), "ad"),
             (Condition(field="id", values=("a", "d"), negated=True), "bc"),
             (Condition(field="id", values=("a",), prefixes=("d", "z")), "ad"),
+            (Condition(field="id", prefixes=("\U0010ffff",)), ""),
             (Condition(field="id"), ""),
             (Condition(field="id", negated=True), "abcd"),
             (Condition(field="name", values=("pay",)), "d"),
@@ -64,6 +65,15 @@ class ListingConformance:
         """What is absent has no text and no time."""
         found = listed.instances(InstanceQuery(where=(condition,), order="id", ascending=True))
         assert "".join(each.id for each in found) == expected
+
+    def test_a_prefix_may_be_of_the_last_character(self, store: Store) -> None:
+        """Nothing comes behind what begins with it."""
+        names = ["\U0010fffe", "\U0010ffff", "\U0010ffffx"]
+        rows = [instance(f"i{number}", name=name) for number, name in enumerate(names)]
+        store.commit(batch(*[first_turn(each.id, instance=each) for each in rows]))
+        condition = Condition(field="name", prefixes=("\U0010ffff",))
+        found = store.instances(InstanceQuery(where=(condition,), order="id", ascending=True))
+        assert [each.id for each in found] == ["i1", "i2"]
 
     def test_all_conditions_hold_together(self, listed: Store) -> None:
         """Each narrows the list."""

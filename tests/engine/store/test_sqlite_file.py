@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, StoreError, UserError
 from perdure.engine.store import open_store
 from perdure.engine.store import sqlite as module
+from perdure.engine.store import statements as s
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.sqlite import SqliteStore
 from tests.engine.store.factory import (
@@ -167,6 +169,72 @@ def test_a_commit_that_fails_while_committing_is_unknown(store: SqliteStore) -> 
     assert store.instance("i1") is None
     with pytest.raises(FenceLost):
         store.commit(batch(first_turn()))
+
+
+def test_a_commit_that_somebody_keeps_from_ending_changed_nothing(store: SqliteStore) -> None:
+    """A statement of the transaction is still at work: it can be tried again, and nothing is unknown."""
+    with pytest.raises(Busy), store._write():
+        inserting = writer(store).execute("INSERT INTO programs VALUES ('p', '{}'), ('q', '{}') RETURNING 1")
+    inserting.close()
+    assert store.program("p") is None
+    store.pin("p", "{}")
+    assert store.program("p") == "{}"
+
+
+def test_a_connection_that_breaks_is_replaced(store: SqliteStore) -> None:
+    """Nothing of its transaction is kept, and the next write has a new one."""
+
+    def breaking() -> None:
+        with store._write() as tx:
+            tx.run(s.PROGRAM_PUT, digest="p", program="{}")
+            writer(store).close()
+            tx.run(s.PROGRAM_PUT, digest="q", program="{}")
+
+    with pytest.raises(StoreError):
+        breaking()
+    assert store.program("p") is None
+    store.pin("p", "{}")
+    assert store.program("p") == "{}"
+
+
+def test_a_reader_that_fails_is_not_used_again(path: Path, store: SqliteStore) -> None:
+    """Whatever is wrong with it."""
+    store.take_slots("w1")
+    assert store.history("i1", 1, 0, 9) == []
+    assert len(store._readers) == 1
+    writer(store).execute("ALTER TABLE history RENAME TO away")
+    with pytest.raises(StoreError, match="no such table"):
+        store.history("i1", 1, 0, 9)
+    assert store._readers == []
+
+
+def test_a_reader_of_a_store_that_was_closed_meanwhile_is_closed(store: SqliteStore) -> None:
+    """It reads to its end before."""
+    store.pin("p", "{}")
+    with store._read() as tx:
+        store.close()
+        assert tx.row(s.PROGRAM, the_digest="p") is not None
+        connection = tx._connection
+    assert store._readers == []
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_while_somebody_writes_there_is_news(store: SqliteStore) -> None:
+    """Nobody waits for that thread to find out."""
+    store.changed()
+    with ThreadPoolExecutor() as beside:
+        assert not beside.submit(store.changed).result()
+        with store._write():
+            assert beside.submit(store.changed).result()
+
+
+def test_a_file_without_a_write_ahead_log_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where files cannot be shared; here SQLite is given none at all."""
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **how: connect(":memory:", **how))
+    with pytest.raises(StoreError, match=r"write-ahead log \(memory\)"):
+        SqliteStore(path)
 
 
 def test_lock_files_go_with_their_workers(path: Path, store: SqliteStore) -> None:
