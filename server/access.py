@@ -8,6 +8,7 @@ probes is answered without one.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import logging
 from collections import OrderedDict
@@ -150,16 +151,27 @@ def admin(endpoint: Endpoint) -> Scoped:
 
 
 def _token(request: Request) -> str | None:
-    """The key that a request shows; clients of Durable Functions show it as ``code``.
+    """The key that a request shows.
 
-    Raises ``Problem`` (401) for a header that is none of ours.
+    Clients of Durable Functions show it as ``code``, or as a password where a URL is all that they can be
+    told. Raises ``Problem`` (401) for a header that is none of ours.
     """
     header = request.headers.get("authorization")
+    shows_code = request.scope.get("shows_code", False)
     if header is None:
-        return request.query_params.get("code") if request.scope.get("shows_code") else None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+        return request.query_params.get("code") if shows_code else None
+    scheme, _, rest = header.partition(" ")
+    token = {"bearer": rest.strip(), "basic": _password(rest) if shows_code else ""}.get(scheme.lower())
+    if not token:
         raise Problem(
             401, "unauthorized", "The header Authorization is written: Bearer pdk_...", headers=CHALLENGE
         )
-    return token.strip()
+    return token
+
+
+def _password(credentials: str) -> str:
+    """That of HTTP's basic authentication; empty when there is none."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""

@@ -27,7 +27,8 @@ class Guard:
     """Refuses such requests, and leaves the path as it was sent, so that an id may hold ``%2F``.
 
     No page of another site knows a key, so one that counts excuses all of this. Whether it counts is for
-    ``Scoped`` to say: a page behind a foreign name can show some header as well as anybody.
+    ``Scoped`` to say: a page behind a foreign name can show some header as well as anybody. A password
+    excuses nothing: browsers add the one that they remember to what any page sends.
     """
 
     def __init__(self, app: ASGIApp, *, any_host: bool = False) -> None:
@@ -40,7 +41,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         refusal = _refusal(scope["method"], headers, any_host=self._any_host)
-        if refusal is not None and "authorization" not in headers:
+        if refusal is not None and not headers.get("authorization", "").lower().startswith("bearer "):
             await problem_response(refusal)(scope, receive, send)
             return
         # Bytes that no client should send as they are would be read here in one way and there in another.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,6 +32,11 @@ async def show(request: Request) -> Response:
         "baseUrl": f"{base}{PUBLIC}",
         # The JavaScript client takes a server without any for one that has no entities.
         "requiredQueryStringParameters": text,
-        "rpcBaseUrl": f"{base}{RPC}/",
+        "rpcBaseUrl": f"{_with_key(base, dict(query).get('code'))}{RPC}/",
     }
     return value_answer(document)
+
+
+def _with_key(base: str, key: str | None) -> str:
+    """The key as a password: what the clients put behind this URL has no room for a parameter."""
+    return base if key is None else base.replace("://", f"://code:{quote(key, safe='')}@", 1)

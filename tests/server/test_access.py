@@ -18,7 +18,7 @@ from perdure.engine.worker import Worker
 from perdure.server import app as application
 from perdure.server.app import create_app
 from perdure.server.durabletask import routes as durabletask
-from perdure.server.durabletask.parameters import PUBLIC
+from perdure.server.durabletask.parameters import PUBLIC, RPC
 from perdure.server.settings import Settings
 from tests.server.hub import API, ECHO, given_server, refusal
 
@@ -131,6 +131,22 @@ def test_clients_of_durable_functions_show_a_code(hub: tuple[TestClient, Client,
     refused = http.get(f"{PUBLIC}/instances", params={"code": keys["nonsense"]})
     assert (refused.status_code, "Message" in refused.json()) == (401, True)
     assert http.get(f"{API}/instances", params={"code": keys["viewer"]}).status_code == 401
+
+
+def test_clients_of_durable_functions_show_a_password(
+    hub: tuple[TestClient, Client, dict[str, str]],
+) -> None:
+    """There alone. Browsers remember passwords, so it excuses no page of another site."""
+    http, _, keys = hub
+    for kind, status in {"operator": 404, "viewer": 403, "nonsense": 401}.items():
+        shown = http.post(f"{RPC}/instances/nobody/suspend", auth=("code", keys[kind]))
+        assert shown.status_code == status, kind
+    for scrap in ("Basic", "Basic eA==", "Basic \x7f", "Basic Og==", f"Digest {keys['viewer']}"):
+        assert http.get(f"{RPC}/instances", headers={"authorization": scrap}).status_code == 401, scrap
+    assert http.get(f"{API}/instances", auth=("code", keys["viewer"])).status_code == 401
+    page = {"origin": "https://other.example"}
+    answer = http.post(f"{RPC}/instances/nobody/suspend", auth=("code", keys["operator"]), headers=page)
+    assert answer.status_code == 403
 
 
 def test_a_key_is_let_in_from_anywhere(hub: tuple[TestClient, Client, dict[str, str]]) -> None:

@@ -25,7 +25,8 @@ const refusal = async (call) => {
 
 async function drive() {
   process.env.WEBSITE_HOSTNAME = new URL(url).host;
-  const binding = await (await fetch(`${url}/durabletask/binding`)).json();
+  const key = process.env.PERDURE_KEY;
+  const binding = await (await fetch(`${url}/durabletask/binding${key ? `?code=${key}` : ""}`)).json();
   if (!rpc) delete binding.rpcBaseUrl;
   const input = df.input.durableClient();
   const client = df.getClient({ options: { extraInputs: [input] }, extraInputs: new Map([[input, binding]]) });

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -44,7 +45,9 @@ async def refusal(call: Awaitable[Any]) -> str:
 
 async def drive(url: str) -> dict[str, Any]:
     """Everything that the client can do."""
-    binding = urlopen(f"{url}/durabletask/binding").read().decode()  # noqa: ASYNC210
+    key = os.environ.get("PERDURE_KEY")
+    shown = f"?code={key}" if key else ""
+    binding = urlopen(f"{url}/durabletask/binding{shown}").read().decode()  # noqa: ASYNC210
     client = DurableOrchestrationClient(binding)
     seen: dict[str, Any] = {}
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)

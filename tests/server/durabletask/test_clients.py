@@ -59,9 +59,19 @@ def url(tmp_path: Path) -> Generator[str]:
         yield found
 
 
-def driven(*command: str) -> dict[str, Any]:
+@pytest.fixture
+def key(url: str, tmp_path: Path) -> str:
+    """A key, without which the server answers nobody from now on."""
+    made = call("keys", "create", "azure", "--role", "admin", "--server", url, cwd=tmp_path)
+    assert made.code == 0
+    return made.out.strip()
+
+
+def driven(*command: str, **environment: str) -> dict[str, Any]:
     """What the client has seen."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=110, check=False, env={**os.environ, **environment}
+    )
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
@@ -112,3 +122,22 @@ def test_the_javascript_client_works_unchanged(url: str, prefix: str) -> None:
     check_common(seen)
     assert "could not find any data" in seen["nobody"]
     assert seen["waited"] == 500
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PYTHON is None, reason="PERDURE_TEST_AZURE_PYTHON names no Python with the client")
+def test_the_python_client_shows_a_key(url: str, key: str) -> None:
+    """It has no place for one, so the binding gives it all that it needs."""
+    check_common(driven(str(PYTHON), str(HERE / "drive.py"), url, PERDURE_KEY=key))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    NODE is None or which("node") is None,
+    reason="PERDURE_TEST_AZURE_NODE names no node_modules with the client",
+)
+@pytest.mark.parametrize("prefix", ["public", "rpc"])
+def test_the_javascript_client_shows_a_key(url: str, key: str, prefix: str) -> None:
+    """Under both prefixes."""
+    rpc = ["rpc"] if prefix == "rpc" else []
+    check_common(driven("node", str(HERE / "drive.js"), url, str(NODE), *rpc, PERDURE_KEY=key))

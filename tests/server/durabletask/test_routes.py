@@ -511,8 +511,9 @@ def test_every_answer_is_empty_or_json(http: TestClient) -> None:
 
 def test_the_binding_points_at_this_server(http: TestClient, prefix: str) -> None:
     """With all that either client reads of it."""
+    assert http.get(f"{prefix}/binding").json()["rpcBaseUrl"] == "http://127.0.0.1/durabletask/"
     binding = http.get(f"{prefix}/binding?code=secret").json()
-    assert binding["rpcBaseUrl"] == "http://127.0.0.1/durabletask/"
+    assert binding["rpcBaseUrl"] == "http://code:secret@127.0.0.1/durabletask/"
     assert binding["baseUrl"] == f"http://127.0.0.1{PUBLIC}"
     assert "code=secret" in binding["requiredQueryStringParameters"]
     assert binding["managementUrls"]["id"] in binding["managementUrls"]["statusQueryGetUri"]
