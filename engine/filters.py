@@ -29,6 +29,7 @@ FIELDS = (*TEXTS, "tag.NAME", *TIMES)
 _SPACE = re.compile(r"\s+")
 _NAME = re.compile(r'(-?)((?:tag\.(?:"(?:[^"\\]|\\.)*"|[^\s:"<>=]+))|[A-Za-z_]+)(>=|<=|[:<>=])')
 _VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"(\*?)|([^\s",]+)')
+_FIELD = re.compile(r'(-?)([^\s:<>="]+)[:<>=]')
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -73,7 +74,7 @@ def parse_filter(text: str, now: int) -> tuple[Condition, ...]:
 def _term(text: str, at: int, now: int) -> tuple[Condition, int]:
     name = _NAME.match(text, at)
     if name is None:
-        raise _invalid("a term is written field:value", at)
+        raise _no_term(text, at)
     minus, field, operator = name.groups()
     begin = at + len(minus)
     column = TEXTS.get(field) or TIMES.get(field) or _tag(field)
@@ -84,10 +85,13 @@ def _term(text: str, at: int, now: int) -> tuple[Condition, int]:
     while True:
         value = _VALUE.match(text, at)
         if value is None:
-            raise _invalid(f"a value is missing behind {field}{operator}", at)
+            if text[at : at + 1] == '"':
+                raise _invalid("this double quote is not closed", at)
+            hint = f"write {field}{operator}VALUE without a space"
+            raise _invalid(f"a value is missing behind {field}{operator}", at, hint=hint)
         if len(values) == MAX_VALUES:
             raise _invalid(f"{field} has more than {MAX_VALUES} values", at)
-        values.append((*_read(value), at))
+        values.append((*_read(value, at), at))
         at = value.end()
         if text[at : at + 1] != ",":
             break
@@ -104,11 +108,30 @@ def _term(text: str, at: int, now: int) -> tuple[Condition, int]:
     return Condition(field=column, values=exact, prefixes=prefixes, negated=negated), at
 
 
-def _read(value: re.Match[str]) -> tuple[str, bool]:
+def _no_term(text: str, at: int) -> UserError:
+    """What is wrong with what does not even begin as a term does."""
+    found = text[at:].split(maxsplit=1)[0]
+    if found.lower() in {"and", "or", "not"}:
+        hint = (
+            "all terms must hold; write status:Failed,Running for either, and a minus before a term for not"
+        )
+        return _invalid(f"there is no {found}", at, hint=hint)
+    if found.count('"') == 1:
+        return _invalid("this double quote is not closed", at + found.index('"'))
+    field = _FIELD.match(found)
+    if field is not None:
+        return _invalid(f"there is no field {field[2]!r}", at + len(field[1]))
+    return _invalid("a term is written field:value", at)
+
+
+def _read(value: re.Match[str], at: int) -> tuple[str, bool]:
     """A value's text, and whether texts are to begin with it."""
     quoted, star, plain = value.groups()
     if plain is None:
         return _ESCAPED.sub(r"\1", quoted), bool(star)
+    if "*" in plain[:-1]:
+        hint = "put the value in double quotes where a star is meant"
+        raise _invalid("a star stands for anything at the end alone", at + plain.index("*"), hint=hint)
     return plain.removesuffix("*"), plain.endswith("*")
 
 
@@ -152,7 +175,8 @@ def _time(value: str, now: int, at: int) -> int:
         return parse_time(value)
     except (ValueError, UserError) as error:
         hint = "write 2030-01-31, 2030-01-31T12:00:00Z, or -7d for seven days ago"
-        raise _invalid(f"{value!r} is no time ({error})", at, hint=hint) from None
+        why = "" if isinstance(error, UserError) else f" ({error})"
+        raise _invalid(f"{value!r} is no time{why}", at, hint=hint) from None
 
 
 def _skip(text: str, at: int) -> int:

@@ -102,5 +102,5 @@ def status_of(text: str) -> Status:
     for status in Status:
         if status.lower() == text.lower():
             return status
-    known = ", ".join(status for status in Status)
+    known = ", ".join(status for status in Status if status is not Status.CONTINUED_AS_NEW)
     raise UserError(f"there is no status {text!r}", hint=f"one of: {known}")

@@ -66,13 +66,14 @@ class Gate:
         if key is not None or self._is_open():
             return key
         if token is not None:
-            detail = "This key is none, or has expired, or was revoked."
+            detail = "This key is none of this hub's, or has expired, or was revoked."
             raise Problem(401, "unauthorized", detail, headers=CHALLENGE)
         raise Problem(
             401,
             "unauthorized",
             "This server asks for a key.",
-            hint="`perdure keys create` makes one; it goes into PERDURE_KEY, or Authorization: Bearer",
+            hint="commands take one from PERDURE_KEY, programs show it as Authorization: Bearer; "
+            "`perdure keys create` makes one, with --db beside the database without any",
             headers=CHALLENGE,
         )
 
@@ -125,7 +126,7 @@ class Scoped:
             _log.warning(
                 "the key %r (%s) may not %s %s", key.name, key.role, request.method, request.url.path
             )
-            detail = f"The key {key.name!r} is for a {key.role}, and this is for an {needed.word}."
+            detail = f"The key {key.name!r} has the role {key.role}, and this needs {needed.word}."
             raise Problem(403, "forbidden", detail)
         request.state.key = key
 

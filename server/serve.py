@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 from collections.abc import Callable
@@ -86,10 +87,11 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise UserError(
-            f"perdure cannot listen on {host} port {port}: {error.strerror}.",
-            hint="another server may be running there; choose another port",
-        ) from None
+        why = (error.strerror or str(error)).partition(" (while")[0]  # Python repeats the address there.
+        hint = "another server may be running there; choose another port"
+        if error.errno != errno.EADDRINUSE:
+            hint = "choose an address of this machine, and a port that you may use"
+        raise UserError(f"perdure cannot listen on {host} port {port}: {why}.", hint=hint) from None
     # Connections inherit it. asyncio sets it only where it made the socket itself, and without it
     # an answer waits 40 ms for the client's delayed acknowledgement of its headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -41,6 +41,8 @@ def find_key(name: str, present: Sequence[ApiKey]) -> ApiKey:
     for key in reversed(present):
         if key.id == name or (key.name == name and key.revoked_at is None):
             return key
+    if any(key.name == name for key in present):
+        raise NotFound(f"the key {name!r} was revoked before")
     raise NotFound(f"there is no key {name!r}", hint="`perdure keys list` shows those that there are")
 
 

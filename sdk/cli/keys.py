@@ -39,7 +39,8 @@ def create_key(ctx: click.Context, name: str, role: str, expires: float | None) 
         made = hub.create_key(name, role, expires=expires)
     out = console(ctx)
     out.answer(made, made["secret"])
-    out.note(f"{name}, for a {role}; this is the only time that it is shown")
+    out.note(f"{name}, with the role {role}; this is the only time that it is shown")
+    out.note("servers of this hub answer nobody without a key: export PERDURE_KEY=pdk_...")
 
 
 @keys.command("list", cls=Command)

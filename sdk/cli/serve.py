@@ -56,7 +56,7 @@ def serve(
     names = sorted(registry.names)
 
     def ready(address: str) -> None:
-        offered = ", ".join(names) or "no activities"
+        offered = ", ".join(names) or "none"
         out.answer(
             {"url": address, "database": shown(url), "activities": names},
             f"serving {address}\n  database    {shown(url)}\n  activities  {offered}",

@@ -51,8 +51,21 @@ def test_a_host_that_others_reach_is_refused() -> None:
 
 def test_a_port_in_use_is_told() -> None:
     """A port that another server has is an error for people."""
-    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(UserError, match="cannot listen"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(
+            UserError, match=r"cannot listen on 127\.0\.0\.1 port [0-9]+: Address already in use\.$"
+        ) as caught,
+    ):
         serve(Starlette(), "127.0.0.1", other.getsockname()[1])
+    assert caught.value.hint == "another server may be running there; choose another port"
+
+
+def test_an_address_of_another_machine_is_told() -> None:
+    """Another port would not help."""
+    with pytest.raises(UserError, match=r"cannot listen on 192\.0\.2\.1") as caught:
+        serve(Starlette(), "192.0.2.1", 0, reachable=True)
+    assert caught.value.hint == "choose an address of this machine, and a port that you may use"
 
 
 @pytest.mark.parametrize("port", [-1, 65_536])

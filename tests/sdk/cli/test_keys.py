@@ -19,7 +19,9 @@ def test_a_key_is_shown_once(here: Path) -> None:
     assert made.out.strip() not in listed.out
     assert perdure("keys", "create", "ci").code == 4
     assert perdure("keys", "revoke", "ci").code == 0
-    assert perdure("keys", "revoke", "ci").code == 4
+    again = perdure("keys", "revoke", "ci")
+    assert (again.code, "the key 'ci' was revoked before" in again.err) == (4, True)
+    assert "there is no key 'cy'" in perdure("keys", "revoke", "cy").err
     assert perdure("keys", "list", "--json").data[0]["revoked_at"]
 
 
