@@ -14,6 +14,7 @@ PerdureError
     ├── OutcomeUnknown        the connection broke in COMMIT: it may be applied, now or later
     ├── Busy                  try again: deadlock, serialization, lock, a short outage
     └── Refused               a row cannot be written, now or ever
+        └── Unfit             a value that this database holds in no row
 """
 
 from __future__ import annotations
@@ -116,3 +117,9 @@ class Refused(StoreError):
     """The database refuses a row."""
 
     code = "refused"
+
+
+class Unfit(Refused):
+    """The database holds no such value: a text or a number that it cannot store, nor look for."""
+
+    code = "unfit"

@@ -7,7 +7,7 @@ from typing import Any
 from perdure.compiler import encode
 from perdure.engine import audit, publishing
 from perdure.engine.caller import unusable
-from perdure.engine.errors import NotFound
+from perdure.engine.errors import NotFound, UserError
 from perdure.engine.events import (
     EventRaised,
     ExecutionCanceled,
@@ -108,7 +108,10 @@ class Telling(Starts):
         """Send a message; one with an ``action`` is an operator's act."""
         said = None
         if action is not None:
-            reason = getattr(event, "reason", None)
+            reason: str | None = getattr(event, "reason", None)
+            if reason is not None and "\0" in reason:
+                # The message would be kept, and the turn that hears it refused: its instance would be parked.
+                raise UserError("a reason has no character U+0000")
             said = audit.entry(self.actor, action, instance_id, reason=reason)
         self._carry_out(Ask(message_to(instance_id, event, new_id()), event, request, audit=said))
         return {"changed": True}

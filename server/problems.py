@@ -26,6 +26,7 @@ from perdure.engine.errors import (
     OutcomeUnknown,
     Overloaded,
     PerdureError,
+    Unfit,
     UserError,
 )
 from perdure.server.answers import HEADERS, encode_json
@@ -46,6 +47,7 @@ STATUSES: Mapping[type[PerdureError], int] = MappingProxyType(
         FenceLost: 503,
         OutcomeUnknown: 503,
         Busy: 503,
+        Unfit: 422,
         Overloaded: 429,
     }
 )

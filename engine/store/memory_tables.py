@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from perdure.engine.errors import FenceLost, Refused, StoreError
+from perdure.engine.errors import FenceLost, Refused, StoreError, Unfit
 from perdure.engine.ids import new_id
 from perdure.engine.instance import SLOTS, Instance
 from perdure.engine.store.clock import StoreClock
@@ -152,16 +152,16 @@ class MemoryTables:
 
 
 def _check(value: Any) -> None:
-    """Refuse what no database takes. Raises ``Refused``."""
+    """Refuse what no database takes. Raises ``Unfit``."""
     match value:
         case str():
             try:
                 value.encode()
             except UnicodeEncodeError as error:
-                raise Refused("A text is not valid Unicode: it has half of a surrogate pair.") from error
+                raise Unfit("A text is not valid Unicode: it has half of a surrogate pair.") from error
         case int():
             if not -(2**63) <= value < 2**63:
-                raise Refused("A number does not fit into 64 bits.")
+                raise Unfit("A number does not fit into 64 bits.")
         case msgspec.Struct():
             for name in value.__struct_fields__:
                 _check(getattr(value, name))

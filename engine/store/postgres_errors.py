@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from perdure.engine.errors import Busy, Refused, StoreError
+from perdure.engine.errors import Busy, Refused, StoreError, Unfit
 from perdure.engine.store.races import Duplicate, Raced
 
 
@@ -15,9 +15,9 @@ class Lost(Raced):
 _DUPLICATE = "23505"
 _RACED = {"40001", "40P01"}
 _KINDS: tuple[tuple[str, type[StoreError], str], ...] = (
-    ("22", Refused, "The database refuses a value"),
+    ("22", Unfit, "The database refuses a value"),
     ("23", Refused, "The database refuses a row"),
-    ("54", Refused, "A value is too big for the database"),
+    ("54", Unfit, "A value is too big for the database"),
     ("55P03", Busy, "Another transaction holds a row for long"),
     ("57014", Busy, "The database took too long"),
     ("57P", Lost, "The database goes away"),
@@ -35,14 +35,14 @@ ERRORS = (psycopg.Error, UnicodeEncodeError, OverflowError)
 def translated(error: Exception) -> StoreError:
     """The exception for an error before COMMIT."""
     if isinstance(error, UnicodeEncodeError):
-        return Refused("A text is not valid Unicode: it has half of a surrogate pair.")
+        return Unfit("A text is not valid Unicode: it has half of a surrogate pair.")
     if isinstance(error, OverflowError):
-        return Refused("A number does not fit into 64 bits.")
+        return Unfit("A number does not fit into 64 bits.")
     code = getattr(error, "sqlstate", None)
     if code is None:
         # The driver's own: a text with U+0000, or a socket that is gone.
         if isinstance(error, psycopg.DataError):
-            return Refused(f"The database refuses a value: {error}.")
+            return Unfit(f"The database refuses a value: {error}.")
         return Lost(f"The connection to the database was lost: {_sentence(error)}.")
     if code == _DUPLICATE:
         return Duplicate(f"The database refuses a row: {_sentence(error)}.")

@@ -17,7 +17,7 @@ from typing import Literal
 
 from sqlalchemy.dialects import sqlite as dialect
 
-from perdure.engine.errors import Busy, OutcomeUnknown, Refused, StoreError
+from perdure.engine.errors import Busy, OutcomeUnknown, Refused, StoreError, Unfit
 from perdure.engine.store import statements as s
 from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.locks import Members, Turnstile
@@ -283,8 +283,8 @@ def _migrate(connection: sqlite3.Connection, path: str, revision: str | None) ->
 
 _SENTENCES: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_CONSTRAINT: (Refused, "The database refuses a row"),
-    sqlite3.SQLITE_TOOBIG: (Refused, "A value is too big for the database"),
-    sqlite3.SQLITE_MISMATCH: (Refused, "A value has the wrong type for the database"),
+    sqlite3.SQLITE_TOOBIG: (Unfit, "A value is too big for the database"),
+    sqlite3.SQLITE_MISMATCH: (Unfit, "A value has the wrong type for the database"),
     sqlite3.SQLITE_BUSY: (Busy, "Another process is writing"),
     sqlite3.SQLITE_LOCKED: (Busy, "Another process is writing"),
     sqlite3.SQLITE_FULL: (Busy, "The disk is full"),
@@ -307,9 +307,9 @@ def _errors() -> Iterator[None]:
 
 def _translated(error: Exception) -> StoreError:
     if isinstance(error, UnicodeEncodeError):
-        return Refused("A text is not valid Unicode: it has half of a surrogate pair.")
+        return Unfit("A text is not valid Unicode: it has half of a surrogate pair.")
     if isinstance(error, OverflowError):
-        return Refused("A number does not fit into 64 bits.")
+        return Unfit("A number does not fit into 64 bits.")
     kind, sentence = _SENTENCES.get(_code(error), (StoreError, "The database did not do it"))
     return kind(f"{sentence}: {error}.")
 
