@@ -127,7 +127,7 @@ PLANNED: dict[str, Mutant] = {
         "perdure.engine.intake",
         "        owner.fire(now)\n",
         "        from perdure.engine import clock as _clock\n"
-        "        owner.fire(1_700_000_000_000_000 + round(_clock.monotonic() * 1_000_000))\n",
+        "        owner.fire(1_700_000_085_000_000 + round(_clock.monotonic() * 1_000_000))\n",
         "timer compared with worker clock",
     ),
     "child_started_outside_the_transaction": one(
@@ -167,7 +167,7 @@ PLANNED: dict[str, Mutant] = {
         "perdure.engine.machine",
         "        self.env.now_us = at\n        self._decided",
         "        from perdure.engine import clock as _clock\n"
-        "        self.env.now_us = 1_700_000_000_000_000 + round(_clock.monotonic() * 1_000_000)\n"
+        "        self.env.now_us = 1_700_000_085_000_000 + round(_clock.monotonic() * 1_000_000)\n"
         "        self._decided",
         "current time in place of turn time",
     ),

@@ -28,6 +28,8 @@ do:
   - worked: {{ call: Work, with: {{ label: tick, n: 1, fails: 0 }} }}
   - nap: {{ wait: {nap} }}
 """
+LOOKS = 200
+"""Of every process, for which a client of the calendar rests at most."""
 ZONES = ["UTC", "Europe/London", "America/St_Johns", "Australia/Lord_Howe"]
 
 
@@ -78,9 +80,9 @@ class Calendar(Scene):
             self.world.sleep(self.stage.poll)
 
     def _let_pass(self) -> None:
-        # So many polls at most: a process that does nothing but look costs as much as one that works.
-        longest = self.random.choice([SECOND * (2_000 if self.stage.long_time else 1), 600 * self.stage.poll])
-        self.asking.rest(longest)
+        # As long as others look again that often: each look is a step, of which there are not too many.
+        longest = 1_200_000 * SECOND if self.stage.long_time else LOOKS * self.stage.poll
+        self.asking.rest(self.random.choice([self.stage.poll, longest]))
 
     def _there(self) -> ScheduleRow:
         while (row := self.stage.store.schedule("tick")) is None:
