@@ -27,4 +27,4 @@ class MemoryStore(MemoryApiKeys, MemoryClients, MemoryMembers, MemorySigns, Memo
             return changed
 
     def close(self) -> None:
-        self._closed = True
+        self._reading.closed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -92,8 +93,7 @@ class MemoryMembers(MemoryTables):
 
     def owned_slots(self) -> dict[str, int]:
         with self._read():
-            owners = [owner for owner in self._slots.values() if owner is not None]
-            return {owner: owners.count(owner) for owner in owners}
+            return dict(Counter(owner for owner in self._slots.values() if owner is not None))
 
     def crashes(self, worker: str) -> dict[int, int]:
         with self._read():

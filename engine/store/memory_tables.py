@@ -36,16 +36,33 @@ _replace = msgspec.structs.replace
 _MISSING: Any = object()
 
 
+class _Reading:
+    """What every call of a store is inside of: a generator would take longer than most of them do."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+        self.closed = False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        if self.closed:
+            self._lock.release()
+            raise StoreError("The store is closed.")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class MemoryTables:
     """What the parts of the model share. ``clock`` gives microseconds since 1970 UTC."""
 
     def __init__(self, clock: Callable[[], int] | None = None) -> None:
         self._clock = StoreClock(clock)
         self._lock = threading.RLock()
+        self._reading = _Reading(self._lock)
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._ord = 0
         self._changed = False
-        self._closed = False
         self._killed: set[str] = set()
         self._workers: dict[str, Worker] = {}
         self._slots: dict[int, str | None] = dict.fromkeys(range(SLOTS))
@@ -71,12 +88,8 @@ class MemoryTables:
         self._api_keys: dict[str, ApiKey] = {}
         self._subscriptions: dict[tuple[str, int], SubscriptionRow] = {}
 
-    @contextmanager
-    def _read(self) -> Iterator[None]:
-        with self._lock:
-            if self._closed:
-                raise StoreError("The store is closed.")
-            yield
+    def _read(self) -> _Reading:
+        return self._reading
 
     @contextmanager
     def _write(self) -> Iterator[None]:
@@ -154,9 +167,11 @@ class MemoryTables:
 def _check(value: Any) -> None:
     """Refuse what no database takes. Raises ``Unfit``."""
     match value:
+        case None:
+            pass
         case str():
             try:
-                value.encode()
+                value.isascii() or value.encode()
             except UnicodeEncodeError as error:
                 raise Unfit("A text is not valid Unicode: it has half of a surrogate pair.") from error
         case int():
@@ -172,4 +187,4 @@ def _check(value: Any) -> None:
             for item in value.items():
                 _check(item)
         case _:
-            assert value is None, value
+            raise AssertionError(value)

@@ -290,9 +290,11 @@ class SqlStore(
     ) -> list[TaskRow]:
         below = max_deliveries if suspects is None else min(SUSPECT, max_deliveries)
         with self._read() as tx:
-            # Most looks find nothing: they must not queue with those who write.
+            # Most looks find nothing: they must not queue with those who write, nor look into each lane.
+            if not limit or tx.row(s.ANY_WAITING) is None:
+                return []
             lanes = lanes_of(tx, names, queues, private)
-            if not limit or not waiting(tx, lanes, after, below, max_deliveries, suspects or 0):
+            if not waiting(tx, lanes, after, below, max_deliveries, suspects or 0):
                 return []
         with self._fenced(worker) as tx:
             lanes = lanes_of(tx, names, queues, private)

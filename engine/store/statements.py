@@ -303,6 +303,13 @@ TASKS_AGAIN = (
     .limit(bindparam("limit"))
 )
 TASKS_AGAIN_FREE = TASKS_AGAIN.with_for_update(skip_locked=True)
+# In the order of the index of those that wait, so that it is used.
+ANY_WAITING = (
+    select(t.tasks.c.name)
+    .where(t.tasks.c.worker.is_(None))
+    .order_by(t.tasks.c.queue, t.tasks.c.name)
+    .limit(literal_column("1"))
+)
 NEXT_NAME = (
     select(t.tasks.c.name)
     .where(_is(t.tasks.c.queue), t.tasks.c.worker.is_(None), t.tasks.c.name > bindparam("name"))
