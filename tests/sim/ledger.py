@@ -47,9 +47,16 @@ class Ledger:
         self._reported: Counter[str] = Counter()
         self._rest = rest
         self._give = give
+        self._registries: dict[tuple[str, ...], Registry] = {}
 
     def registry(self, names: Iterable[str]) -> Registry:
-        """Some of the activities, to be offered by a worker."""
+        """Some of the activities, to be offered by workers. They share it: to read signatures takes long."""
+        key = tuple(sorted(names))
+        if key not in self._registries:
+            self._registries[key] = self._new_registry(key)
+        return self._registries[key]
+
+    def _new_registry(self, names: Iterable[str]) -> Registry:
         registry = Registry()
         functions: dict[str, Callable[..., Any]] = {
             "Work": self._work,
