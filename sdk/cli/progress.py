@@ -12,6 +12,9 @@ from perdure.cli.follower import Follower, Happened
 from perdure.cli.texts import called, span_text
 from perdure.engine.events import (
     Chunk,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
     EventRaised,
     ExecutionCanceled,
     ExecutionCompleted,
@@ -125,14 +128,21 @@ class Lines:
                 again = f" (attempt {attempt})" if attempt > 1 else ""
                 self._open[happened.seq] = (label(happened.machine, path), happened.at, again)
                 return None
-            case TaskCompleted(scheduled_seq=seq) | SubOrchestrationInstanceCompleted(scheduled_seq=seq) if (
-                seq in self._open
-            ):
+            case EntityOperationCalled(path=path):
+                self._open[happened.seq] = (label(happened.machine, path), happened.at, "")
+                return None
+            case (
+                TaskCompleted(scheduled_seq=seq)
+                | SubOrchestrationInstanceCompleted(scheduled_seq=seq)
+                | EntityOperationCompleted(scheduled_seq=seq)
+            ) if seq in self._open:
                 what, since, again = self._open.pop(seq)
                 return f"{what} completed {span_text(happened.at - since)}{again}"
-            case TaskFailed(scheduled_seq=seq) | SubOrchestrationInstanceFailed(scheduled_seq=seq) if (
-                seq in self._open
-            ):
+            case (
+                TaskFailed(scheduled_seq=seq)
+                | SubOrchestrationInstanceFailed(scheduled_seq=seq)
+                | EntityOperationFailed(scheduled_seq=seq)
+            ) if seq in self._open:
                 what, _, again = self._open.pop(seq)
                 return f"{what} failed: {happened.event.error}: {happened.event.message}{again}"
             case TimerCreated() | TimerFired():

@@ -18,6 +18,9 @@ from perdure.cli.progress import Progress
 from perdure.cli.texts import called, span_text
 from perdure.compiler import ir
 from perdure.engine.events import (
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
     ExecutionStarted,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
@@ -61,8 +64,9 @@ STYLES = {
     "failed": "red",
 }
 
-Answered = TaskCompleted | TaskFailed | SubOrchestrationInstanceCompleted | SubOrchestrationInstanceFailed
-_SHOWN = (ir.Call, ir.CallWorkflow, ir.Wait, ir.WaitEvent, ir.FanOut)
+Refused = TaskFailed | SubOrchestrationInstanceFailed | EntityOperationFailed
+Answered = TaskCompleted | SubOrchestrationInstanceCompleted | EntityOperationCompleted | Refused
+_SHOWN = (ir.Call, ir.CallWorkflow, ir.CallEntity, ir.Wait, ir.WaitEvent, ir.FanOut)
 
 
 @dataclass(slots=True)
@@ -109,9 +113,9 @@ class Tree:
                 TaskScheduled(path=path, attempt=attempt)
                 | SubOrchestrationInstanceCreated(path=path, attempt=attempt)
             ):
-                static = _static(machine, path)
-                self._open[happened.seq] = (static, happened.at, attempt)
-                self._touch(static)
+                self._ask(happened, path, attempt)
+            case EntityOperationCalled(path=path):
+                self._ask(happened, path, 1)
             case TimerCreated(path=path, fire_at=fire_at, purpose=purpose):
                 static = _static(machine, path)
                 self._fires[happened.seq] = fire_at
@@ -120,12 +124,7 @@ class Tree:
                 self._touch(static)
             case TimerFired(scheduled_seq=seq) if self._limits.get(seq) in self._rows:
                 self._rows[self._limits[seq]].late = True
-            case (
-                TaskCompleted()
-                | TaskFailed()
-                | SubOrchestrationInstanceCompleted()
-                | SubOrchestrationInstanceFailed()
-            ):
+            case _ if isinstance(event, Answered):
                 self._count(event, happened.at)
             case _:
                 pass
@@ -162,6 +161,11 @@ class Tree:
         program = machine.program.program
         self._title = f"{program.name}@{program.version} {machine.instance_id}{more}"
 
+    def _ask(self, happened: Happened, path: str, attempt: int) -> None:
+        static = _static(happened.machine, path)
+        self._open[happened.seq] = (static, happened.at, attempt)
+        self._touch(static)
+
     def _touch(self, static: str) -> None:
         if static in self._rows:
             self._rows[static].touched = True
@@ -172,9 +176,9 @@ class Tree:
         row = self._rows.get(static)
         if row is None:
             return
-        row.failed_last = isinstance(event, TaskFailed | SubOrchestrationInstanceFailed)
+        row.failed_last = isinstance(event, Refused)
         row.late = False
-        if isinstance(event, TaskFailed | SubOrchestrationInstanceFailed):
+        if isinstance(event, Refused):
             row.failures += 1
             row.message = f"{event.error}: {event.message}" + (f" (attempt {attempt})" if attempt > 1 else "")
         else:

@@ -55,3 +55,35 @@ def test_two_that_nobody_calls_are_no_choice(family: Path) -> None:
     answer = perdure("run", family.name)
     assert answer.code == 2
     assert "--workflow NAME" in answer.err
+
+
+ENTITY = """\
+dsl: perdure/1
+name: count
+version: 1.0.0
+do:
+  - sum: { call_entity: Counter@visits, op: add, with: "${ input }" }
+  - less: { call_entity: Counter@visits, op: take, with: 9 }
+---
+dsl: perdure/1
+kind: entity
+name: Counter
+version: 1.0.0
+state: { initial: 0 }
+operations:
+  add: { input: { type: integer }, set: "${ state + input }" }
+  take:
+    input: { type: integer }
+    require: [{ check: "${ state >= input }", error: TooFew }]
+    set: ${ state - input }
+"""
+
+
+def test_what_entities_answer_is_told(here: Path) -> None:
+    """A line for each operation, as for each activity."""
+    (here / "count.perdure.yaml").write_text(ENTITY)
+    answer = perdure("run", "count.perdure.yaml", "--input", "3")
+    assert answer.code == 1
+    said = [line[9:] for line in answer.err.splitlines()]
+    assert any(line.startswith("sum completed ") for line in said)
+    assert any(line.startswith("less failed: ") and "TooFew" in line for line in said)

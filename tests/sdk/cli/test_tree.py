@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import perdure
 from perdure.cli.fold import Line, folded
 from perdure.cli.follower import Follower
 from perdure.cli.texts import span_text
@@ -34,6 +35,11 @@ UNDOING = (
     HEADER + f"  - s: {{ saga: [ a: {{ call: Add, with: 1, compensate: {UNDO} }}, b: {{ call: Fail }} ] }}\n"
 )
 PAUSING = HEADER + "  - pause: { wait: 1h }\n"
+ASKING = (
+    HEADER
+    + "  - sum: { call_entity: Counter@a, op: add, with: 2 }\n"
+    + "  - less: { call_entity: Counter@a, op: take, with: 9 }\n"
+)
 RETRYING = HEADER + "  - bad: { call: Again, retry: { attempts: 2, delay: 1h } }\n"
 
 
@@ -41,8 +47,21 @@ def _fail() -> None:
     raise ActivityError("no")
 
 
+@perdure.entity("Counter")
+class _Counter:
+    value: int = 0
+
+    def add(self, amount: int) -> int:
+        self.value += amount
+        return self.value
+
+    def take(self, amount: int) -> None:
+        raise ActivityError(f"{amount} are too many", type="TooFew")
+
+
 def _registry() -> Registry:
     registry = Registry()
+    registry.add_entity(_Counter)
     registry.add("Add", lambda n: n + 1)
     registry.add("Fail", _fail)
     registry.add("Again", _fail)
@@ -79,6 +98,8 @@ def drawn(text: str, *, until: str, room: int | None = None) -> str:
         (LATE, "  ◷ gone timed out\n  ◷ pause"),
         (PAUSING, "  ◷ pause (timer, 59 m"),
         (UNDOING, "\n    ✔ undo a "),
+        (ASKING, "  ✔ sum "),
+        (ASKING, "  ✖ less TooFew"),
         (RETRYING, "  ↻ bad again in 59 m"),
     ],
 )
