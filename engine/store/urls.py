@@ -12,7 +12,8 @@ DEFAULT_SCHEMA = "perdure"
 _LONGEST_NAME = 63
 """Bytes of a name in PostgreSQL; it cuts longer ones."""
 
-_PASSWORD = re.compile(r"(?<=:)[^/?#]+(?=@)|(?<=[?&]password=)[^&]+", re.IGNORECASE)
+# libpq lets a password hold all but a slash and an at sign; who wrote one of those meant it as well.
+_PASSWORD = re.compile(r"^([^:/@]*:)[^/]+(?=@)|([?&][^=&]*(?:password|secret)[^=&]*=)[^&]+", re.IGNORECASE)
 
 
 class PostgresUrl(NamedTuple):
@@ -50,4 +51,4 @@ def shown(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.startswith("sqlite"):
         return url
-    return f"{scheme}://{_PASSWORD.sub('***', rest)}"
+    return f"{scheme}://{_PASSWORD.sub(lambda found: f'{found[1] or found[2]}***', rest)}"

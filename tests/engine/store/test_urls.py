@@ -15,6 +15,9 @@ from perdure.engine.store.urls import postgres_url, shown
     [
         ("postgresql://u:secret@h1:5432,h2/d?schema=x", "postgresql://u:***@h1:5432,h2/d?schema=x"),
         ("postgresql://u:s:e@cret@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u:s#e?cret@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u:secret@h?sslpassword=other", "postgresql://u:***@h?sslpassword=***"),
+        ("postgresql://h:5432/d?options=a:b@c", "postgresql://h:5432/d?options=a:b@c"),
         ("postgresql://h/d?user=u&password=secret&x=1", "postgresql://h/d?user=u&password=***&x=1"),
         ("https://u:secret@h:8080/", "https://u:***@h:8080/"),
         ("postgresql://u@h:5432/d", "postgresql://u@h:5432/d"),
