@@ -21,8 +21,8 @@ class Losses(Residents):
         """Batches that were not committed, oldest first: take back what they did, and feed it again.
 
         What follows from no turn is written next and alone, since what is loaded and taken afterwards
-        counts on it. When a batch was ``refused``, later ones are halved until one turn fails alone; that
-        one's instance is parked, unless a client's message may be the reason. Returns ids of messages
+        counts on it. Later ones are halved. When a batch was ``refused`` with one turn alone, that one's
+        instance is parked, unless a client's message may be the reason. Returns ids of messages
         whose clients must ask again: nothing of them is left here.
         """
         rest = Writes()
@@ -36,11 +36,12 @@ class Losses(Residents):
                 self._take_back(turn)
             for done in reversed(sealed.entities):
                 self.entities.take_back(done)
-        if not refused:
-            return []
         turns, entities = batches[0].turns, batches[0].entities
         if (count := len(turns) + len(entities)) > 1:
+            # It may as well have taken the database too long: as large again, it always would.
             self._limit = count // 2
+            return []
+        if not refused:
             return []
         if count and self._rest_first:
             # With something beside it, nobody knows yet whose fault it is.

@@ -249,6 +249,16 @@ def test_halving_isolates_the_one_that_is_refused(faulty: FaultyHub) -> None:
     assert faulty.output("n4") == 4
 
 
+def test_a_batch_that_takes_too_long_is_tried_in_smaller_parts(faulty: FaultyHub) -> None:
+    """A database that is too slow for so many turns at once would be so again, whoever tries."""
+    offer(faulty)
+    for number in range(9):
+        faulty.start("do: [{ a: { call: Echo, with: 1 } }]", id=f"n{number}")
+    faulty.faulty.fault = lambda _, batch: Busy("it took too long") if len(batch.checkpoints) > 2 else None
+    faulty.run(1000)
+    assert {faulty.status(f"n{number}") for number in range(9)} == {"Completed"}
+
+
 def test_a_refused_start_is_answered_and_leaves_nothing(faulty: FaultyHub) -> None:
     """A client whose start cannot be written has to ask again; another start of that id is a new one."""
     offer(faulty)
