@@ -75,8 +75,16 @@ class Turnstile:
 
     def __enter__(self) -> None:
         """Wait for one's turn, but not for ever."""
+        self._shared.threads.acquire()
+        try:
+            self._wait()
+        except BaseException:
+            # Ctrl-C: who has not come through keeps nobody out.
+            self._leave()
+            raise
+
+    def _wait(self) -> None:
         shared = self._shared
-        shared.threads.acquire()
         until = clock.monotonic() + (0.0 if shared.stuck else PATIENCE)
         # The kernel's own queue would not let anybody out again.
         while not _is_free(shared.descriptor):
@@ -89,9 +97,11 @@ class Turnstile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._shared.held:
-            self._shared.held = False
-            fcntl.lockf(self._shared.descriptor, fcntl.LOCK_UN)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._shared.held = False
+        fcntl.lockf(self._shared.descriptor, fcntl.LOCK_UN)
         self._shared.threads.release()
 
     def close(self) -> None:

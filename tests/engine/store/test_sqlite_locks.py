@@ -72,6 +72,23 @@ def test_who_stands_in_the_turnstile_is_passed_by(path: Path) -> None:
     turnstile.close()
 
 
+class Interrupted(Waits):
+    """A clock that somebody looks at who is interrupted then."""
+
+    def monotonic(self) -> float:
+        """Never the time."""
+        raise KeyboardInterrupt
+
+
+def test_who_is_interrupted_at_the_turnstile_keeps_nobody_out(path: Path) -> None:
+    """Ctrl-C while another process writes: this one can still write its last."""
+    turnstile = Turnstile(f"{path}.turnstile")
+    with clock.driven_by(Interrupted()), pytest.raises(KeyboardInterrupt), turnstile:
+        raise AssertionError("it did not come through")
+    assert not turnstile._shared.threads.locked()
+    turnstile.close()
+
+
 def test_a_killed_process_is_gone_at_once(path: Path, store: SqliteStore) -> None:
     """Its slots are taken without waiting for its lease."""
     other = spawn("hold", path, "other")
