@@ -10,12 +10,13 @@ import hashlib
 import hmac
 import re
 import secrets
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
 from perdure.engine import audit
 from perdure.engine.caller import Caller
-from perdure.engine.errors import UserError
+from perdure.engine.errors import StoreError, UserError
 from perdure.engine.ids import new_id
 from perdure.engine.store.rows import ApiKey
 from perdure.engine.views import time_text
@@ -92,9 +93,13 @@ class Access(Caller):
         row = None if found is None else self.store.api_key(found[1])
         if found is None or row is None or not hmac.compare_digest(row.hash, _hashed(found[2])):
             return None
-        if not counts(row, self.store.time()):
+        now = self.store.time()
+        if not counts(row, now):
             return None
-        self.store.use_api_key(row.id, NOTED_EVERY)
+        if row.used_at is None or row.used_at < now - NOTED_EVERY:
+            # Whoever may look is let in while nothing can be written.
+            with suppress(StoreError):
+                self.store.use_api_key(row.id, NOTED_EVERY)
         return row
 
 
