@@ -76,16 +76,18 @@ def _explain_instance(ctx: click.Context, instance_id: str) -> None:
         statistics = hub.statistics(instance_id)
         if instance["ended_at"] is None:
             note_unserved(hub, out, "this instance goes on", [instance_id])
-    shown = {name: instance[name] for name in ("id", "status", "reason")}
+    shown = {name: instance[name] for name in ("id", "status", "reason", "error")}
     data = {**shown, "waiting": waiting, "statistics": statistics}
     out.answer(data, "" if out.json else "\n".join(_reasons(out, data)))
 
 
 def _reasons(out: Console, data: dict[str, Any]) -> Iterator[str]:
-    from perdure.cli.texts import waiting_text
+    from perdure.cli.texts import error_text, waiting_text
 
     because = f": {data['reason']}" if data["reason"] else ""
     yield f"{data['id']} is {out.status(data['status'])}{because}"
+    if data["error"] is not None:
+        yield error_text(data["error"])
     for each in data["waiting"][:_MOST_WAITS]:
         yield f"waits for {waiting_text(each)}"
     if (more := len(data["waiting"]) - _MOST_WAITS) > 0:

@@ -80,10 +80,13 @@ operations:
 
 
 def test_what_entities_answer_is_told(here: Path) -> None:
-    """A line for each operation, as for each activity."""
+    """A line for each operation, as for each activity; what failed is explained afterwards."""
     (here / "count.perdure.yaml").write_text(ENTITY)
-    answer = perdure("run", "count.perdure.yaml", "--input", "3")
+    answer = perdure("run", "count.perdure.yaml", "--input", "3", "--id", "one")
     assert answer.code == 1
     said = [line[9:] for line in answer.err.splitlines()]
     assert any(line.startswith("sum completed ") for line in said)
     assert any(line.startswith("less failed: ") and "TooFew" in line for line in said)
+    explained = perdure("explain", "one").out.splitlines()
+    assert (explained[0], "TooFew" in explained[1]) == ("one is Failed", True)
+    assert explained[2] == "  in step 'less', attempt 1"
