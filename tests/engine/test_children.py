@@ -231,11 +231,22 @@ def test_a_header_that_cannot_be_computed_is_told(hub: Hub, step: str, key: str)
     assert "yaml:4:" in error["message"]
 
 
-def test_a_bad_id_is_an_error_of_the_expression(hub: Hub) -> None:
+@pytest.mark.parametrize("step", ["call_workflow", "start_workflow"])
+def test_a_bad_id_is_an_error_of_the_expression(hub: Hub, step: str) -> None:
     """An id that no instance can have never leaves the machine."""
-    hub.start(caught("call_workflow: child, instance_id: '${ input }'"), "a/b")
+    hub.start(caught(f"{step}: child, instance_id: '${{ input }}'"), "a/b")
     hub.run()
     assert hub.output()["type"] == "perdure.Expression"
+
+
+@pytest.mark.parametrize("step", ["send_event: { to: '${ input }', event: Go }", "cancel: { instance: '${ input }' }"])
+def test_nothing_is_said_to_a_bad_id(hub: Hub, step: str) -> None:
+    """Nobody could hear it, as with an id that nobody has; the log tells."""
+    hub.start(f"do: [ {{ {step} }}, return: 1 ]", "a/b")
+    hub.run()
+    assert hub.output() == 1
+    ((line),) = hub.logs
+    assert (line.level, "'a/b' is no id of an instance" in line.message) == ("warning", True)
 
 
 def test_an_input_that_does_not_fit_is_told(hub: Hub) -> None:

@@ -10,6 +10,7 @@ from perdure.engine.events import ExecutionForked, ExecutionStarted
 from perdure.engine.store.rows import InstanceQuery
 from tests.engine.driver import SECOND, START, Hub
 from tests.engine.functions import offer
+from tests.engine.messages import DESK
 
 CHAIN = """
 dsl: perdure/1
@@ -257,3 +258,64 @@ def test_a_fork_from_an_item(hub: Hub) -> None:
     hub.run()
     assert hub.output("j") == [5, 6, 7]
     assert [task.input for task in hub.calls[before:]] == [6, 7]
+
+
+def test_what_never_began_has_no_past(hub: Hub) -> None:
+    """It can be started instead."""
+    hub.deploy(CHAIN.format(version="1.0.0", add=1))
+    client = Client(hub.store)
+    client.start("chain@1.0.0", id="i", delay=60)
+    with pytest.raises(Conflict, match="it never began"):
+        client.fork("i", "second", id="j")
+
+
+WAITING = """
+dsl: perdure/1
+name: waiting
+version: {version}
+events: {{ Go: {{}}, Come: {{}} }}
+do:
+  - go: {{ wait_for_event: {event}, timeout: never }}
+  - then: {{ wait_for_event: Come, timeout: never }}
+  - last: {{ wait: 1h }}
+"""
+
+
+def test_one_that_was_terminated_never_came_to_the_rest(hub: Hub) -> None:
+    """Though the step that it did not come to asks for nothing."""
+    hub.deploy(WAITING.format(version="1.0.0", event="Go"))
+    client = Client(hub.store)
+    client.start("waiting@1.0.0", id="i")
+    hub.run()
+    client.terminate("i")
+    hub.run()
+    with pytest.raises(Conflict, match="it never came to 'then'"):
+        client.fork("i", "then", id="j")
+    client.fork("i", "go", id="j")
+    hub.run()
+    assert hub.status("j") == "Running"
+
+
+def test_a_version_that_does_not_wait_where_somebody_has_resolved_a_step(hub: Hub) -> None:
+    """What was done by hand is named by its kind."""
+    hub.deploy(WAITING.format(version="1.0.0", event="Go"))
+    other = WAITING.format(version="2.0.0", event="Go").replace("go: {", "gone: {")
+    hub.deploy(other)
+    client = Client(hub.store)
+    client.start("waiting@1.0.0", id="i")
+    hub.run()
+    hub.resolve("do/0/go", 1)
+    hub.raise_event("Come")
+    hub.run()
+    with pytest.raises(Conflict, match="does not ask for what event 1 answers: StepResolved"):
+        client.fork("i", "last", id="j", version="2.0.0")
+
+
+def test_a_step_inside_a_lock_belongs_to_who_holds_it(hub: Hub) -> None:
+    """A fork holds nothing."""
+    offer(hub)
+    hub.entity(DESK)
+    hub.start("do: [ { l: { lock_entities: [ Desk@a ], do: [ { inner: { call: Echo, with: 1 } } ] } } ]")
+    hub.run()
+    with pytest.raises(Conflict, match="'inner' is inside a lock of Desk@a"):
+        Client(hub.store).fork("i", "inner", id="j")

@@ -62,3 +62,19 @@ def test_a_second_answer_changes_nothing(asked: Any, answer: Any) -> None:
     assert after != before
     assert not machine.expects(answer)
     assert (machine.step(answer, last, START), state_of(machine)) == ([], after)
+
+
+def test_what_has_ended_hears_nothing() -> None:
+    """No decision follows, and no other state."""
+    program = compiled("do: [ return: 1 ]")
+    machine = Machine(program, "i")
+    code = program.program
+    started = ev.ExecutionStarted(
+        execution="x", name=code.name, version=code.version, digest="d", generation=1, key_seed="x"
+    )
+    decided = machine.step(started, 0, START)
+    after = state_of(machine)
+    event = ev.EventRaised(name="Go")
+    assert not machine.expects(event)
+    assert machine.step(event, len(decided) + 1, START) == []
+    assert state_of(machine) == after

@@ -7,6 +7,7 @@ import inspect
 import pytest
 
 from perdure.compiler.encode import encode
+from perdure.engine.events import Asker, ExecutionTerminated
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.programs import Programs
 from tests.engine.driver import Hub, compiled
@@ -280,3 +281,47 @@ def test_a_program_of_the_same_meaning_goes_on(hub: Hub) -> None:
     assert hub.output() == 9
     restore(hub, program)
     swap(hub, program, CHARGE.replace("return: ${ charge }", "return: ${ charge + 1 }"))
+
+
+def test_what_comes_behind_a_terminate_is_a_dead_letter(hub: Hub) -> None:
+    """As it would be for one that runs."""
+    program = parked(hub)
+    hub.terminate("enough")
+    hub.raise_event("Paid", 9)
+    hub.run()
+    restore(hub, program)
+    hub.programs = Programs(hub.store.program)
+    assert hub.status() == "Terminated"
+    assert [each.reason for each in hub.store.dead_letters()] == ["ended", "ended"]
+
+
+def test_a_terminate_of_somebody_elses_parent_is_not_for_it(hub: Hub) -> None:
+    """It was for an instance that had this id before."""
+    program = parked(hub)
+    hub.send(ExecutionTerminated(parent=Asker("p", "x", 1)))
+    hub.run()
+    assert (hub.status(), hub.store.dead_letters()) == ("Suspended", [])
+    restore(hub, program)
+    hub.resume()
+    hub.run()
+    assert hub.output() == 8
+
+
+def test_a_program_that_decides_more_before_the_next_event(hub: Hub) -> None:
+    """Both are of one turn: the first difference is what is not in the history."""
+    offer(hub)
+    text = "do: [ { p: { parallel: { a: [ { e: { wait_for_event: Go, timeout: never } } ] } } } ]"
+    program = compiled(text)
+    hub.start(program)
+    hub.raise_event("Other")
+    hub.run()
+    swap(hub, program, text.replace("a: [", "b: [ { x: { wait: 1h } } ], a: ["))
+    hub.raise_event("Other")
+    hub.run()
+    assert hub.status() == "Suspended"
+    assert "expected nothing" in (hub.instance().reason or "")
+    restore(hub, program)
+    hub.resume()
+    hub.raise_event("Go")
+    hub.run()
+    assert hub.status() == "Completed"

@@ -7,14 +7,17 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from perdure.engine.client import Client
 from perdure.engine.events import (
     Asker,
     DeleteRequested,
     ExecutionForked,
     ExecutionRestarted,
+    ExecutionRewound,
     OperationRequested,
 )
 from perdure.engine.instance import Status
+from perdure.engine.programs import Programs
 from perdure.engine.store.memory import MemoryStore
 from perdure.engine.suspects import why_parked
 from tests.engine.driver import Hub, compiled
@@ -109,6 +112,33 @@ def test_an_instance_that_was_parked_as_poison_is_not_even_read_before_it_is_res
     assert hub.status() == ("Completed" if resumed else "Suspended")
 
 
+def test_a_rewind_of_a_history_that_cannot_be_read_is_told() -> None:
+    """The instance stays as it is."""
+    hub = Hub()
+    offer(hub)
+    hub.start("do: [ { bad: { call: Fail, with: 1 } } ]")
+    hub.run()
+    spoil(hub)
+    asked = hub.reopen(ExecutionRewound())
+    assert works(hub)
+    ((told, reason),) = hub.refusals
+    assert (told, "its history cannot be read" in reason, hub.status()) == (asked, True, "Failed")
+
+
+def test_one_whose_first_message_cannot_be_read_can_be_terminated(hub: Hub) -> None:
+    """It has not begun, and never will."""
+    hub.deploy(WORKING)
+    Client(hub.store).start("flow@1.0.0", id="i", delay=3600)
+    inbox = tables(hub)._inbox
+    ((key, (order, row)),) = inbox.items()
+    inbox[key] = (order, msgspec.structs.replace(row, event="{"))
+    hub.terminate()
+    hub.run()
+    assert hub.status() == "Terminated"
+    hub.advance(3600)
+    assert hub.leftovers() == []
+
+
 # -- entities --------------------------------------------------------------------------------------
 
 
@@ -165,6 +195,22 @@ def test_the_answer_of_a_worker_to_an_entity_that_cannot_be_read_goes_nowhere(hu
     hub.run()
     assert hub.error()["type"] == "perdure.EntityOperationFailed"
     assert hub.store.dead_letters() == []
+
+
+def test_an_entity_whose_program_cannot_be_run_here_waits(hub: Hub) -> None:
+    """For a process that can; its messages stay in the inbox."""
+    entity = hub.entity(DESK)
+    programs = tables(hub)._programs
+    ((digest, text),) = programs.items()
+    programs[digest] = text.replace('"ir":', '"ir":9', 1)
+    assert entity is not None
+    hub.post("Desk@a", OperationRequested(operation="act"))
+    assert works(hub)
+    assert hub.row("Desk@a") is None
+    programs[digest] = text
+    hub.programs = Programs(hub.store.program)
+    hub.run()
+    assert hub.state("Desk@a") == 1
 
 
 def test_messages_to_an_entity_of_this_process_are_asked_again_when_it_joins_again(hub: Hub) -> None:
