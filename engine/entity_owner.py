@@ -379,7 +379,8 @@ def _undo(rest: Writes, each: Heard, undone: Undone, reason: str, now: int) -> N
     rest.settled.append(message.id)
     if event.asker is not None:
         rest.messages.append(outgoing.operated(event.asker, undone))
-    elif event.request is not None:
+    else:
+        assert event.request is not None, "else it was buried"
         rest.replies.append(_reply(event.request, answer_of(undone)))
 
 

@@ -7,6 +7,7 @@ the one recorded there. The first difference raises ``NonDeterminismError``.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
 import msgspec
 
@@ -151,3 +152,5 @@ def _described(decision: Decided | None) -> str:
             return f"continue_as_new ({version})"
         case ExecutionCompleted(status=status):
             return f"end {status}"
+        case _:
+            assert_never(decision)

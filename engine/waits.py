@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from perdure.compiler import ir
 from perdure.compiler.runtime import EvalError
@@ -110,6 +110,8 @@ def timer_fired(machine: Machine, seq: int) -> None:
             scope.expired = use.purpose
             setattr(scope, use.purpose, None)
             machine.cancel(fiber)
+        case _:
+            assert_never(use.purpose)
 
 
 def _event_timed_out(machine: Machine, fiber: Fiber) -> None:

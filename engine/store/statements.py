@@ -30,7 +30,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.sql.dml import Insert
 
 from perdure.engine.instance import Status
 from perdure.engine.store import tables as t
@@ -39,10 +38,6 @@ from perdure.engine.store.rows import AuditQuery
 
 def _is(column: Column[Any]) -> ColumnElement[bool]:
     return column == bindparam(f"the_{column.name}")
-
-
-def _insert_or_ignore(table: Table) -> Insert:
-    return upsert(table).on_conflict_do_nothing(index_elements=list(table.primary_key))
 
 
 def _columns(table: Table, *without: str) -> list[Column[Any]]:

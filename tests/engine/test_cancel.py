@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from perdure.engine.errors import Ended
-from perdure.engine.events import ExecutionCanceled, TaskCanceled, TaskCompleted
+from perdure.engine.events import Asker, ExecutionCanceled, TaskCanceled, TaskCompleted
 from tests.engine.driver import START, Hub
 from tests.engine.functions import echo, finish_all, flaky, offer
 from tests.engine.ledger import Ledger, outcomes
@@ -332,3 +332,14 @@ def test_a_crash_around_it_changes_nothing(hub: Hub, moment: int) -> None:
     hub.run()
     assert (hub.status(), ledger.undone[-1]) == ("Canceled", "a")
     assert len(set(ledger.keys("Undo"))) == len(ledger.keys("Undo")) == 1
+
+
+def test_a_cancel_of_somebody_elses_parent_is_not_for_it(hub: Hub) -> None:
+    """It was for an instance that had this id before; nobody misses it."""
+    hub.start("do: [ { e: { wait_for_event: Go, timeout: never } }, { return: '${ e }' } ]")
+    hub.run()
+    hub.send(ExecutionCanceled(parent=Asker("p", "x", 1)))
+    hub.run()
+    hub.raise_event("Go", 1)
+    hub.run()
+    assert (hub.output(), hub.store.dead_letters()) == (1, [])

@@ -239,7 +239,9 @@ def test_a_bad_id_is_an_error_of_the_expression(hub: Hub, step: str) -> None:
     assert hub.output()["type"] == "perdure.Expression"
 
 
-@pytest.mark.parametrize("step", ["send_event: { to: '${ input }', event: Go }", "cancel: { instance: '${ input }' }"])
+@pytest.mark.parametrize(
+    "step", ["send_event: { to: '${ input }', event: Go }", "cancel: { instance: '${ input }' }"]
+)
 def test_nothing_is_said_to_a_bad_id(hub: Hub, step: str) -> None:
     """Nobody could hear it, as with an id that nobody has; the log tells."""
     hub.start(f"do: [ {{ {step} }}, return: 1 ]", "a/b")

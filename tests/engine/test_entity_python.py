@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 import perdure
 from perdure import EntityContext
 from perdure.engine.entity_tasks import EntityTask
-from perdure.engine.events import OperationRequested
+from perdure.engine.events import (
+    Asker,
+    DeleteRequested,
+    LockReleased,
+    LockRequested,
+    OperationRequested,
+    TaskCompleted,
+    ToEntity,
+)
 from perdure.engine.instance import slot_of
 from perdure.engine.sealing import result_message
 from perdure.engine.store.memory import MemoryStore
@@ -219,3 +228,85 @@ def test_a_type_that_nobody_offers_waits_for_a_worker(hub: Hub) -> None:
     hub.registry.add_entity(_Later)
     hub.run()
     assert hub.state("Later@a") == {"value": 4}
+
+
+HOLDER, SECOND, THIRD = (Asker(name, "x", 1) for name in ("first", "second", "third"))
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "value"),
+    [
+        ([], DeleteRequested(), 10),
+        ([], LockRequested(holder=HOLDER), 1),
+        ([LockRequested(holder=HOLDER)], LockReleased(holder=HOLDER), 11),
+    ],
+    ids=["delete", "lock", "release"],
+)
+def test_what_is_no_operation_waits_for_those_before_it(
+    hub: Hub, before: list[ToEntity], between: ToEntity, value: int
+) -> None:
+    """And those behind it are no part of their task."""
+    for each in before:
+        hub.post("Tally@a", each)
+    hub.run()
+    first = OperationRequested(operation="add", input=1, holder=HOLDER if before else None)
+    for each in (first, between, add(10)):
+        hub.post("Tally@a", each)
+    hub.run()
+    assert [asked.input for asked in hub.operations[0].operations] == [1]
+    assert hub.state("Tally@a") == {"value": value}
+
+
+def test_who_gives_up_waiting_for_a_lock_does_not_get_it(hub: Hub) -> None:
+    """Those before and behind it do."""
+    for holder in (HOLDER, SECOND, THIRD):
+        hub.post("Tally@a", LockRequested(holder=holder))
+    hub.post("Tally@a", LockReleased(holder=THIRD))
+    hub.post("Tally@a", LockReleased(holder=HOLDER))
+    hub.run()
+    row = hub.row("Tally@a")
+    assert row is not None
+    assert msgspec.json.decode(row.lock or "", type=Asker) == SECOND
+    hub.post("Tally@a", LockReleased(holder=SECOND))
+    hub.run()
+    assert hub.row("Tally@a") is None
+
+
+@pytest.mark.parametrize("result", [{"nonsense": 1}, {"state": {"value": 9}, "outcomes": []}])
+def test_an_answer_that_cannot_be_read_fails_the_operations(hub: Hub, result: Any) -> None:
+    """As one of a worker of another version might be; the state is as it was."""
+    hub.manual = True
+    hub.post("Tally@a", add())
+    hub.run()
+    (task,) = [work_in(row) for row in hub.claim()]
+    hub._done(task, TaskCompleted(scheduled_seq=task.seq, result=result))
+    hub.run()
+    assert "the worker's answer cannot be read" in hub.notes[0]
+    assert hub.row("Tally@a") is None
+
+
+def test_an_answer_in_memory_is_heard_by_the_worker_s_next_self(hub: Hub) -> None:
+    """Nobody else has it, and the operation counts once."""
+    hub.manual = True
+    hub.post("Tally@a", add())
+    hub.run()
+    (task,) = [work_in(row) for row in hub.claim()]
+    assert isinstance(task, EntityTask)
+    hub.carry_out(task)
+    hub.rejoin()
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 1}
+    assert hub.claim() == []
+
+
+def test_a_type_that_is_offered_no_more_waits(hub: Hub) -> None:
+    """Though it was known who carried out its operations."""
+    hub.post("Tally@a", add())
+    hub.run()
+    offered = hub.registry._entities.pop("Tally")
+    hub.post("Tally@a", add())
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 1}
+    hub.registry._entities["Tally"] = offered
+    hub.run()
+    assert hub.state("Tally@a") == {"value": 2}

@@ -11,6 +11,7 @@ from perdure.engine.programs import Programs
 from perdure.engine.store.memory import MemoryStore
 from tests.engine.driver import Hub, compiled
 from tests.engine.functions import flaky, offer
+from tests.engine.test_refused import refusing
 
 HEAD = "dsl: perdure/1\nname: pay\nversion: %s\n"
 OLD = """
@@ -205,3 +206,31 @@ def test_what_has_moved_can_be_rewound(hub: Hub, client: Client) -> None:
     hub.crash()
     hub.run()
     assert (hub.output(), hub.instance().digest) == ("1.1.0 new", digest)
+
+
+def test_what_has_not_begun_cannot_be_moved(hub: Hub, client: Client) -> None:
+    """The order is a dead letter, and the instance begins with what it was started with."""
+    digest = deploy(hub, "1.1.0", NEW)
+    client.start("pay@1.0.0", id="later", delay=3600)
+    hub.run()
+    hub.crash()
+    hub.send(ExecutionMigrated(version="1.1.0", digest=digest), id="later")
+    hub.run()
+    (letter,) = hub.store.dead_letters()
+    assert (letter.kind, hub.instance("later").version) == ("ExecutionMigrated", "1.0.0")
+    hub.advance(3600)
+    assert hub.status("later") == "Running"
+
+
+def test_a_move_that_the_database_refuses_is_given_up(hub: Hub, client: Client) -> None:
+    """The instance is parked as it was and says why; resumed, it goes on with what it had."""
+    deploy(hub, "1.1.0", NEW)
+    client.migrate("i", "1.1.0")
+    with refusing(hub, lambda batch: any(each.history for each in batch.checkpoints)):
+        hub.run()
+    assert (hub.status(), hub.instance().version) == ("Suspended", "1.0.0")
+    assert (hub.instance().reason or "").startswith("refused")
+    hub.resume()
+    hub.raise_event("Go")
+    hub.run()
+    assert hub.output() == "1.0.0 old"

@@ -189,3 +189,14 @@ def test_the_new_generation_says_what_it_is(hub: Hub) -> None:
     first = hub.events()[0]
     assert isinstance(first, ExecutionStarted)
     assert (first.generation, first.input, first.key_seed) == (2, 7, first.execution)
+
+
+def test_a_program_that_is_not_there_restarts_nothing(hub: Hub) -> None:
+    """The order is refused with the reason, and the instance stays as it is."""
+    hub.start("do: [ return: 1 ]")
+    hub.run()
+    asked = hub.reopen(ExecutionRestarted(version="9.0.0", digest="gone", input=None))
+    hub.run()
+    ((told, reason),) = hub.refusals
+    assert (told, "gone" in reason) == (asked, True)
+    assert (hub.output(), hub.instance().generation) == (1, 1)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from perdure.engine.activities import ActivityError
-from perdure.engine.events import ExecutionStarted, SubOrchestrationInstanceFailed
+from perdure.engine.events import (
+    ExecutionStarted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+)
+from perdure.engine.programs import Programs
+from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.rows import InstanceQuery
 from tests.engine.driver import Hub
 from tests.engine.functions import finish_all, offer
@@ -251,3 +258,26 @@ def test_a_child_that_hears_of_its_end_and_of_the_rewind_at_once_goes_on(hub: Hu
     hub.raise_event("Go", 7, id=child)
     hub.run()
     assert hub.output() == 7
+
+
+@pytest.mark.parametrize("gone", ["program", "history"])
+def test_a_child_that_cannot_go_on_has_failed_as_before(hub: Hub, shaky: Shaky, gone: str) -> None:
+    """Its parent is told so, and fails again."""
+    hub.start("do: [ { c: { call_workflow: child, with: 1 } } ]")
+    hub.run()
+    (child,) = [each.instance for each in hub.events() if isinstance(each, SubOrchestrationInstanceCreated)]
+    tables = cast("MemoryStore", hub.store)
+    digest = hub.instance(child).digest
+    program, rows = tables._programs[digest], dict(tables._history[child, 1])
+    if gone == "program":
+        tables._programs[digest] = "{"
+    else:
+        tables._history[child, 1][0] = replace(rows[0], events='[{"type": "FromTheFuture"}]')
+    hub.programs = Programs(hub.store.program)
+    hub.crash()
+    shaky.broken = False
+    hub.rewind()
+    hub.run()
+    assert (hub.error()["type"], hub.status(child)) == ("perdure.SubWorkflowFailed", "Failed")
+    tables._programs[digest], tables._history[child, 1] = program, rows
+    hub.programs = Programs(hub.store.program)

@@ -125,3 +125,19 @@ def test_timers_fire_in_order_of_their_time(hub: Hub) -> None:
     hub.clock.now += 10 * SECOND
     hub.run()
     assert hub.output() == [None, 1, 2]
+
+
+def test_a_wait_for_no_events_is_over_at_once(hub: Hub) -> None:
+    """With an empty list; what has come is left for others."""
+    hub.start(
+        """
+        do:
+          - none: { wait_for_event: Go, count: "${ input }", timeout: never }
+          - one: { wait_for_event: Go, timeout: never }
+          - return: ${ [none, one] }
+        """,
+        0,
+    )
+    hub.raise_event("Go", 7)
+    hub.run()
+    assert hub.output() == [[], 7]

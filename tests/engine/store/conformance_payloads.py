@@ -105,6 +105,18 @@ class PayloadConformance(Fixtures):
         assert store.claim("w1", ["mail"], (), 10, 5)[0].values == texts
         assert store.payload("i2", key) is None
 
+    def test_chunks_of_two_parents_read_each_its_own(self, store: Store) -> None:
+        """Though they are loaded together."""
+        loaded = {}
+        for parent, chunk, value in (("i1", "i2", BIG), ("i3", "i4", OTHER)):
+            store.commit(batch(first_turn(parent), turn(parent, big_row(value, of=parent, first_seq=2))))
+            text = msgspec.json.encode({"chunk": key_of(value)}).decode()
+            child = instance(chunk, parent_id=parent, chunk_of=1)
+            store.commit(batch(turn(chunk, row(chunk, events=text), instance=child)))
+            loaded[chunk] = {key_of(value): msgspec.json.encode(value).decode()}
+        found = store.load(["i2", "i4"])
+        assert {each.instance.id: each.history[0].values for each in found} == loaded
+
     def test_forgotten_generations_take_their_chunks_along(self, store: Store) -> None:
         """Only those that have ended, and only of the generations that go."""
         store.commit(batch(first_turn()))

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from perdure.engine.errors import UserError
+from perdure.engine.errors import StoreError, UserError
 from perdure.engine.store import open_store
 from perdure.engine.store.urls import postgres_url, shown
 
@@ -71,3 +71,17 @@ def test_an_unknown_url_is_refused_without_its_password() -> None:
         open_store("mysql://u:secret@h/d")
     assert "secret" not in str(caught.value)
     assert "postgresql://" in str(caught.value.hint)
+
+
+def test_a_part_of_ours_that_is_missing_is_not_taken_for_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To install the driver would not help."""
+    monkeypatch.setitem(sys.modules, "perdure.engine.store.postgres", None)
+    with pytest.raises(ImportError, match=r"perdure\.engine\.store\.postgres"):
+        open_store("postgresql://u@h/d")
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
+    """Nobody listens on that port."""
+    with pytest.raises(StoreError) as caught:
+        open_store("postgresql://u:secret@127.0.0.1:1/d")
+    assert "secret" not in str(caught.value)
