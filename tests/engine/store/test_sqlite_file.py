@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.engine.store.factory import (
     SECOND,
     Clock,
     batch,
+    dead_letter,
     first_turn,
     instance,
     payload,
@@ -179,6 +181,15 @@ def test_a_commit_that_somebody_keeps_from_ending_changed_nothing(store: SqliteS
     assert store.program("p") is None
     store.pin("p", "{}")
     assert store.program("p") == "{}"
+
+
+def test_a_row_of_one_value_is_a_row(store: SqliteStore) -> None:
+    """However its values are given."""
+    store.commit(batch(dead_letters=(dead_letter("m1"), dead_letter("m2"), dead_letter("m3"))))
+    with store._write() as tx:
+        assert tx.mappings(s.DEAD_LETTER_DELETE, [{"the_ord": 1}, {"the_ord": 9}]) == 1
+        assert tx.structs(s.DEAD_LETTER_DELETE, [SimpleNamespace(the_ord=2)]) == 1
+    assert [letter.id for letter in store.dead_letters()] == ["m3"]
 
 
 def test_a_connection_that_breaks_is_replaced(store: SqliteStore) -> None:
