@@ -75,6 +75,8 @@ class Client:
         parts = urlsplit(self._url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise UserError(f"{url!r} is no URL of a server.", hint=f"write it like {DEFAULT_URL}")
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise UserError("The key is none that a server has made.", hint="`perdure keys create` makes one")
         # A proxy that the environment names cannot reach this machine's own loopback address.
         self._http = httpx2.Client(
             base_url=self._url + _PREFIX,

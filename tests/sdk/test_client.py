@@ -268,6 +268,13 @@ def test_a_url_is_one_of_http(url: str) -> None:
         Client(url)
 
 
+@pytest.mark.parametrize("key", ["pdk_ключ", "pdk_1\n", "pdk_\xe9"])
+def test_what_cannot_be_a_key_is_refused_at_once(key: str) -> None:
+    """No header can have it: it was cut out of something else, or has its end of a line."""
+    with pytest.raises(UserError, match="key"):
+        Client("http://127.0.0.1:9", key=key)
+
+
 def test_what_is_done_is_audited_under_the_actors_name(hub: tuple[str, Path]) -> None:
     """Also one that is not ASCII; pages are asked for as everywhere."""
     with Client(hub[0], actor="Jürgen") as client:
