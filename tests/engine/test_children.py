@@ -458,3 +458,26 @@ def test_cancel_runs_finally_once(hub: Hub) -> None:
     finish_all(hub, 2)
     assert hub.status() == "Canceled"
     assert [task.input for task in hub.calls] == [1, 2]
+
+
+def test_a_detached_instance_that_is_there_is_reused(hub: Hub) -> None:
+    """Whoever asks for it hears its id, and it goes on as it was."""
+    hub.start(WAITS, id="w")
+    hub.run()
+    before = hub.instance("w").execution
+    hub.start(
+        "do: [ { s: { start_workflow: waits, instance_id: w, if_exists: reuse } }, { return: '${ s }' } ]"
+    )
+    hub.run()
+    assert hub.output() == "w"
+    assert (hub.status("w"), hub.instance("w").execution) == ("Running", before)
+
+
+def test_a_start_that_nobody_waits_for_and_cannot_be_is_a_dead_letter(hub: Hub) -> None:
+    """With the reason that whoever asked would hear."""
+    asked: Any = StartRequested(name="nothing", execution="x9")
+    hub.store.post(hub._message("o", asked), None)
+    hub.run()
+    (letter,) = hub.store.dead_letters("o")
+    assert "no workflow 'nothing' is deployed" in letter.reason
+    assert hub.store.instance("o") is None

@@ -234,3 +234,22 @@ def test_a_move_that_the_database_refuses_is_given_up(hub: Hub, client: Client) 
     hub.raise_event("Go")
     hub.run()
     assert hub.output() == "1.0.0 old"
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_an_order_that_comes_with_the_start_moves_nothing(hub: Hub, client: Client, here: bool) -> None:
+    """Whoever gives it may try again: the instance has begun now."""
+    digest = deploy(hub, "1.1.0", NEW)
+    order = ExecutionMigrated(version="1.1.0", digest=digest)
+    text = HEAD % "1.0.0" + OLD
+    if here:
+        hub.begin(text, id="new")
+        hub.say(order, id="new")
+        hub.run()
+        assert [reason for _, reason in hub.refusals] == ["it has just begun: try again"]
+    else:
+        hub.start(text, id="new")
+        hub.send(order, id="new")
+        hub.run()
+        assert [letter.kind for letter in hub.store.dead_letters("new")] == ["ExecutionMigrated"]
+    assert (hub.status("new"), hub.instance("new").version) == ("Running", "1.0.0")
