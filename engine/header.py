@@ -10,6 +10,7 @@ import msgspec
 from perdure.compiler.runtime import EvalError
 from perdure.engine.events import ExecutionStarted
 from perdure.engine.instance import Instance
+from perdure.engine.keys import row_key
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import Machine, workflow_value
 from perdure.engine.store.rows import WAITING
@@ -32,6 +33,8 @@ def instance_tags(
     for name, code in program.tags.items():
         try:
             found[name] = code({}, values)
+            if "\0" in found[name]:
+                raise EvalError("value", "a tag has no character U+0000")
         except EvalError as error:
             line, column = error.position or program.program.places.get("tags", (1, 1))
             message = f"{program.program.file}:{line}:{column}: the tag {name!r}: {error.message}"
@@ -58,7 +61,9 @@ def with_place(program: LinkedProgram, instance: Instance, started: ExecutionSta
     if limit < 1:
         problem = EvalError("value", f"a limit of {limit} lets nothing run")
         raise _at(program, "concurrency", problem, problem.message)
-    return msgspec.structs.replace(instance, concurrency_key=key, concurrency_limit=limit, waits=True)
+    return msgspec.structs.replace(
+        instance, concurrency_key=row_key(key), concurrency_limit=limit, waits=True
+    )
 
 
 def start_due(instance: Instance, due: int = 0) -> int:

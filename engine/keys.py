@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 
+MAX_ROW_KEY = 200
+"""Characters of a key as it stands in a row; of a longer one it is the hash."""
+
 MAX_CHILD_ID = 200
 """Characters: such an id has room for those of its own children's steps."""
 
@@ -20,6 +23,13 @@ def idempotency_key(seed: str, path: str) -> str:
 def path_segment(key: str) -> str:
     """An item key as it stands between brackets in a path: no two keys look the same there."""
     return key.translate(_ESCAPES)
+
+
+def row_key(key: str) -> str:
+    """A key that a workflow has computed, as rows have it: an index of every database holds it."""
+    if len(key) <= MAX_ROW_KEY and "\0" not in key:
+        return key
+    return f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def next_execution(execution: str) -> str:

@@ -10,6 +10,7 @@ from perdure.engine.codec import Values, stored_value
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.events import TaskScheduled
 from perdure.engine.instance import Instance
+from perdure.engine.keys import row_key
 from perdure.engine.store.rows import TaskRow
 
 DEFAULT_QUEUE = "default"
@@ -107,8 +108,8 @@ def row_of(
         row,
         queue=row.queue or event.queue,
         rank=-min(max(event.priority, -MAX_PRIORITY), MAX_PRIORITY),
-        fairness_key=event.fairness_key,
-        concurrency_key=event.concurrency_key,
+        fairness_key=row_key(event.fairness_key),
+        concurrency_key=row_key(event.concurrency_key),
         concurrency_limit=event.concurrency_limit,
         heartbeat=event.heartbeat,
     )

@@ -77,3 +77,47 @@ def test_a_reason_has_no_character_zero(http: TestClient) -> None:
         told = http.post(f"{API}/instances/g/{verb}", json={"reason": "a\0b"})
         assert refusal(told) == (422, "invalid"), verb
     assert http.get(f"{API}/instances/g").json()["status"] == "Running"
+
+
+CHILD = """\
+dsl: perdure/1
+name: child
+version: 1.0.0
+tags: { who: "${ input }" }
+do:
+- return: 1
+"""
+PARENT = """\
+dsl: perdure/1
+name: parent
+version: 1.0.0
+do:
+- c: { call_workflow: child, with: "${ input }" }
+"""
+TASK = """\
+dsl: perdure/1
+name: task
+version: 1.0.0
+concurrency: { key: "${ input }", limit: 3 }
+do:
+- a: { call: Nobody, with: 1, fairness_key: "${ input }", concurrency: { key: "${ input }", limit: 1 } }
+"""
+
+
+@pytest.mark.slow  # a server is started
+@pytest.mark.parametrize(
+    "text", ["a\0b", "".join(map(chr, range(0x4E00, 0x4E00 + 3000)))], ids=["zero", "long"]
+)
+def test_what_a_workflow_computes_stops_nobody_else(postgres: Server, text: str) -> None:
+    """A key that no index of PostgreSQL holds is kept as its hash, and a tag with U+0000 fails the start."""
+    with _served(postgres.new_hub()) as http:
+        for source in (CHILD, PARENT, TASK):
+            assert http.post(f"{API}/definitions", content=source, headers=YAML).status_code == 201
+        for name in ("task", "parent") if "\0" in text else ("task",):
+            body = {"workflow": name, "id": name, "input": text}
+            assert http.post(f"{API}/instances", json=body).status_code == 201
+        if "\0" in text:
+            assert http.get(f"{API}/instances/parent?wait=20s").json()["status"] == "Failed"
+        http.post(f"{API}/instances", json={"workflow": "echo", "id": "e", "input": 1})
+        assert http.get(f"{API}/instances/e?wait=20s").json()["output"] == 1
+        assert http.get(f"{API}/instances/task").json()["status"] == "Running"
