@@ -15,6 +15,9 @@ from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import Machine, workflow_value
 from perdure.engine.store.rows import WAITING
 
+MAX_TAG = 2_000
+"""Bytes of a tag's value."""
+
 
 def instance_tags(
     program: LinkedProgram, instance_id: str, started: ExecutionStarted, now: int
@@ -25,7 +28,7 @@ def instance_tags(
     recorded with the start. Raises ``EvalError``.
     """
     if not program.tags:
-        return started.tags
+        return _fit(started.tags)
     values = SimpleNamespace(
         input=program.input_value(started.input), workflow=workflow_value(instance_id, started, now)
     )
@@ -33,13 +36,20 @@ def instance_tags(
     for name, code in program.tags.items():
         try:
             found[name] = code({}, values)
-            if "\0" in found[name]:
-                raise EvalError("value", "a tag has no character U+0000")
         except EvalError as error:
             line, column = error.position or program.program.places.get("tags", (1, 1))
             message = f"{program.program.file}:{line}:{column}: the tag {name!r}: {error.message}"
             raise EvalError(error.kind, message) from None
-    return {**found, **started.tags}
+    return _fit({**found, **started.tags})
+
+
+def _fit(tags: dict[str, str]) -> dict[str, str]:
+    """The tags, if an index of every database holds them. Raises ``EvalError``."""
+    for name, value in tags.items():
+        if "\0" in value or len(value.encode("utf-8", "surrogatepass")) > MAX_TAG:
+            problem = f"has U+0000, or more than {MAX_TAG} bytes"
+            raise EvalError("value", f"the tag {name!r} {problem}: a database cannot look for it")
+    return tags
 
 
 def with_place(program: LinkedProgram, instance: Instance, started: ExecutionStarted, now: int) -> Instance:
