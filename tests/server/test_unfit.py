@@ -65,8 +65,9 @@ def test_the_character_zero_is_looked_for_nowhere(postgres: Server) -> None:
         for path in paths:
             assert refusal(http.get(f"{API}/{path}")) == (422, "unfit"), path
         assert refusal(http.post(f"{API}/events/%00", json={})) == (422, "unfit")
-        for start in ({"workflow": "\0"}, {"workflow": "echo", "tags": {"a": "\0"}}):
-            assert refusal(http.post(f"{API}/instances", json=start)) == (422, "unfit"), start
+        assert refusal(http.post(f"{API}/instances", json={"workflow": "\0"})) == (422, "unfit")
+        tagged = {"workflow": "echo", "tags": {"a": "\0"}}
+        assert refusal(http.post(f"{API}/instances", json=tagged)) == (422, "tags")
         assert http.get(f"{PUBLIC}/instances/a%00").status_code == 400
 
 
@@ -109,15 +110,14 @@ do:
     "text", ["a\0b", "".join(map(chr, range(0x4E00, 0x4E00 + 3000)))], ids=["zero", "long"]
 )
 def test_what_a_workflow_computes_stops_nobody_else(postgres: Server, text: str) -> None:
-    """A key that no index of PostgreSQL holds is kept as its hash, and a tag with U+0000 fails the start."""
+    """A key that no index of PostgreSQL holds is kept as its hash, and such a tag fails the start."""
     with _served(postgres.new_hub()) as http:
         for source in (CHILD, PARENT, TASK):
             assert http.post(f"{API}/definitions", content=source, headers=YAML).status_code == 201
-        for name in ("task", "parent") if "\0" in text else ("task",):
+        for name in ("task", "parent"):
             body = {"workflow": name, "id": name, "input": text}
             assert http.post(f"{API}/instances", json=body).status_code == 201
-        if "\0" in text:
-            assert http.get(f"{API}/instances/parent?wait=20s").json()["status"] == "Failed"
+        assert http.get(f"{API}/instances/parent?wait=20s").json()["status"] == "Failed"
         http.post(f"{API}/instances", json={"workflow": "echo", "id": "e", "input": 1})
         assert http.get(f"{API}/instances/e?wait=20s").json()["output"] == 1
         assert http.get(f"{API}/instances/task").json()["status"] == "Running"
