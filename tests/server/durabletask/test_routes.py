@@ -457,7 +457,11 @@ def test_a_signal_that_nobody_can_hear(
     http: TestClient, prefix: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """202, as the clients expect; the log says what became of it."""
-    monkeypatch.setattr(logging.getLogger("perdure"), "propagate", True)
+    # Commands that other tests call in this process keep to themselves what is logged.
+    for name in ("perdure", "perdure.server"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+    caplog.set_level(logging.WARNING, logger="perdure.server")
     for path in ("nothing/k?op=add", "counter/k?op=nothing", "counter/k?op=add"):
         assert http.post(f"{prefix}/entities/{path}").status_code == 202
     assert [each.message.count("not delivered") for each in caplog.records] == [1, 1, 1]
