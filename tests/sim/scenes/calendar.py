@@ -38,7 +38,7 @@ class Calendar(Scene):
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
-        self._cron = stage.time("* * * * *", "30 1 1 * *")
+        self._cron = stage.time("*/5 * * * *", "30 1 1 * *")
         self._zone = self.random.choice(ZONES)
         self._overlap = self.random.choice(["skip", "queue", "cancel_previous", "allow"])
         self._catch_up = self.random.random() < 0.6
