@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.shares import in_turn
 from tests.sim.hunting import hunt, rotating
 from tests.sim.plan import KINDS
 from tests.sim.simulation import simulate
@@ -18,7 +19,7 @@ LEAST = {"memory": 0.01, "sqlite": 0.005}
 """The share of each kind among the faults of a part: one of SQLite is too small to be sure of more."""
 FOUND = ["consumed_message_stays"]
 """One that any few seeds find; the others are for the slow tests."""
-ROTATING = 8
+ROTATING = 4
 """How many of the others a commit has to find; all of them are looked for by hand."""
 
 
@@ -31,7 +32,8 @@ def test_a_seed_keeps_the_promises(store: str, seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("store", "part"), [(store, part) for store, (_, parts) in SLOW.items() for part in range(parts)]
+    ("store", "part"),
+    [(store, part) for store, (_, parts) in SLOW.items() for part in in_turn(range(parts))],
 )
 def test_many_seeds_keep_the_promises(store: str, part: int) -> None:
     """The same, further on; and enough has gone wrong meanwhile, in every way."""
