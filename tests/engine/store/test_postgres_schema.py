@@ -95,8 +95,10 @@ def test_a_schema_that_is_there_already_is_enough(
     )
     store = connect(postgres.url(schema).replace("perdure@", "clerk@"))
     store.join(worker("w1"), LEASE)
+    members = [each.id for each in store.workers()]
     store.close()
     sql.execute('DROP SCHEMA "Büro-1" CASCADE; DROP ROLE clerk')
+    assert members == ["w1"]
 
 
 def test_a_newer_schema_is_refused(connect: Connect, sql: psycopg.Connection) -> None:
