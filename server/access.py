@@ -50,15 +50,15 @@ class Gate:
         self._client = client
         self._required = required
         self._open_until = float("-inf")
-        self._known: OrderedDict[bytes, tuple[float, ApiKey | None]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
 
     def known(self, token: str | None) -> ApiKey | Unknown | None:
         """What ``check`` would say, if that is remembered. Never blocks."""
         now = clock.monotonic()
         if token is None:
             return None if now < self._open_until else UNKNOWN
-        until, key = self._known.get(_name(token), (now, None))
-        return UNKNOWN if key is None or now >= until else key
+        until, key = self._known.get(_name(token), (now, UNKNOWN))
+        return key if now < until else UNKNOWN
 
     def check(self, token: str | None) -> ApiKey | None:
         """Whose key it is; None when none is needed. Blocks. Raises ``Problem`` (401)."""
@@ -162,7 +162,11 @@ def _token(request: Request) -> str | None:
     if header is None:
         return request.query_params.get("code") if shows_code else None
     scheme, _, rest = header.partition(" ")
-    token = {"bearer": rest.strip(), "basic": _password(rest) if shows_code else ""}.get(scheme.lower())
+    token = ""
+    if scheme.lower() == "bearer":
+        token = rest.strip()
+    elif scheme.lower() == "basic" and shows_code:
+        token = _password(rest)
     if not token:
         raise Problem(
             401, "unauthorized", "The header Authorization is written: Bearer pdk_...", headers=CHALLENGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 from anyio import CapacityLimiter, to_thread
@@ -47,6 +47,14 @@ class Api:
         if self._threads.statistics().tasks_waiting >= self.settings.waiting:
             raise Overloaded("the server has too much to do", hint="ask again a little later")
         return await to_thread.run_sync(partial(function, *arguments, **options), limiter=self._threads)
+
+    async def until_ended(self, request: Request, instance_id: str, seconds: float) -> dict[str, Any]:
+        """An instance once it has ended, or as it is after so long, or when the client has left."""
+
+        async def read() -> dict[str, Any]:
+            return await self.call(self.client.instance, instance_id)
+
+        return await self.waits.until_ended(instance_id, seconds, read, request.is_disconnected)
 
 
 def api_of(request: Request) -> Api:

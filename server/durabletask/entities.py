@@ -12,7 +12,7 @@ from perdure.engine.client import Client
 from perdure.engine.errors import UserError
 from perdure.server.api import api_of
 from perdure.server.durabletask.answers import empty, value_answer
-from perdure.server.durabletask.instances import CONTINUATION, MAX_PAGE, PAGE
+from perdure.server.durabletask.instances import CONTINUATION
 from perdure.server.durabletask.parameters import Parameters, body_text, body_value, is_json
 from perdure.server.payloads import idempotency_key, path_text
 
@@ -48,7 +48,7 @@ async def list_entities(request: Request) -> Response:
             type=None if name is None else _type(api.client, name),
             updated_from=parameters.time("lastOperationTimeFrom"),
             updated_to=parameters.time("lastOperationTimeTo"),
-            limit=min(max(int(parameters.number("top") or PAGE), 1), MAX_PAGE),
+            limit=parameters.page_size(),
             cursor=request.headers.get(CONTINUATION) or None,
         )
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from perdure.engine.client import Client
+from perdure.engine.cursors import MAX_LIMIT
 from perdure.engine.errors import Conflict, NotFound
 from perdure.engine.instance import ENDED, Status
 from perdure.server.api import Api, api_of
@@ -21,8 +22,6 @@ from perdure.server.payloads import idempotency_key, path_text
 
 START_RETRY_SECONDS = 10
 STATUS_RETRY_SECONDS = 5
-MAX_PAGE = 1_000
-PAGE = 100
 CONTINUATION = "x-ms-continuation-token"
 """The header of a list's next page."""
 NO_JSON_TYPE = "Only application/json request content is supported"
@@ -76,12 +75,7 @@ async def _started(request: Request, api: Api, instance_id: str) -> Response:
     as_500 = parameters.flag("returnInternalServerErrorOnFailure")
     timeout = parameters.number("timeout")
     if timeout is not None and parameters.number("pollingInterval") is not None:
-
-        async def read() -> dict[str, Any]:
-            return await api.call(api.client.instance, instance_id)
-
-        longest = min(timeout, api.settings.wait_seconds)
-        instance = await api.waits.until_ended(instance_id, longest, read, request.is_disconnected)
+        instance = await api.until_ended(request, instance_id, min(timeout, api.settings.wait_seconds))
         if instance["status"] == Status.COMPLETED:
             return value_answer(output(instance))
         if instance["status"] in ENDED:
@@ -121,7 +115,7 @@ def _history(client: Client, instance_id: str) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     cursor = None
     while True:
-        page = client.history(instance_id, cursor=cursor, limit=MAX_PAGE)
+        page = client.history(instance_id, cursor=cursor, limit=MAX_LIMIT)
         for event in page["items"]:
             stored = event.get("stored") or {}
             events.append(event | {field: client.payload(instance_id, key) for field, key in stored.items()})
@@ -144,7 +138,7 @@ async def list_instances(request: Request) -> Response:
             id_prefix=parameters.text("instanceIdPrefix") or "",
             created_from=parameters.time("createdTimeFrom"),
             created_to=parameters.time("createdTimeTo"),
-            limit=min(max(int(parameters.number("top") or PAGE), 1), MAX_PAGE),
+            limit=parameters.page_size(),
             cursor=request.headers.get(CONTINUATION) or None,
         )
         bodies = []
@@ -249,7 +243,7 @@ async def purge_many(request: Request) -> Response:
                 statuses=wanted,
                 created_from=begin,
                 created_to=parameters.time("createdTimeTo"),
-                limit=MAX_PAGE,
+                limit=MAX_LIMIT,
                 cursor=cursor,
             )
             deleted, cursor = deleted + done["instances"], done["next"]

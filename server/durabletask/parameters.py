@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from perdure.engine.cursors import MAX_LIMIT
 from perdure.engine.errors import UserError
 from perdure.engine.instance import Status
 from perdure.engine.views import parse_time
@@ -19,6 +20,8 @@ RPC = "/durabletask"
 """The prefix of programs: the Python client sends JSON text as a JSON string there."""
 PUBLIC = "/runtime/webhooks/durabletask"
 """The prefix of people, and of the links in answers."""
+PAGE = 100
+"""Rows of a page that nobody gave a size."""
 _STATUSES = {str(status).lower(): status for status in Status}
 
 
@@ -43,6 +46,10 @@ class Parameters:
         except ValueError:
             return None
         return value if math.isfinite(value) and value >= 0 else None
+
+    def page_size(self) -> int:
+        """How many rows ``top`` asks for, within what a page may have."""
+        return min(max(int(self.number("top") or PAGE), 1), MAX_LIMIT)
 
     def time(self, name: str) -> str | None:
         """A time in RFC 3339; one without a zone is in UTC."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from perdure.engine.instance import ENDED
 from perdure.engine.starts import Start
 from perdure.server.answers import answer
-from perdure.server.api import PREFIX, Api, api_of
+from perdure.server.api import PREFIX, api_of
 from perdure.server.payloads import (
     Query,
     fields_of,
@@ -66,7 +66,7 @@ async def start(request: Request) -> Response:
     location = {"location": f"{PREFIX}/instances/{quote(instance['id'], safe='')}"}
     if seconds is None:
         return answer(instance, 201, location)
-    instance = await _until_ended(request, api, instance["id"], seconds)
+    instance = await api.until_ended(request, instance["id"], seconds)
     if instance["status"] not in ENDED:
         return answer(instance, 202, location)
     status = await api.call(api.client.error_status, instance)
@@ -131,7 +131,7 @@ async def show(request: Request) -> Response:
     if seconds is None:
         instance = await api.call(api.client.instance, instance_id)
     else:
-        instance = await _until_ended(request, api, instance_id, seconds)
+        instance = await api.until_ended(request, instance_id, seconds)
     if with_history:
         page = await api.call(api.client.history, instance_id, limit=HISTORY_LIMIT)
         instance = {**instance, "history": page}
@@ -223,10 +223,3 @@ async def _change(request: Request, verb: Callable[..., dict[str, Any]]) -> Resp
     body = await read_fields(request, _Reason, api.settings.body_bytes, optional=True)
     outcome = await api.call(verb, path_text(request, "id"), body.reason, request_key=key)
     return answer(outcome, 202 if outcome["changed"] else 200)
-
-
-async def _until_ended(request: Request, api: Api, instance_id: str, seconds: float) -> dict[str, Any]:
-    async def read() -> dict[str, Any]:
-        return await api.call(api.client.instance, instance_id)
-
-    return await api.waits.until_ended(instance_id, seconds, read, request.is_disconnected)
