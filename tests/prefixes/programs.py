@@ -11,6 +11,7 @@ from collections import Counter
 from random import Random
 from typing import Any
 
+from perdure.engine.claims import MAX_DELIVERIES
 from perdure.engine.entity_tasks import EntityTask
 from perdure.engine.store.memory import MemoryStore
 from tests.engine.driver import Hub, compiled
@@ -137,6 +138,8 @@ class Run:
             return False
         hub, chance = self.hub, self.random.random()
         if chance < 0.05:
+            if self._poisonous():
+                return True
             hub.crash()
             self.counts["crash"] += 1
         elif chance < 0.10:
@@ -154,6 +157,11 @@ class Run:
             hub.lose_next()
             self.counts["lost commit"] += 1
         return True
+
+    def _poisonous(self) -> bool:
+        """Whether a task has been handed out so often that one more death of its worker ends it."""
+        assert isinstance(self.hub.store, MemoryStore), "looks into the tables"
+        return any(task.deliveries >= MAX_DELIVERIES for task in self.hub.store._tasks.values())
 
     def check(self) -> None:
         """Everything ended as the document says, and each prefix of each history replays."""

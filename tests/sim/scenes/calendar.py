@@ -114,7 +114,9 @@ class Calendar(Scene):
             return False
         self._last = progress_of(row)
         ids = self._instances()
-        begun = len([id_ for id_ in ids if id_ not in self._by_hand]) >= self._last.started
+        # One started by hand in the second of a slot has the slot's id, and is what the slot started.
+        due = self._due()
+        begun = len([id_ for id_ in ids if _time_of(id_) in due]) >= self._last.started
         return begun and all(ids.values())
 
     def _instances(self) -> dict[str, bool]:
@@ -133,7 +135,7 @@ class Calendar(Scene):
     def account(self) -> None:
         """Each time that is due is started once, or passed over for a reason."""
         assert self._last is not None, "the calendar was never quiet"
-        due = set(takewhile(lambda at: at <= self._after, slot_times(self._cron, self._zone, self._since)))
+        due = self._due()
         ids = self._instances()
         started = {_time_of(id_) for id_ in ids}
         by_hand = {_time_of(id_) for id_ in self._by_hand}
@@ -150,10 +152,11 @@ class Calendar(Scene):
             times = self.stage.times_done(id_, "tick")
             assert times == 1 or self._overlap == "cancel_previous", f"{id_} has worked {times} times"
 
-    @property
-    def _after(self) -> int:
-        assert self._last is not None, "it has been quiet"
-        return self._last.after
+    def _due(self) -> set[int]:
+        """The times that its expression names, as far as it has come."""
+        assert self._last is not None, "somebody has looked at its progress"
+        after = self._last.after
+        return set(takewhile(lambda at: at <= after, slot_times(self._cron, self._zone, self._since)))
 
 
 def _time_of(id_: str) -> int:
