@@ -14,9 +14,10 @@ from starlette.requests import Request
 from perdure.dsl.duration import parse_duration
 from perdure.dsl.expr.suggest import did_you_mean
 from perdure.server.api import api_of
+from perdure.server.bodies import Nothing
+from perdure.server.operation import JSON, operation_of
 from perdure.server.problems import Problem
 
-JSON = "application/json"
 YAML = "application/yaml"
 MAX_LEVELS = 66
 """Levels of a body: a payload of 64, which is the engine's limit, and the objects around it."""
@@ -154,22 +155,21 @@ async def read_fields(
     shape: type[Fields],
     limit: int,
     *,
-    later: Collection[str] = (),
     optional: bool = False,
 ) -> Fields:
-    """The body as an object of this shape; names in ``later`` are known, and not supported yet.
+    """The body as an object of this shape.
 
     Raises ``Problem`` (422) for unknown names, with the nearest known one, and for wrong types.
     """
     value = await read_json(request, limit, optional=optional)
-    return fields_of({} if optional and value is None else value, shape, later=later)
+    return fields_of({} if optional and value is None else value, shape)
 
 
-def fields_of(value: Any, shape: type[Fields], *, later: Collection[str] = (), what: str = "body") -> Fields:
+def fields_of(value: Any, shape: type[Fields], *, what: str = "body") -> Fields:
     """A value as an object of this shape. Raises ``Problem`` (422), as ``read_fields`` does."""
     if not isinstance(value, dict):
         raise Problem(422, "invalid_body", f"The {what} must be a JSON object.")
-    _check_names(value, shape.__struct_fields__, later, "field")
+    _check_names(value, shape.__struct_fields__, "field")
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
@@ -198,12 +198,10 @@ def check_media_type(request: Request, *allowed: str) -> str:
     return kind
 
 
-def _check_names(given: Iterable[str], known: Collection[str], later: Collection[str], what: str) -> None:
+def _check_names(given: Iterable[str], known: Collection[str], what: str) -> None:
     for name in given:
         if name in known:
             continue
-        if name in later:
-            raise Problem(422, "unsupported", f"The {what} {_quoted(name)} is not supported yet.")
         near = did_you_mean(name[:60], known)
         hint = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}" if known else None
         raise Problem(422, f"unknown_{what}", f"There is no {what} {_quoted(name)} here.", hint=hint)
@@ -230,14 +228,14 @@ def idempotency_key(request: Request) -> str | None:
 
 
 class Query:
-    """The query parameters of a request, of which only ``known`` ones may be there.
+    """The query parameters of a request: only those may be there that its route describes.
 
-    Those in ``later`` are refused as not supported yet. Every method raises ``Problem`` (422).
+    Every method raises ``Problem`` (422).
     """
 
-    def __init__(self, request: Request, known: Collection[str] = (), later: Collection[str] = ()) -> None:
+    def __init__(self, request: Request) -> None:
         self._given = request.query_params
-        _check_names(self._given.keys(), known, later, "parameter")
+        _check_names(self._given.keys(), [each.name for each in operation_of(request).query], "parameter")
 
     def all(self, name: str) -> list[str]:
         """Every value of a parameter that may be repeated."""
@@ -313,12 +311,8 @@ def read_tags(query: Query) -> dict[str, str]:
     return tags
 
 
-class _Nothing(msgspec.Struct):
-    """A body that says nothing more."""
-
-
 async def without_body(request: Request) -> str | None:
     """The idempotency key of a request that says nothing in its body or its query. Raises ``Problem``."""
     Query(request)
-    await read_fields(request, _Nothing, api_of(request).settings.body_bytes, optional=True)
+    await read_fields(request, Nothing, api_of(request).settings.body_bytes, optional=True)
     return idempotency_key(request)

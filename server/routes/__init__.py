@@ -1,1 +1,1 @@
-"""What answers: a noun a file. ``perdure.server.app`` has the table of routes."""
+"""What answers: a noun a file. A function says which route it answers; ``perdure.server.app`` has all."""

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from perdure.compiler.disassemble import disassemble
+from perdure.engine.access import Role
 from perdure.engine.errors import NotFound
+from perdure.server import bodies, documents
+from perdure.server.access import Endpoint
 from perdure.server.answers import answer, text_answer
 from perdure.server.api import PREFIX, Api, api_of
 from perdure.server.deployments import compare, decode_source, deploy_source
+from perdure.server.operation import JSON, Answer, Body, Operation, Parameter, json_answer, json_body, route
+from perdure.server.parameters import DRY_RUN, FLAG, NAME, REFERENCE, piece
 from perdure.server.payloads import (
-    JSON,
     YAML,
     Query,
     check_media_type,
@@ -31,14 +34,60 @@ MAX_FILENAME = 255
 _FORMATS = ("json", "yaml", "listing")
 _FORMATS_LATER = ("svg", "mermaid")
 
+_TAG = "Definitions"
+_UNKNOWN = {404: "there is no such definition"}
 
-class _File(msgspec.Struct):
-    source: str
+
+def _chooses(path: str) -> Callable[[Endpoint], Operation]:
+    """A route that says which version starts instances."""
+    return route(
+        "POST",
+        path,
+        Role.ADMIN,
+        tag=_TAG,
+        pieces=[REFERENCE],
+        body=json_body(bodies.Nothing, required=False),
+        answers={200: json_answer("The version.", documents.DefinitionChanged)},
+        problems=_UNKNOWN,
+    )
 
 
+@route(
+    "POST",
+    "/definitions",
+    Role.ADMIN,
+    tag=_TAG,
+    query=[
+        DRY_RUN,
+        Parameter(
+            name="filename",
+            text="What diagnostics call the file.",
+            schema={
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_FILENAME,
+                "format": "perdure-printable",
+            },
+        ),
+        Parameter(
+            name="activate",
+            text="Make new versions the active ones.",
+            schema={"type": "boolean", "default": True},
+        ),
+        Parameter(name="allow_breaking", text="Also what breaks the active version.", schema=FLAG),
+    ],
+    body=Body(content={YAML: {"type": "string"}, JSON: bodies.File}),
+    answers={
+        201: json_answer(
+            "Something is new.", documents.Deployment, {"location": "The path of the first one."}
+        ),
+        200: json_answer("Nothing is new, or nothing was written.", documents.Deployment),
+    },
+    problems={409: "a version is there with other content, or would break the active one"},
+)
 async def deploy(request: Request) -> Response:
     """Deploy every workflow of a file, or none: 201 when one is new, 200 when nothing has changed."""
-    query = Query(request, ("dry_run", "filename", "activate", "allow_breaking"), later=("check_replay",))
+    query = Query(request)
     dry_run, filename = query.flag("dry_run"), _filename(query)
     activate = query.choice("activate", ("true", "false"), "true") == "true"
     allow_breaking = query.flag("allow_breaking")
@@ -60,6 +109,13 @@ async def deploy(request: Request) -> Response:
     return answer({"items": items}, 201, {"location": f"{PREFIX}/definitions/{first}"})
 
 
+@route(
+    "GET",
+    "/definitions",
+    Role.VIEWER,
+    tag=_TAG,
+    answers={200: json_answer("All of them.", documents.Definitions)},
+)
 async def list_definitions(request: Request) -> Response:
     """Every version of every definition."""
     Query(request)
@@ -67,12 +123,38 @@ async def list_definitions(request: Request) -> Response:
     return answer({"items": await api.call(api.client.definitions), "next": None})
 
 
+@route(
+    "GET",
+    "/definitions/{reference}",
+    Role.VIEWER,
+    tag=_TAG,
+    pieces=[piece("reference", "`NAME`, or `NAME@VERSION`.")],
+    query=[
+        Parameter(
+            name="format",
+            text="How a version is shown; of `NAME@VERSION` alone.",
+            schema={"type": "string", "enum": list(_FORMATS), "default": "json"},
+        )
+    ],
+    answers={
+        200: Answer(
+            text="The versions, or the version.",
+            content={
+                JSON: (documents.Definitions, documents.Definition),
+                YAML: {"type": "string"},
+                "text/plain": {"type": "string"},
+            },
+        )
+    },
+    problems=_UNKNOWN,
+)
 async def show(request: Request) -> Response:
     """``NAME``: its versions. ``NAME@VERSION``: that one, as JSON, as its source or as a listing."""
     name, at, version = path_text(request, "reference").partition("@")
     if at:
         return await _show_version(request, name, version)
-    Query(request)
+    if Query(request).text("format") is not None:
+        raise invalid_parameter("format", "is of one version", "ask for NAME@VERSION")
     api = api_of(request)
     items = await api.call(api.client.definitions, name)
     if not items:
@@ -80,11 +162,13 @@ async def show(request: Request) -> Response:
     return answer({"items": items, "next": None})
 
 
+@_chooses("/definitions/{reference}/activate")
 async def activate(request: Request) -> Response:
     """Make a version what a start without a version means."""
     return await _choose(request, api_of(request).client.activate)
 
 
+@_chooses("/definitions/{reference}/retire")
 async def retire(request: Request) -> Response:
     """Let a version start nothing any more."""
     return await _choose(request, api_of(request).client.retire)
@@ -96,20 +180,33 @@ async def _choose(request: Request, verb: Callable[[str, str], dict[str, Any]]) 
     return answer(await api_of(request).call(verb, name, version))
 
 
+@route(
+    "GET",
+    "/definitions/{name}/diff",
+    Role.VIEWER,
+    tag=_TAG,
+    pieces=[piece("name", "The name of a definition.")],
+    query=[
+        Parameter(name="from", text="The one version.", schema=NAME, required=True),
+        Parameter(name="to", text="The other version.", schema=NAME, required=True),
+    ],
+    answers={200: json_answer("What differs.", documents.Difference)},
+    problems={**_UNKNOWN, 409: "a version that this release cannot read"},
+)
 async def diff(request: Request) -> Response:
     """What differs between two versions, and what the second one breaks of the first."""
-    query = Query(request, ("from", "to"))
+    query = Query(request)
     api, versions = api_of(request), []
     for name in ("from", "to"):
         version = query.text(name)
         if not version:
             raise invalid_parameter(name, "is needed: a version")
         versions.append(version)
-    return answer(await api.call(compare, api.client, path_text(request, "reference"), *versions))
+    return answer(await api.call(compare, api.client, path_text(request, "name"), *versions))
 
 
 async def _show_version(request: Request, name: str, version: str) -> Response:
-    query = Query(request, ("format",))
+    query = Query(request)
     if query.text("format") in _FORMATS_LATER:
         raise invalid_parameter("format", f"{query.text('format')} is not supported yet")
     form = query.choice("format", _FORMATS, "json")
@@ -130,7 +227,7 @@ def _listing(api: Api, definition: dict[str, Any]) -> str:
 
 async def _text(request: Request, filename: str, api: Api) -> str:
     if check_media_type(request, YAML, JSON) == JSON:
-        return (await read_fields(request, _File, api.settings.body_bytes)).source
+        return (await read_fields(request, bodies.File, api.settings.body_bytes)).source
     return decode_source(filename, await read_body(request, api.settings.body_bytes))
 
 

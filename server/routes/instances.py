@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from perdure.engine.access import Role
+from perdure.engine.cursors import MAX_LIMIT
+from perdure.engine.filters import ORDERS
 from perdure.engine.instance import ENDED
 from perdure.engine.starts import Start
+from perdure.server import bodies, documents
+from perdure.server.access import Endpoint
 from perdure.server.answers import answer
 from perdure.server.api import PREFIX, api_of
+from perdure.server.operation import Operation, Parameter, json_answer, json_body, route
+from perdure.server.parameters import (
+    CURSOR,
+    EVENT,
+    FLAG,
+    INSTANCE,
+    NAME,
+    PAYLOAD,
+    STATUS,
+    TAG,
+    WAIT,
+    WORKFLOW,
+    Q,
+    limit,
+    piece,
+)
 from perdure.server.payloads import (
     Query,
     fields_of,
@@ -26,38 +47,71 @@ from perdure.server.payloads import (
 )
 from perdure.server.problems import Problem, problem_row
 
-MAX_LIMIT = 1_000
 LIMIT = 50
 HISTORY_LIMIT = 200
 MAX_GENERATION = 999_999_999
 
-
-class _Event(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    payload: Any = None
-
-
-class _Start(msgspec.Struct):
-    workflow: str
-    input: Any = None
-    id: str | None = None
-    tags: dict[str, str] = {}
-    if_exists: str = "reject"
-    start_at: str | None = None
-    delay: str | None = None
-    event: _Event | None = None
-
-
-class _Reason(msgspec.Struct):
-    reason: str | None = None
+_TAG = "Instances"
+_LOCATION = {"location": "The path of the instance."}
+_UNKNOWN = {404: "there is no such instance"}
+_OVER = {409: "another request had this Idempotency-Key", 410: "it has ended"}
+_HISTORY = Parameter(name="history", text="With the first page of its history.", schema=FLAG)
+_GENERATION = Parameter(
+    name="generation",
+    text="Of this generation instead of the present one.",
+    schema={"type": "integer", "minimum": 1, "maximum": MAX_GENERATION},
+)
+_CHUNKS = Parameter(name="chunks", text="With chunks of a `fan_out`.", schema=FLAG)
+_SORT = Parameter(
+    name="sort",
+    text="The order; `created:desc` when nothing is said.",
+    schema={"type": "string", "enum": [f"{name}{way}" for name in ORDERS for way in ("", ":asc", ":desc")]},
+)
 
 
+def _changes(path: str) -> Callable[[Endpoint], Operation]:
+    """A route that lets an instance go on or end."""
+    return route(
+        "POST",
+        path,
+        Role.OPERATOR,
+        tag=_TAG,
+        pieces=[INSTANCE],
+        body=json_body(bodies.Why, required=False),
+        answers={
+            202: json_answer("The change is on its way.", documents.Changed),
+            200: json_answer("There is nothing to change.", documents.Changed),
+        },
+        problems={**_UNKNOWN, **_OVER},
+        keyed=True,
+    )
+
+
+@route(
+    "POST",
+    "/instances",
+    Role.OPERATOR,
+    tag=_TAG,
+    query=[WAIT],
+    body=json_body(bodies.Start),
+    answers={
+        201: json_answer("It is started.", documents.Instance, _LOCATION),
+        200: json_answer("It ended while it was waited for.", documents.Instance, _LOCATION),
+        202: json_answer("It has not ended yet.", documents.Instance, _LOCATION),
+    },
+    problems={
+        404: "no such workflow",
+        409: "an id in use, or a retired version",
+        410: "what is to get the event has ended",
+    },
+    keyed=True,
+)
 async def start(request: Request) -> Response:
     """Start an instance; with ``wait``, 200 when it ended in that time, else 202.
 
     What ended of an error with a status of its own has that status.
     """
-    query = Query(request, ("wait",))
+    query = Query(request)
     api = api_of(request)
     seconds = query.seconds("wait", api.settings.wait_seconds)
     key = idempotency_key(request)
@@ -73,6 +127,16 @@ async def start(request: Request) -> Response:
     return answer(instance, 200 if status is None else status, location)
 
 
+@route(
+    "POST",
+    "/instances:batch",
+    Role.OPERATOR,
+    tag=_TAG,
+    body=json_body(Annotated[list[bodies.Start], msgspec.Meta(min_length=1, max_length=MAX_LIMIT)]),
+    answers={201: json_answer("What became of each.", documents.StartedMany)},
+    problems={409: "another list had this Idempotency-Key"},
+    keyed=True,
+)
 async def start_batch(request: Request) -> Response:
     """Start up to 1,000 instances; 201 with the id, or the problem, of each in its place."""
     Query(request)
@@ -90,7 +154,7 @@ async def start_batch(request: Request) -> Response:
 
 
 def _read_start(row: Any, what: str) -> Start:
-    body = fields_of(row, _Start, what=what)
+    body = fields_of(row, bodies.Start, what=what)
     return Start(
         body.workflow,
         body.input,
@@ -104,9 +168,17 @@ def _read_start(row: Any, what: str) -> Start:
     )
 
 
+@route(
+    "GET",
+    "/instances",
+    Role.VIEWER,
+    tag=_TAG,
+    query=[Q, STATUS, WORKFLOW, TAG, _SORT, _CHUNKS, limit(LIMIT), CURSOR],
+    answers={200: json_answer("A page.", documents.Instances)},
+)
 async def list_instances(request: Request) -> Response:
     """A page of instances, newest first, without their payloads."""
-    query = Query(request, ("q", "status", "name", "tag", "sort", "chunks", "limit", "cursor"))
+    query = Query(request)
     api = api_of(request)
     page = await api.call(
         api.client.instances,
@@ -122,9 +194,19 @@ async def list_instances(request: Request) -> Response:
     return answer(page)
 
 
+@route(
+    "GET",
+    "/instances/{id}",
+    Role.VIEWER,
+    tag=_TAG,
+    pieces=[INSTANCE],
+    query=[WAIT, _HISTORY],
+    answers={200: json_answer("The instance.", documents.Instance)},
+    problems=_UNKNOWN,
+)
 async def show(request: Request) -> Response:
     """One instance; with ``wait``, when it has ended or that time has passed; with the first history page."""
-    query = Query(request, ("wait", "history"), later=("fields",))
+    query = Query(request)
     api, instance_id = api_of(request), path_text(request, "id")
     seconds = query.seconds("wait", api.settings.wait_seconds)
     with_history = query.flag("history")
@@ -138,10 +220,19 @@ async def show(request: Request) -> Response:
     return answer(instance)
 
 
+@route(
+    "GET",
+    "/instances/{id}/history",
+    Role.VIEWER,
+    tag=_TAG,
+    pieces=[INSTANCE],
+    query=[_GENERATION, limit(HISTORY_LIMIT), CURSOR],
+    answers={200: json_answer("A page, which ends with a turn.", documents.History)},
+    problems=_UNKNOWN,
+)
 async def history(request: Request) -> Response:
     """A page of an instance's history, oldest first; of its present generation, or of an earlier one."""
-    known = ("cursor", "limit", "generation")
-    query = Query(request, known, later=("type", "step", "failed"))
+    query = Query(request)
     api = api_of(request)
     generation = query.count("generation", 0, 1, MAX_GENERATION) or None
     page = await api.call(
@@ -154,6 +245,15 @@ async def history(request: Request) -> Response:
     return answer(page)
 
 
+@route(
+    "GET",
+    "/instances/{id}/payloads/{key}",
+    Role.VIEWER,
+    tag=_TAG,
+    pieces=[INSTANCE, PAYLOAD],
+    answers={200: json_answer("The value.", Any)},
+    problems={404: "no such instance, or no such value of it"},
+)
 async def payload(request: Request) -> Response:
     """A large value of an instance, by the key that its history shows."""
     Query(request)
@@ -161,6 +261,15 @@ async def payload(request: Request) -> Response:
     return answer(await api.call(api.client.payload, path_text(request, "id"), path_text(request, "key")))
 
 
+@route(
+    "GET",
+    "/instances/{id}/explain",
+    Role.VIEWER,
+    tag=_TAG,
+    pieces=[INSTANCE],
+    answers={200: json_answer("All of it.", documents.Explanation)},
+    problems=_UNKNOWN,
+)
 async def explain(request: Request) -> Response:
     """What an instance waits for now."""
     Query(request)
@@ -169,6 +278,15 @@ async def explain(request: Request) -> Response:
     return answer({"items": items, "next": None})
 
 
+@route(
+    "GET",
+    "/instances/{id}/queries/{name}",
+    Role.VIEWER,
+    tag=_TAG,
+    pieces=[INSTANCE, piece("name", "The name of the query.")],
+    answers={200: json_answer("Its value.", documents.QueryAnswer)},
+    problems={404: "no such instance, or no such query of it", 409: "its history cannot be replayed"},
+)
 async def query(request: Request) -> Response:
     """The answer to a query that the workflow declares."""
     Query(request)
@@ -177,6 +295,17 @@ async def query(request: Request) -> Response:
     return answer({"id": instance_id, "query": name, "value": value})
 
 
+@route(
+    "POST",
+    "/instances/{id}/events/{name}",
+    Role.OPERATOR,
+    tag=_TAG,
+    pieces=[INSTANCE, EVENT],
+    body=json_body(Any, required=False),
+    answers={202: json_answer("It is kept for the instance.", documents.EventSent)},
+    problems={**_UNKNOWN, **_OVER},
+    keyed=True,
+)
 async def raise_event(request: Request) -> Response:
     """The body is the event's payload, no body is null."""
     Query(request)
@@ -187,30 +316,50 @@ async def raise_event(request: Request) -> Response:
     return answer({"id": instance_id, "event": name}, 202)
 
 
+@route(
+    "POST",
+    "/events/{name}",
+    Role.OPERATOR,
+    tag=_TAG,
+    pieces=[EVENT],
+    query=[Parameter(name="start", text="Start this workflow when nobody waits.", schema=NAME)],
+    body=json_body(Any, required=False),
+    answers={202: json_answer("It is kept for these.", documents.EventPublished)},
+    problems={
+        404: "nobody waits for it",
+        409: "the workflow cannot be started",
+        410: "it has ended meanwhile",
+    },
+    keyed=True,
+)
 async def publish(request: Request) -> Response:
     """An event for whoever waits for it by its content; the body is its payload."""
-    query = Query(request, ("start",))
+    query = Query(request)
     api, key, name = api_of(request), idempotency_key(request), path_text(request, "name")
     payload = await read_json(request, api.settings.body_bytes, optional=True)
     ids = await api.call(api.client.publish, name, payload, start=query.text("start"), request_key=key)
     return answer({"event": name, "ids": ids}, 202)
 
 
+@_changes("/instances/{id}/suspend")
 async def suspend(request: Request) -> Response:
     """Keep what arrives, and act on nothing until ``resume``."""
     return await _change(request, api_of(request).client.suspend)
 
 
+@_changes("/instances/{id}/resume")
 async def resume(request: Request) -> Response:
     """Go on after ``suspend``, or after what stopped it was repaired."""
     return await _change(request, api_of(request).client.resume)
 
 
+@_changes("/instances/{id}/cancel")
 async def cancel(request: Request) -> Response:
     """End it after its cleanup."""
     return await _change(request, api_of(request).client.cancel)
 
 
+@_changes("/instances/{id}/terminate")
 async def terminate(request: Request) -> Response:
     """End it at once, without cleanup."""
     return await _change(request, api_of(request).client.terminate)
@@ -220,6 +369,6 @@ async def _change(request: Request, verb: Callable[..., dict[str, Any]]) -> Resp
     """202 when the change is on its way, 200 when there is nothing to change."""
     Query(request)
     api, key = api_of(request), idempotency_key(request)
-    body = await read_fields(request, _Reason, api.settings.body_bytes, optional=True)
+    body = await read_fields(request, bodies.Why, api.settings.body_bytes, optional=True)
     outcome = await api.call(verb, path_text(request, "id"), body.reason, request_key=key)
     return answer(outcome, 202 if outcome["changed"] else 200)

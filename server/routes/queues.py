@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from perdure.engine.access import Role
+from perdure.server import bodies, documents
 from perdure.server.answers import answer
 from perdure.server.api import api_of
+from perdure.server.operation import json_answer, json_body, route
+from perdure.server.parameters import piece
 from perdure.server.payloads import Query, path_text, read_fields
 
-
-class _Settings(msgspec.Struct):
-    rate: str | None
+_TAG = "Fleet"
 
 
+@route("GET", "/queues", Role.VIEWER, tag=_TAG, answers={200: json_answer("All of them.", documents.Queues)})
 async def list_queues(request: Request) -> Response:
     """Every queue that has a rate or is served."""
     Query(request)
@@ -22,9 +24,18 @@ async def list_queues(request: Request) -> Response:
     return answer({"items": await api.call(api.client.queues), "next": None})
 
 
+@route(
+    "PUT",
+    "/queues/{name}",
+    Role.ADMIN,
+    tag=_TAG,
+    pieces=[piece("name", "The name of the queue.")],
+    body=json_body(bodies.Rate),
+    answers={200: json_answer("The queue.", documents.QueueSet)},
+)
 async def set_queue(request: Request) -> Response:
     """Give a queue a rate; null takes it away."""
     Query(request)
     api = api_of(request)
-    body = await read_fields(request, _Settings, api.settings.body_bytes)
+    body = await read_fields(request, bodies.Rate, api.settings.body_bytes)
     return answer(await api.call(api.client.set_queue, path_text(request, "name"), body.rate))

@@ -147,12 +147,6 @@ def test_a_dry_run_finds_conflicts(http: TestClient) -> None:
     assert refusal(deploy(http, OTHER, dry_run="")) == (409, "definition_conflict")
 
 
-@pytest.mark.parametrize("name", ["check_replay"])
-def test_what_is_planned_says_so(http: TestClient, name: str) -> None:
-    """A parameter of a later release is 422 and not silently ignored."""
-    assert refusal(deploy(http, ECHO, **{name: "false"})) == (422, "unsupported")
-
-
 def test_versions_are_listed(http: TestClient) -> None:
     """A name alone lists its versions, and says which one is active."""
     deploy(http, NEWER)
