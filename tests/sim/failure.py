@@ -29,7 +29,7 @@ class Failure(AssertionError):
 
     def __init__(
         self,
-        seed: int | str,
+        seed: int,
         cut: Cut,
         plan: Plan,
         orders: frozenset[int],

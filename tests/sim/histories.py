@@ -25,7 +25,7 @@ STATES_EVERY = 4
 class Histories:
     """States in memory as the run goes on, and at its end the histories beside them."""
 
-    def __init__(self, seed: int | str, processes: Sequence[Process]) -> None:
+    def __init__(self, seed: int, processes: Sequence[Process]) -> None:
         self.replayed = 0
         self.compared = 0
         self._chance = Random(f"the samples of {seed}")

@@ -74,7 +74,7 @@ class Actor:
 class World:
     """Time, chance and the actors. It is the clock of ``engine.clock`` too."""
 
-    def __init__(self, seed: int | str) -> None:
+    def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.now = START
         self.offset = 0
