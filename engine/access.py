@@ -27,6 +27,7 @@ NOTED_EVERY = 60_000_000
 MAX_LIFETIME = 10 * 366 * 86_400.0
 """Seconds after which a key expires at the latest, when it expires."""
 
+_ID = re.compile(r"[0-9a-f]{12}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}")
 _TOKEN = re.compile(rf"{PREFIX}_([0-9a-f]{{12}})_([A-Za-z0-9_-]{{43}})")
 
@@ -68,6 +69,11 @@ class Access(Caller):
         """
         if not _NAME.fullmatch(name):
             error = UserError(f"{name!r} is no name of a key", hint="letters, digits, '_', '.', '@' and '-'")
+            error.code = "invalid_name"
+            raise error
+        if _ID.fullmatch(name):
+            # Whoever revokes a key names it either way, and must not mean another one.
+            error = UserError(f"{name!r} could be the id of a key", hint="ids are 12 of 0-9 and a-f")
             error.code = "invalid_name"
             raise error
         if expires is not None and not 0 < expires <= MAX_LIFETIME:

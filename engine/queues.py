@@ -56,6 +56,19 @@ class Queues(Caller):
 
 def parse_rate(name: str, text: str) -> QueueRow:
     """The settings of a queue with this rate. Raises ``UserError``."""
+    count, period = _read_rate(text)
+    interval = period // count
+    return QueueRow(name=name, interval=interval, burst=max(BURST // interval, 1))
+
+
+def per_second(text: str) -> float:
+    """A rate as people write it, as so many in a second. Raises ``UserError``."""
+    count, period = _read_rate(text)
+    return count * 1_000_000 / period
+
+
+def _read_rate(text: str) -> tuple[int, int]:
+    """So many, and the microseconds in which they may be."""
     found = _RATE.fullmatch(text)
     try:
         if found is None:
@@ -65,8 +78,7 @@ def parse_rate(name: str, text: str) -> QueueRow:
             raise ValueError(f"from 1 to {MOST:,}, and at most one a microsecond")
     except ValueError as error:
         raise _invalid(f"{text!r} is no rate: {error}", "write it like 10/s, 100/m or 5/10s") from None
-    interval = period // count
-    return QueueRow(name=name, interval=interval, burst=max(BURST // interval, 1))
+    return count, period
 
 
 def rate_text(row: QueueRow) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from enum import Enum
@@ -22,8 +22,10 @@ from perdure.engine import clock
 from perdure.engine.access import Role
 from perdure.engine.client import Client
 from perdure.engine.store.rows import ApiKey
+from perdure.server.denials import NOBODY, note
 from perdure.server.guards import WITHOUT_KEY
 from perdure.server.problems import Problem
+from perdure.server.rates import Rates
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -40,7 +42,6 @@ REMEMBERED = 10_000
 """Keys that are remembered at a time."""
 UNKNOWN: Unknown = Unknown.YET
 CHALLENGE = {"www-authenticate": 'Bearer realm="perdure"'}
-_log = logging.getLogger("perdure.server")
 
 
 class Gate:
@@ -116,19 +117,34 @@ class Scoped:
         return await self._endpoint(request)
 
     async def _let_in(self, request: Request, needed: Role | None, refusal: Problem | None) -> None:
-        api, token = request.app.state.api, _token(request)
-        key = api.gate.known(token)
-        if key is UNKNOWN:
-            key = await api.call(api.gate.check, token)
-        if key is None and refusal is not None:
-            raise refusal
-        if key is not None and needed is not None and Role[key.role.upper()] < needed:
-            _log.warning(
-                "the key %r (%s) may not %s %s", key.name, key.role, request.method, request.url.path
-            )
-            detail = f"The key {key.name!r} has the role {key.role}, and this needs {needed.word}."
-            raise Problem(403, "forbidden", detail)
+        api = request.app.state.api
+        key: ApiKey | None = None
+        try:
+            token = _token(request)
+            key = api.gate.known(token)
+            if key is UNKNOWN:
+                key = None
+                key = await api.call(api.gate.check, token)
+            if key is None and refusal is not None:
+                raise refusal
+            if key is not None and needed is not None and Role[key.role.upper()] < needed:
+                detail = f"The key {key.name!r} has the role {key.role}, and this needs {needed.word}."
+                raise Problem(403, "forbidden", detail)
+        except Problem as problem:
+            note(request.scope, problem, NOBODY if key is None else key.name)
+            raise
+        if key is not None:
+            _keep_to_rate(api.rates, key)
         request.state.key = key
+
+
+def _keep_to_rate(rates: Rates, key: ApiKey) -> None:
+    """Raises ``Problem`` (429) for a key that asks too often."""
+    seconds = rates.wait(key.id)
+    if seconds > 0:
+        detail = f"The key {key.name!r} has asked more often than this server lets one key ask."
+        headers = {"retry-after": str(math.ceil(seconds))}
+        raise Problem(429, "rate_limited", detail, hint="ask again a little later", headers=headers)
 
 
 def anybody(endpoint: Endpoint) -> Scoped:

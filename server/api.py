@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote
@@ -13,8 +13,12 @@ from starlette.requests import Request
 
 from perdure.engine.client import Client
 from perdure.engine.errors import Overloaded
+from perdure.engine.store.rows import AuditEntry
 from perdure.engine.worker import Worker
 from perdure.server.access import Gate
+from perdure.server.denials import Denials
+from perdure.server.rates import Rates
+from perdure.server.readiness import Readiness
 from perdure.server.settings import Settings
 from perdure.server.waits import Waits
 
@@ -34,7 +38,10 @@ class Api:
         self.worker = worker
         self.settings = settings
         self.waits = Waits(worker)
+        self.readiness = Readiness(client, worker)
         self.gate = Gate(client, required=settings.require_keys)
+        self.rates = Rates(settings.key_rate)
+        self.denials = Denials(self._tell)
         self._threads = CapacityLimiter(settings.threads)
 
     async def call(
@@ -47,6 +54,9 @@ class Api:
         if self._threads.statistics().tasks_waiting >= self.settings.waiting:
             raise Overloaded("the server has too much to do", hint="ask again a little later")
         return await to_thread.run_sync(partial(function, *arguments, **options), limiter=self._threads)
+
+    async def _tell(self, entries: Sequence[AuditEntry]) -> None:
+        await self.call(self.client.store.add_audit, entries)
 
     async def until_ended(self, request: Request, instance_id: str, seconds: float) -> dict[str, Any]:
         """An instance once it has ended, or as it is after so long, or when the client has left."""

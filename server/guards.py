@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from perdure.server.denials import note
 from perdure.server.problems import Problem, problem_response
 
 WITHOUT_KEY = "refused_without_key"
@@ -42,6 +43,7 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = _refusal(scope["method"], headers, any_host=self._any_host)
         if refusal is not None and not headers.get("authorization", "").lower().startswith("bearer "):
+            note(scope, refusal)
             await problem_response(refusal)(scope, receive, send)
             return
         # Bytes that no client should send as they are would be read here in one way and there in another.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Collection, Iterable
@@ -133,11 +134,21 @@ async def read_body(request: Request, limit: int) -> bytes:
     if length.isdecimal() and int(length[:20]) > limit:
         raise _too_large(limit)
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise _too_large(limit)
-        parts.append(part)
+    try:
+        async with asyncio.timeout(api_of(request).settings.arrival_seconds):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise _too_large(limit)
+                parts.append(part)
+    except TimeoutError:
+        raise Problem(
+            408,
+            "too_slow",
+            "The body did not come in time.",
+            hint="send less at once",
+            headers={"connection": "close"},
+        ) from None
     return b"".join(parts)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
 
 from perdure.engine.errors import UserError
+from perdure.server.api import Api
+from perdure.server.connections import Connection, room_for
 from perdure.server.guards import is_loopback
-from perdure.server.waits import Waits
 
 GRACE_SECONDS = 5
 """How long requests in flight may go on after the order to stop."""
@@ -41,28 +45,33 @@ def serve(
             f"Others could reach perdure on {host} and would need no key.",
             hint="make one with `perdure keys create`, or bind to 127.0.0.1",
         )
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
     with _listen(host, port) as listener:
-        url = _url(listener)
-        _Server(config, app.state.api.waits, lambda: on_ready(url) if on_ready else None).run([listener])
+        url, api = _url(listener), app.state.api
+        connection = partial(
+            Connection,
+            head_seconds=api.settings.head_seconds,
+            most_connections=room_for(api.settings.connections),
+        )
+        config = uvicorn.Config(
+            app,
+            http=cast("type[asyncio.Protocol]", connection),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        _Server(config, api, lambda: on_ready(url) if on_ready else None).run([listener])
 
 
 class _Server(uvicorn.Server):
     """uvicorn waits for open requests before it tells anyone of the shutdown: long ones must hear of it."""
 
-    def __init__(self, config: uvicorn.Config, waits: Waits, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, api: Api, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._waits = waits
+        self._api = api
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -70,14 +79,15 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._waits.close()
+        self._api.waits.close()
         await super().shutdown(sockets)
+        await self._api.denials.flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Not remembered: uvicorn would raise it once more when all is closed, and kill the caller,
         # who still has a worker to stop.
         self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
+        self.should_exit = self._api.readiness.stopping = True
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -19,6 +19,7 @@ from perdure.engine import (
     suspects,
     worker,
 )
+from perdure.server import connections
 from perdure.server.settings import Settings
 from tests.checkout import ROOT
 
@@ -43,6 +44,9 @@ LIMITS = [
     ("items of a list", f"{cursors.MAX_LIMIT:,}"),
     ("body of a request", f"{Settings().body_bytes >> 20} MiB"),
     ("one request that waits", f"{Settings().wait_seconds:.0f} seconds"),
+    ("connections of a server", f"{Settings().connections:,}, or {connections.SPARE_FILES} less"),
+    ("head of a request", f"{connections.MAX_HEAD >> 10} KiB, within {Settings().head_seconds:.0f} seconds"),
+    ("time for a body", f"{Settings().arrival_seconds:.0f} seconds"),
 ]
 
 

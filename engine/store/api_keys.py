@@ -84,6 +84,10 @@ class SqlApiKeys(ABC):
         with self._write(quiet=True) as tx:
             tx.run(API_KEY_USED, the_id=id, at=tx.now, before=tx.now - every)
 
+    def add_audit(self, entries: Sequence[AuditEntry]) -> None:
+        with self._write(quiet=True) as tx:
+            write_audit(tx, entries)
+
 
 def _all(tx: Transaction) -> list[ApiKey]:
     return [_to_key(row) for row in tx.rows(API_KEYS)]

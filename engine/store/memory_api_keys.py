@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from perdure.engine.store.api_keys import check_name, find_key
@@ -44,6 +46,11 @@ class MemoryApiKeys(MemoryTables):
             found, now = self._api_keys.get(id), self.time()
             if found is not None and (found.used_at is None or found.used_at < now - every):
                 self._put(self._api_keys, id, _replace(found, used_at=now))
+
+    def add_audit(self, entries: Sequence[AuditEntry]) -> None:
+        with self._write():
+            for each in entries:
+                self._note(each, self.time())
 
     def _ordered_keys(self) -> list[ApiKey]:
         return sorted(self._api_keys.values(), key=lambda each: (each.created_at, each.id))

@@ -390,6 +390,9 @@ class Access(Protocol):
     def use_api_key(self, id: str, every: int) -> None:
         """Note that a key is used, unless that was noted less than ``every`` microseconds ago."""
 
+    def add_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Write entries that tell of nothing that was done: who was refused."""
+
 
 class Grooming(Protocol):
     """The end of what is over. Nothing of an instance that has not ended is ever deleted.

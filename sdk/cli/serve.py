@@ -23,6 +23,7 @@ from perdure.cli.settings import Command, settings
     "--port", type=click.IntRange(0, 65535), default=7410, show_default=True, help="0: any free one."
 )
 @click.option("--insecure", is_flag=True, help="Let whoever reaches the host do everything, without a key.")
+@click.option("--key-rate", metavar="RATE", help="How often each key may ask: 100/s, 600/m.")
 @click.pass_context
 def serve(
     ctx: click.Context,
@@ -31,6 +32,7 @@ def serve(
     host: str,
     port: int,
     insecure: bool,
+    key_rate: str | None,
 ) -> None:
     """Serve the HTTP API and run workflows and activities.
 
@@ -42,6 +44,7 @@ def serve(
     from perdure.cli import sources
     from perdure.engine.activities import Registry
     from perdure.engine.client import Client
+    from perdure.engine.queues import per_second
     from perdure.engine.worker import Worker
     from perdure.server.app import create_app
     from perdure.server.guards import is_loopback
@@ -52,14 +55,17 @@ def serve(
     url = settings(ctx).database("serve")
     out = console(ctx)
     log_to_stderr(quiet=out.quiet)
+    rate = None if key_rate is None else per_second(key_rate)
     registry = sources.registry(modules, Path()) or Registry()
     names = sorted(registry.names)
 
     def ready(address: str) -> None:
         offered = ", ".join(names) or "none"
+        asks = limits.require_keys or bool(client.keys())
+        keys = "asked for" if asks else f"none, so whoever reaches {host} may do everything"
         out.answer(
-            {"url": address, "database": shown(url), "activities": names},
-            f"serving {address}\n  database    {shown(url)}\n  activities  {offered}",
+            {"url": address, "database": shown(url), "activities": names, "asks_for_keys": asks},
+            f"serving {address}\n  database    {shown(url)}\n  activities  {offered}\n  keys        {keys}",
         )
         stack.enter_context(redirect_stdout(sys.stderr))  # what activities print is not our answer
 
@@ -71,5 +77,5 @@ def serve(
         client = Client(store, worker)
         far = not is_loopback(host)
         allowed = far and (insecure or bool(client.keys()))
-        limits = Settings(any_host=far, require_keys=far and not insecure)
+        limits = Settings(any_host=far, require_keys=far and not insecure, key_rate=rate)
         listen(create_app(client, worker, limits), host, port, reachable=allowed, on_ready=ready)

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from perdure.compiler.ir import IR_VERSION
 from perdure.engine.access import Role
-from perdure.engine.errors import StoreError
 from perdure.server import documents
 from perdure.server.answers import answer
 from perdure.server.api import api_of
@@ -29,15 +28,11 @@ async def livez(request: Request) -> Response:
 
 @route("GET", "/readyz", ANYBODY, tag=_TAG, answers={200: json_answer("They are.", documents.Health)})
 async def readyz(request: Request) -> Response:
-    """The database answers, and the worker of this process, if there is one, is well."""
+    """The database answers, all turns are taken by somebody, and this server is to go on."""
     Query(request)
-    api = api_of(request)
-    if api.worker is not None and not api.worker.alive:
-        raise _not_ready("The worker of this process has died; its log says why.")
-    try:
-        await api.call(api.client.workers)
-    except StoreError:
-        raise _not_ready("The database does not answer.") from None
+    problem = await api_of(request).readiness.problem()
+    if problem is not None:
+        raise Problem(503, "not_ready", problem, headers={"retry-after": str(RETRY_SECONDS)})
     return answer({"status": "ok"})
 
 
@@ -56,7 +51,3 @@ async def list_workers(request: Request) -> Response:
     Query(request)
     api = api_of(request)
     return answer({"items": await api.call(api.client.workers), "next": None})
-
-
-def _not_ready(detail: str) -> Problem:
-    return Problem(503, "not_ready", detail, headers={"retry-after": str(RETRY_SECONDS)})

@@ -39,3 +39,7 @@ class Access(Draw):
 
     def use_api_key(self) -> Call:
         return Call("use_api_key", (self._key_id(), self.random.choice([0, 3 * SECOND])))
+
+    def add_audit(self) -> Call:
+        names = [self.random.choice(_NAMES) for _ in range(self.random.randint(0, 3))]
+        return Call("add_audit", ([audited(each) for each in names],))

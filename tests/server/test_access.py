@@ -185,6 +185,7 @@ def test_a_server_may_ask_for_keys_that_there_are_not() -> None:
     ("body", "status", "code"),
     [
         ({"name": "a b"}, 422, "invalid_name"),
+        ({"name": "0123456789ab"}, 422, "invalid_name"),  # It could be another key's id.
         ({"name": "a", "role": "root"}, 422, "invalid"),
         ({"name": "a", "expires": "0s"}, 422, "invalid"),
         ({"name": "a", "expires": "soon"}, 422, "invalid_parameter"),

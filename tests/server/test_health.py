@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from importlib.metadata import version
 
 import pytest
@@ -9,6 +10,7 @@ from perdure.engine.activities import Registry
 from perdure.engine.client import Client
 from perdure.engine.store import open_store
 from perdure.engine.worker import Worker
+from perdure.server import readiness
 from perdure.server.app import create_app
 from tests.server.hub import API, refusal
 
@@ -18,6 +20,8 @@ from tests.server.hub import API, refusal
 def test_a_healthy_server_says_so(http: TestClient, prefix: str, probe: str) -> None:
     """Both probes are 200, at the root and under the prefix, without a body for HEAD."""
     path = f"{prefix}/{probe}"
+    while http.get(path).status_code == 503:
+        pass  # The worker takes its slots a moment after it has joined.
     assert (http.get(path).status_code, http.head(path).status_code) == (200, 200)
 
 
@@ -36,6 +40,48 @@ def test_a_database_that_is_gone_is_not_ready() -> None:
     http = TestClient(create_app(Client(store), None), base_url="http://localhost")
     store.close()
     assert refusal(http.get("/readyz")) == (503, "not_ready")
+
+
+def test_a_hub_whose_slots_nobody_owns_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with a worker does not say that all is well while nobody takes turns."""
+    store = open_store("memory://")
+    with Worker(store, Registry()) as worker:
+        http = TestClient(create_app(Client(store, worker), worker), base_url="http://localhost")
+        while http.get("/readyz").status_code == 503:
+            pass
+        monkeypatch.setattr(store, "owned_slots", lambda: {worker.id: 200, "of one that is dead": 56})
+        answer = http.get("/readyz")
+        assert refusal(answer) == (503, "not_ready")
+        assert "56 of the 256 slots" in answer.json()["detail"]
+
+
+def test_a_server_that_is_to_stop_is_not_ready(http: TestClient) -> None:
+    """At once, while it still answers what came before; it is alive."""
+    http.app.state.api.readiness.stopping = True  # type: ignore[attr-defined]
+    answer = http.get("/readyz")
+    assert refusal(answer) == (503, "not_ready")
+    assert answer.headers["retry-after"] == "1"
+    assert http.get("/livez").status_code == 200
+
+
+def test_a_database_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe answers all the same, and hangs one thread however often it is asked."""
+    store, over, looks = open_store("memory://"), threading.Event(), []
+
+    def hang() -> dict[str, int]:
+        looks.append(1)
+        over.wait()
+        return {}
+
+    monkeypatch.setattr(readiness, "PATIENCE", 0.01)
+    monkeypatch.setattr(store, "owned_slots", hang)
+    with TestClient(create_app(Client(store), None), base_url="http://localhost") as http:
+        for _ in range(3):
+            assert refusal(http.get("/readyz")) == (503, "not_ready")
+        assert len(looks) == 1
+        over.set()
+        while http.get("/readyz").status_code == 503:
+            pass
 
 
 def test_the_version_is_that_of_the_package(http: TestClient) -> None:

@@ -72,3 +72,10 @@ class ApiKeyConformance:
             assert found is not None
             assert found.used_at == noted
         store.use_api_key("nobody", 10)
+
+    def test_what_was_refused_is_told_by_itself(self, hub: Hub, store: Store) -> None:
+        """Several entries at once, in order; none is no write."""
+        store.add_audit([])
+        store.add_audit([entry("nobody", "denied", "GET /a"), entry("ci", "denied", "GET /b")])
+        told = [(each.actor, each.target, each.at) for each in store.audit(AuditQuery())]
+        assert told == [("ci", "GET /b", hub.clock.now), ("nobody", "GET /a", hub.clock.now)]
