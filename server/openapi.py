@@ -37,10 +37,11 @@ _COMMON = {
     400: "The request cannot be read, or its Host is not this machine.",
     401: "A key is asked for, and none that counts is shown.",
     403: "The key may not do this, or a page of another origin sent it.",
+    408: "The body did not come in time.",
     413: "The body is too large.",
     415: "The body has another media type.",
     422: "Something does not fit: a field or parameter that is unknown, of the wrong type, or refused.",
-    429: "More is asked than can be taken in.",
+    429: "More is asked than can be taken in, or by this key than it may ask.",
     500: "Something went wrong inside; the server's log says more.",
     503: "The database is out of reach for a moment, or it is not known whether the request was carried out.",
 }
@@ -158,7 +159,7 @@ def _common(operation: Operation) -> list[int]:
     if operation.role is not None or operation.method != "GET":
         statuses += [403]
     if operation.body is not None:
-        statuses += [413, 415]
+        statuses += [408, 413, 415]
     return [*statuses, 422, 429, 500, 503]
 
 
