@@ -20,6 +20,7 @@ from perdure.engine.events import (
     EntityOperationFailed,
     EntityUnlockSent,
     ExecutionCompleted,
+    ExecutionTerminated,
     InstanceStarted,
     SubOrchestrationCanceled,
     SubOrchestrationInstanceCompleted,
@@ -42,6 +43,8 @@ COMPARED_EVERY = 64
 """Writes between two looks at everything."""
 PURGING = frozenset(["start", "purge", "purge_ended", "groom"])
 """Writes that may delete instances."""
+ENDS = (ContinueAsNew, ExecutionCompleted, ExecutionTerminated)
+"""What the history of a generation ends with."""
 PASSING = frozenset(["leave", "rejoin", "take_over"])
 """Writes that pass on what somebody had."""
 
@@ -129,7 +132,11 @@ class Checks:
 
 
 def check_events(store: Store, instance_id: str, generation: int) -> None:
-    """C4, C5 and C7: everything scheduled ends once, no timer is early, and all locks are given back."""
+    """C4, C5, C7 and C10: everything scheduled ends once, no timer is early, all locks are given back.
+
+    And nothing happens any more after the end.
+    """
+    end: str | None = None
     scheduled: dict[int, TaskScheduled] = {}
     timers: dict[int, int] = {}
     children: set[int] = set()
@@ -138,6 +145,9 @@ def check_events(store: Store, instance_id: str, generation: int) -> None:
     closed: set[int] = set()
     for row in store.history(instance_id, generation, 0, 1_000_000):
         for seq, event in enumerate(decode_events(row.events), row.first_seq):
+            assert end is None, f"C10: after {end} {instance_id} hears {type(event).__name__}"
+            if isinstance(event, ENDS):
+                end = type(event).__name__
             match event:
                 case TaskScheduled():
                     scheduled[seq] = event

@@ -176,7 +176,9 @@ class _Run:
         """Faults, peace, account."""
         random = self.world.random
         Client(self.hub.outside()).deploy([deployed(TALLY)])
-        orders = [self._order(number) for number in range(random.randint(1, 5))]
+        # Where much goes on beside them, there are fewer.
+        most = max(6 - len(self.scenes), 2)
+        orders = [self._order(number) for number in range(random.randint(1, most))]
         idle = self._idle_image(orders[0])
         if self.cut.orders is not None:
             orders = [order for number, order in enumerate(orders) if number in self.cut.orders]

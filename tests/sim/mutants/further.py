@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sim.mutants.model import one
+from tests.sim.mutants.model import Change, Mutant, one
 
 LIVE = 'if member is None or member.state != "live":\n                raise FenceLost'
 _CONSUMED = 'if not self._delete(self._inbox, id_):\n                raise Refused(f"The consumed'
@@ -137,10 +137,25 @@ PRESENT = {
         "carried=(),",
         "continue-as-new drops the inbox",
     ),
-    "terminal_status_overwritten": one(
-        "perdure.engine.turn",
-        "if instance.status.ended:\n            # A next generation of ours that never began is no loss.",
-        "if False:\n            # A next generation of ours that never began is no loss.",
+    "terminal_status_overwritten": Mutant(
+        (
+            Change(
+                "perdure.engine.turn",
+                "if instance.status.ended:\n            # A next generation of ours",
+                "if False:\n            # A next generation of ours",
+            ),
+            Change(
+                "perdure.engine.machine",
+                "return not state.ended and not (state.begun and isinstance(event, BEGINNINGS))",
+                "return not (state.begun and isinstance(event, BEGINNINGS))",
+            ),
+            Change(
+                "perdure.engine.turning",
+                "assert status in LEGAL[instance.status], "
+                'f"{instance.status} is not followed by {status}"\n        times',
+                "times",
+            ),
+        ),
         "terminal status overwritten by a late event",
     ),
     "lost_batch_not_taken_back": one(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from random import Random
 
+from tests.sim.scenes.bookings import Bookings
 from tests.sim.scenes.calendar import Calendar
 from tests.sim.scenes.counters import Counters
 from tests.sim.scenes.crossing import Crossing
+from tests.sim.scenes.endings import Endings
 from tests.sim.scenes.lanes import Lanes
 from tests.sim.scenes.lives import Lives
 from tests.sim.scenes.places import Places
 from tests.sim.scenes.poison import Poison
+from tests.sim.scenes.repeats import Repeats
 from tests.sim.scenes.stage import Scene, Stage
 from tests.sim.scenes.versions import Versions
 
-SOME = (Calendar, Crossing, Lives, Places, Versions)
+SOME = (Bookings, Calendar, Crossing, Endings, Lives, Places, Repeats, Versions)
 QUICK = (Counters,)
 """Their clients look again and again for an answer: where time is long, that takes too many steps."""
 SELDOM = 0.04
