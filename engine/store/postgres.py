@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import BigInteger, Insert, Text, cast, func, literal_column, select
+from sqlalchemy import BigInteger, Insert, Text, cast, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.expression import Executable
 
@@ -26,6 +26,7 @@ from perdure.engine.store.postgres_errors import ERRORS, Lost, translated
 from perdure.engine.store.postgres_schema import prepare
 from perdure.engine.store.postgres_sessions import MICROSECONDS, Begun, Pool, Session
 from perdure.engine.store.sql import SqlStore
+from perdure.engine.store.tables import METADATA
 from perdure.engine.store.transaction import Compiler, Transaction
 from perdure.engine.store.urls import postgres_url
 
@@ -47,17 +48,22 @@ FENCE = s.FENCE.with_only_columns(_TIME).with_for_update(read=True)
 RENEW = s.RENEW.returning(_TIME)
 SNAPSHOT = select(cast(func.pg_current_snapshot(), Text))
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_LOCK_ALL = text(f"LOCK TABLE {', '.join(map(_QUOTE, METADATA.tables))} IN EXCLUSIVE MODE")
+_SEQUENCE = "CAST(pg_get_serial_sequence(:table, 'ord') AS regclass)"
+_LAST_NUMBER = text(f"SELECT pg_sequence_last_value({_SEQUENCE})")
+_NUMBER_FROM = text(f"SELECT setval({_SEQUENCE}, :last)")
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
 class PostgresStore(SqlStore):
     """A hub in the database that a URL names, in a schema of it, which is made if there is none.
 
-    ``clock`` gives microseconds since 1970 UTC in the place of the database's, for tests. Everything but
-    ``changed`` may be called from several threads at once. A store is not carried over a fork.
+    ``clock`` gives microseconds since 1970 UTC in the place of the database's, for tests. ``reopen`` opens a
+    hub that an export has closed. Everything but ``changed`` may be called from several threads at once. A
+    store is not carried over a fork. Raises ``Conflict`` for a hub that is closed.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], int] | None = None) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], int] | None = None, reopen: bool = False) -> None:
         self._url = postgres_url(url)
         self._clock = HeardClock(clock)
         self._process = os.getpid()
@@ -67,7 +73,7 @@ class PostgresStore(SqlStore):
         self._one_at_a_time = threading.RLock()
         self._changes = Changes()
         session = self._connect()
-        prepare(session, self._url)
+        prepare(session, self._url, reopen=reopen)
         self._pool.give_back(session)
 
     def _connect(self) -> Session:
@@ -181,6 +187,17 @@ class PostgresStore(SqlStore):
     def _surely_over(self, worker: str) -> bool:
         """Nobody can tell from here: the lease decides."""
         return False
+
+    def _alone(self, tx: Transaction) -> None:
+        tx.run(_LOCK_ALL)
+
+    def _last_number(self, tx: Transaction, table: str) -> int:
+        ((last,),) = tx.rows(_LAST_NUMBER, table=table)
+        return last or 0
+
+    def _number_from(self, tx: Transaction, table: str, last: int) -> None:
+        if last:
+            tx.rows(_NUMBER_FROM, table=table, last=last)
 
     def changed(self) -> bool:
         """Whether anybody has written since the last call; this store's own fenced writes do not count."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from perdure.engine.errors import StoreError
+from perdure.engine.store.closing import check_open, is_closed, opening
 from perdure.engine.store.migrations import HEAD, check_known
 from perdure.engine.store.postgres_errors import ERRORS, translated
 from perdure.engine.store.postgres_sessions import Session
@@ -16,7 +17,7 @@ _LOOK = (
 )
 
 
-def prepare(session: Session, url: PostgresUrl) -> None:
+def prepare(session: Session, url: PostgresUrl, *, reopen: bool = False) -> None:
     """Of several processes that find a schema missing or old, one makes it, and the others wait.
 
     The session is closed if that fails.
@@ -25,6 +26,9 @@ def prepare(session: Session, url: PostgresUrl) -> None:
         session.begin(write=False)
         found = _revision(session, url)
         session.undo()
+        if reopen and is_closed(found):
+            found = _open_again(session, url)
+        check_open(found, f"The schema {url.schema!r}")
         if found != HEAD:
             _upgrade(session, url)
     except BaseException as error:
@@ -61,10 +65,23 @@ def _upgrade(session: Session, url: PostgresUrl) -> None:
         with engine.connect() as alchemy, alchemy.begin():
             # The connection does not begin by itself, but it commits and rolls back when SQLAlchemy says so.
             session.begin(write=True)
-            if _lock(session, url) != HEAD:
+            found = _lock(session, url)
+            check_open(found, f"The schema {url.schema!r}")
+            if found != HEAD:
                 upgrade(alchemy)
     except DBAPIError as error:
         raise error.orig or error from None
+
+
+def _open_again(session: Session, url: PostgresUrl) -> str | None:
+    session.begin(write=True)
+    revision = _lock(session, url)
+    if revision is not None and is_closed(revision):
+        for statement in opening(revision):
+            session.cursor.execute(statement)
+        revision = _revision(session, url)
+    session.commit()
+    return revision
 
 
 def _lock(session: Session, url: PostgresUrl) -> str | None:
@@ -75,5 +92,6 @@ def _lock(session: Session, url: PostgresUrl) -> str | None:
     if cursor.execute("SELECT to_regnamespace(%s)", [name.as_string()]).fetchall() == [(None,)]:
         cursor.execute(sql.SQL("CREATE SCHEMA {}").format(name))
     revision = _revision(session, url)
-    check_known(revision, f"The schema {url.schema!r}")
+    if not is_closed(revision):
+        check_known(revision, f"The schema {url.schema!r}")
     return revision

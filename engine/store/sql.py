@@ -24,6 +24,7 @@ from perdure.engine.store.entities import SqlEntities
 from perdure.engine.store.grooming import SqlGrooming
 from perdure.engine.store.lanes import NEVER, again, choose, claimed_count, lanes_of, waiting
 from perdure.engine.store.letters import SqlLetters
+from perdure.engine.store.moving import SqlMoving
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.races import retried
 from perdure.engine.store.records import (
@@ -72,7 +73,15 @@ FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 
 
 class SqlStore(
-    SqlApiKeys, SqlEntities, SqlGrooming, SqlLetters, SqlSchedules, SqlSigns, SqlSubscriptions, ABC
+    SqlApiKeys,
+    SqlEntities,
+    SqlGrooming,
+    SqlLetters,
+    SqlMoving,
+    SqlSchedules,
+    SqlSigns,
+    SqlSubscriptions,
+    ABC,
 ):
     """A hub in an SQL database."""
 

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
+from sqlalchemy import text
 from sqlalchemy.dialects import sqlite as dialect
 
 from perdure.engine.errors import Busy, OutcomeUnknown, Refused, StoreError, Unfit
 from perdure.engine.store import statements as s
 from perdure.engine.store.clock import StoreClock
+from perdure.engine.store.closing import check_open, is_closed, opening
 from perdure.engine.store.locks import Members, Turnstile
 from perdure.engine.store.migrations import HEAD, check_known
 from perdure.engine.store.sql import SqlStore
@@ -33,13 +35,18 @@ WAL_LIMIT = 64 * 1024 * 1024
 
 _COMPILER = Compiler(dialect.dialect(paramstyle="qmark"))
 
+_LAST_NUMBER = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+_FORGET_NUMBER = text("DELETE FROM sqlite_sequence WHERE name = :table")
+_NUMBER_FROM = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)")
+
 
 class SqliteStore(SqlStore):
     """A hub in the SQLite file ``path``, which is created if there is none.
 
     ``synchronous`` ``NORMAL`` is faster and may lose what was acknowledged when the power fails; a crash
-    of the process loses nothing either way. ``clock`` gives microseconds since 1970 UTC. Everything but
-    ``changed`` may be called from several threads at once. A store is not carried over a fork.
+    of the process loses nothing either way. ``clock`` gives microseconds since 1970 UTC. ``reopen`` opens a
+    hub that an export has closed. Everything but ``changed`` may be called from several threads at once. A
+    store is not carried over a fork. Raises ``Conflict`` for a hub that is closed.
 
     Beside the file lie SQLite's own ``-wal`` and ``-shm``, the turnstile and the workers' lock files.
     """
@@ -50,6 +57,7 @@ class SqliteStore(SqlStore):
         *,
         synchronous: Literal["FULL", "NORMAL"] = "FULL",
         clock: Callable[[], int] | None = None,
+        reopen: bool = False,
     ) -> None:
         self._path = os.path.realpath(path)
         self._synchronous = synchronous
@@ -64,18 +72,20 @@ class SqliteStore(SqlStore):
         self._turnstile = Turnstile(f"{self._path}.turnstile")
         self._members = Members(f"{self._path}.workers")
         try:
-            self._prepare()
+            self._prepare(reopen)
         except BaseException:
             self.close()
             raise
 
     # -- the file ---------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
+    def _prepare(self, reopen: bool) -> None:
         """Create or upgrade the schema; of several processes that open a new file at once, one does."""
         with self._lock, _errors(), self._turnstile:
             connection = self._connection()
             revision = _revision(connection)
+            if reopen and revision is not None and is_closed(revision):
+                revision = _open_again(connection, revision)
             if revision != HEAD:
                 _migrate(connection, self._path, revision)
             (stored,) = connection.execute("SELECT value FROM meta WHERE key = 'time'").fetchone()
@@ -228,6 +238,17 @@ class SqliteStore(SqlStore):
     def _surely_over(self, worker: str) -> bool:
         return self._members.surely_over(worker)
 
+    def _alone(self, tx: Transaction) -> None:
+        """One writes at a time anyway."""
+
+    def _last_number(self, tx: Transaction, table: str) -> int:
+        row = tx.row(_LAST_NUMBER, table=table)
+        return 0 if row is None else int(row[0])
+
+    def _number_from(self, tx: Transaction, table: str, last: int) -> None:
+        tx.run(_FORGET_NUMBER, table=table)
+        tx.run(_NUMBER_FROM, table=table, last=last)
+
     def changed(self) -> bool:
         """Whether anybody has written since the last call; this store's own fenced writes do not count.
 
@@ -265,7 +286,16 @@ def _revision(connection: sqlite3.Connection) -> str | None:
     return None
 
 
+def _open_again(connection: sqlite3.Connection, revision: str) -> str | None:
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in opening(revision):
+        connection.execute(statement)
+    connection.execute("COMMIT")
+    return _revision(connection)
+
+
 def _migrate(connection: sqlite3.Connection, path: str, revision: str | None) -> None:
+    check_open(revision, f"The database {path!r}")
     check_known(revision, f"The database {path!r}")
     from sqlalchemy import create_engine
     from sqlalchemy.pool import StaticPool

@@ -46,6 +46,7 @@ COMMANDS = {
     "schedules": "Look at what starts workflows by the calendar, and manage it.",
     "queues": "Look at named queues, and set their rates.",
     "keys": "Say who may ask a server, and for what.",
+    "hub": "Move a hub, with all that runs in it, to another database.",
     "workers": "Look at the processes that work on a database.",
     "dlq": "Look at what could not be delivered; deliver or discard it.",
     "audit": "List what operators did, newest first.",

@@ -276,13 +276,13 @@ class Hub(Protocol):
 
 
 @contextmanager
-def open_store(url: str) -> Generator[Store]:
+def open_store(url: str, **options: Any) -> Generator[Store]:
     """The store of a database, closed in the end. Raises ``Stop`` when it cannot be opened."""
     from perdure.engine.errors import PerdureError
     from perdure.engine.store import open_store as opened
 
     try:
-        store = opened(url)
+        store = opened(url, **options)
     except PerdureError:
         raise
     except OSError as error:

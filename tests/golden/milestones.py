@@ -13,7 +13,7 @@ import hashlib
 import inspect
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from perdure.engine.client import Client
 from perdure.engine.events import OperationRequested
 from perdure.engine.scheduling import Scheduling
 from perdure.engine.store.migrations import versions
+from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Beat, EntityQuery, InstanceQuery
 from perdure.engine.store.sqlite import SqliteStore
 from tests.engine.driver import SECOND, START, Hub, VirtualClock
@@ -180,6 +181,10 @@ do: [ return: "${ input.at }" ]
 """
 
 
+LATER = 5 * 3600
+"""Seconds after the begin at which it is opened again."""
+
+
 class Kept(msgspec.Struct):
     """What stands beside a database: what is in it, what came of it, and how its schema was made.
 
@@ -193,15 +198,18 @@ class Kept(msgspec.Struct):
     migrations: dict[str, str]
 
 
-class Filed(Hub):
-    """A hub over a file. Whoever has worked on it before is gone, as its lease says."""
+Opening = Callable[[VirtualClock], Store]
+"""Opens the store of a hub, with a clock of its own."""
 
-    def __init__(self, path: Path, *, first_id: int, after: float = 0) -> None:
+
+class Filed(Hub):
+    """A hub over a database. Whoever has worked on it before is gone, as its lease says."""
+
+    def __init__(self, opening: Opening, *, first_id: int, after: float = 0) -> None:
         clock = VirtualClock()
         clock.now = START + round(after * SECOND)
         self.FIRST_ID = first_id
-        self.file = SqliteStore(path, synchronous="NORMAL", clock=clock)
-        super().__init__(self.file, clock=clock)
+        super().__init__(opening(clock), clock=clock)
         offer(self)
         self.scheduling = Scheduling(self.store, self.programs)
 
@@ -245,8 +253,8 @@ def _short(text: str) -> Any:
 
 def written(path: Path) -> dict[str, Any]:
     """Make the database of this version; what is in it."""
-    hub = Filed(path, first_id=1)
-    with closing(hub.file):
+    hub = Filed(_file(path), first_id=1)
+    with closing(hub.store):
         hub.entity(ACCOUNT)
         hub.deploy(NIGHTLY)
         for name, text in DOCUMENTS.items():
@@ -292,14 +300,19 @@ def written(path: Path) -> dict[str, Any]:
         return hub.shown()
 
 
-def finished(path: Path) -> dict[str, Any]:
+def _file(path: Path) -> Opening:
+    return lambda clock: SqliteStore(path, synchronous="NORMAL", clock=clock)
+
+
+def finished(where: Path | Opening) -> dict[str, Any]:
     """Let everything in a database come to its end; what there is then.
 
     Fails where a history does not replay, where what was promised to a client is gone, and where something
     does not end.
     """
-    hub = Filed(path, first_id=1_000_000, after=5 * 3600)
-    with closing(hub.file):
+    opening = _file(where) if isinstance(where, Path) else where
+    hub = Filed(opening, first_id=1_000_000, after=LATER)
+    with closing(hub.store):
         client = Client(hub.store)
         hub.activity("Repaired", lambda value: value)
         hub.activity("Resumed", lambda ctx: ctx.heartbeat_details)

@@ -1,0 +1,82 @@
+"""``perdure hub``: a hub is moved, and what is said of it."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from tests.sdk.cli.program import perdure
+
+FLOW = "dsl: perdure/1\nname: flow\nversion: 1.0.0\ndo: [ { return: 7 } ]\n"
+
+
+def started(folder: Path) -> None:
+    """A hub with one instance that nobody has run yet."""
+    (folder / "flow.perdure.yaml").write_text(FLOW)
+    assert perdure("deploy", "flow.perdure.yaml").code == 0
+    assert perdure("start", "flow", "--id", "one").code == 0
+
+
+def test_a_hub_goes_on_where_it_was_imported(here: Path) -> None:
+    """And only there."""
+    started(here)
+    assert "1 instance and" in perdure("hub", "export", "hub.gz").err
+    assert gzip.decompress((here / "hub.gz").read_bytes()).startswith(b'{"perdure_hub":1')
+    closed = perdure("list")
+    assert (closed.code, "is closed" in closed.err, "hub reopen" in closed.err) == (4, True, True)
+    taken = perdure("hub", "import", "hub.gz", "--db", "sqlite:///new.db", "--json")
+    assert taken.data["rows"]["instances"] == 1
+    run = perdure("run", "flow.perdure.yaml", "--id", "one", "--db", "sqlite:///new.db")
+    assert (run.code, run.out) == (0, "7\n")
+
+
+def test_the_file_is_for_its_owner(here: Path) -> None:
+    """It holds all inputs and outputs."""
+    started(here)
+    perdure("hub", "export", "hub.jsonl")
+    assert (here / "hub.jsonl").stat().st_mode & 0o077 == 0
+    assert [each.name for each in here.glob("*.part")] == []
+
+
+def test_a_hub_is_opened_again(here: Path) -> None:
+    """When nobody has used the file."""
+    started(here)
+    perdure("hub", "export", "hub.jsonl")
+    again = perdure("hub", "reopen")
+    assert (again.code, again.err) == (0, "this database is open\n")
+    assert "one" in perdure("list").out
+
+
+def test_a_file_that_cannot_be_written_leaves_the_hub_open(here: Path) -> None:
+    """And no part of it."""
+    started(here)
+    nowhere = perdure("hub", "export", "nowhere/hub.gz")
+    assert (nowhere.code, "No such file or directory" in nowhere.err) == (3, True)
+    (here / "taken.gz").write_text("mine")
+    taken = perdure("hub", "export", "taken.gz")
+    assert (taken.code, "exists already" in taken.err) == (2, True)
+    assert (here / "taken.gz").read_text() == "mine"
+    assert "one" in perdure("list").out
+
+
+def test_a_file_that_was_cut_off_is_refused(here: Path) -> None:
+    """Packed or not; then nothing of it is there."""
+    started(here)
+    perdure("hub", "export", "hub.gz")
+    data = (here / "hub.gz").read_bytes()
+    (here / "cut.gz").write_bytes(data[:-200])
+    (here / "cut").write_bytes(gzip.decompress(data)[:-200])
+    (here / "bent.gz").write_bytes(data[:50] + bytes([data[50] ^ 255]) + data[51:])
+    for name in ("cut.gz", "cut", "bent.gz"):
+        refused = perdure("hub", "import", name, "--db", "sqlite:///new.db")
+        assert (refused.code, "was cut off, or changed" in refused.err) == (2, True), refused.err
+    assert perdure("list", "--db", "sqlite:///new.db").err == "no instances\n"
+
+
+def test_a_hub_in_memory_is_not_moved(here: Path) -> None:
+    """It ends with the command."""
+    for url in ("memory://", "sqlite://"):
+        refused = perdure("hub", "export", "hub.gz", "--db", url)
+        assert (refused.code, "outlives" in refused.err) == (2, True)
+    refused = perdure("hub", "export", "hub.gz", "--server", "http://127.0.0.1:1")
+    assert (refused.code, "--db instead of --server" in refused.err) == (2, True)
