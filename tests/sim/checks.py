@@ -86,7 +86,9 @@ class Checks:
                 assert message not in self._consumed, f"C3: {message} was consumed twice"
                 self._consumed.add(message)
             if checkpoint.replaces:
+                # With all that it had started.
                 self._replaced(checkpoint.id)
+                self._purged()
             if checkpoint.rewrites:
                 row = checkpoint.history[0]
                 del self._next[row.instance, row.generation]

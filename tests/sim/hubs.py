@@ -241,9 +241,9 @@ class _Sqlite(SqliteStore):
         self.clock = _Said(clock)
         super().__init__(path)
 
-    def _prepare(self) -> None:
+    def _prepare(self, reopen: bool) -> None:
         self._clock = self.clock
-        super()._prepare()
+        super()._prepare(reopen)
 
     def _open(self) -> sqlite3.Connection:
         return cast("sqlite3.Connection", _Connection(super()._open(), self.steps))

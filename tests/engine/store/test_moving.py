@@ -27,7 +27,7 @@ from tests.golden.milestones import LATER, finished, kept
 from tests.postgres import Server
 
 RELEASE = milestones.releases()[-1]
-Opening = Callable[..., SqlStore]
+Opening = Callable[..., SqliteStore | PostgresStore]
 
 
 def later() -> VirtualClock:
