@@ -27,7 +27,9 @@ def decode_cursor(cursor: str, kind: type[Place]) -> Place:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         return msgspec.json.decode(text, type=kind)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        raise UserError("the cursor is not one that this list gave", hint="begin again without it") from error
+        problem = UserError("the cursor is not one that this list gave", hint="begin again without it")
+        problem.code = "invalid_cursor"
+        raise problem from error
 
 
 def valid_limit(limit: int) -> int:

@@ -251,6 +251,15 @@ class Starts(Looking):
         return Ask(message, event, request, instance, program)
 
 
+def check_form(start: Start) -> None:
+    """Raises ``UserError`` for what can be no start, whatever is deployed."""
+    _policy(start.if_exists)
+    if start.id is not None:
+        _valid_id(start.id)
+    if start.start_at is not None:
+        parse_time(start.start_at)
+
+
 def _named(workflow: str) -> tuple[str, str | None]:
     name, _, version = workflow.partition("@")
     return name, version or None

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
+from perdure.engine.audit import valid_actor
 from perdure.engine.client import Client
 from perdure.engine.errors import Overloaded
 from perdure.engine.store.rows import AuditEntry
@@ -76,7 +77,7 @@ def api_of(request: Request) -> Api:
     key, named = getattr(request.state, "key", None), request.headers.get(ACTOR)
     actor = None if named is None else unquote(named)
     if key is not None:
-        actor = key.name if actor is None else f"{key.name} for {actor}"
+        actor = key.name if actor is None else f"{key.name} for {valid_actor(actor)}"
     if actor is None:
         return api
     mine = copy.copy(api)

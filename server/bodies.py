@@ -6,11 +6,19 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct
 
+_UNITS = "d h m s ms".split()
+_AFTER = ["".join(f"(?:[0-9]{{1,6}}{unit})?" for unit in _UNITS[at + 1 :]) for at in range(len(_UNITS))]
+DURATION_PATTERN = "^(?:{}|{})$".format(
+    "|".join(f"[0-9]{{1,6}}{unit}{after}" for unit, after in zip(_UNITS, _AFTER, strict=True)),
+    r"[0-9]{1,6}\.[0-9]{1,3}[smhd]|P[0-9]{1,6}D|PT[0-9]{1,6}[HMS]",
+)
+"""How durations look; ``perdure.dsl.duration`` reads a few more spellings."""
+
 Duration = Annotated[
     str,
     Meta(
         description="A duration as workflows write it: `30s`, `1h30m`, `3d`.",
-        extra_json_schema={"format": "perdure-duration"},
+        extra_json_schema={"pattern": DURATION_PATTERN},
     ),
 ]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]

@@ -65,6 +65,7 @@ Event = Annotated[
                 },
             },
             "required": ["seq", "at", "type"],
+            "additionalProperties": True,
         },
     ),
 ]

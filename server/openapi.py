@@ -54,7 +54,7 @@ def openapi(operations: Iterable[Operation]) -> dict[str, Any]:
     schemas = _Schemas(found)
     paths: dict[str, dict[str, Any]] = {}
     for each in found:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas)
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas, found)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -114,7 +114,7 @@ def _plain(schema: Any) -> Any:
     return kept
 
 
-def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+def _operation(operation: Operation, schemas: _Schemas, others: list[Operation]) -> dict[str, Any]:
     summary, _, more = operation.text.partition("\n\n")
     document: dict[str, Any] = {
         "operationId": _operation_id(operation),
@@ -130,7 +130,10 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     if operation.body is not None:
         document["requestBody"] = _body(operation.body, schemas)
     document["responses"] = {
-        **{str(status): _answer(answer, schemas) for status, answer in sorted(operation.answers.items())},
+        **{
+            str(status): _answer(answer, schemas, others)
+            for status, answer in sorted(operation.answers.items())
+        },
         **{
             str(status): _problem(f"{text[0].upper()}{text[1:]}.", schemas, status)
             for status, text in sorted(operation.problems.items())
@@ -176,10 +179,23 @@ def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:
 
 
 def _body(body: Body, schemas: _Schemas) -> dict[str, Any]:
-    return {"required": body.required, "content": _content(body.content, schemas)}
+    content = _content(body.content, schemas)
+    if not body.required:
+        # Who may send nothing may also send null.
+        content = {
+            media: {"schema": {"anyOf": [each["schema"], {"type": "null"}]} if each["schema"] else {}}
+            for media, each in content.items()
+        }
+    return {"required": body.required, "content": content}
 
 
-def _answer(answer: Answer, schemas: _Schemas) -> dict[str, Any]:
+def _answer(answer: Answer, schemas: _Schemas, others: list[Operation]) -> dict[str, Any]:
+    links = {
+        _operation_id(each): {"operationId": _operation_id(each), "parameters": dict(put)}
+        for begin, put in answer.leads_to.items()
+        for each in others
+        if each.path == begin or each.path.startswith(f"{begin}/")
+    }
     headers = {
         name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()
     }
@@ -187,6 +203,7 @@ def _answer(answer: Answer, schemas: _Schemas) -> dict[str, Any]:
         "description": answer.text,
         **({"headers": headers} if headers else {}),
         **({"content": _content(answer.content, schemas)} if answer.content else {}),
+        **({"links": links} if links else {}),
     }
 
 
@@ -227,6 +244,6 @@ _HEADERS = {
         "name": ACTOR.title(),
         "in": "header",
         "description": "On whose behalf it is done, for the audit: percent-encoded UTF-8.",
-        "schema": {"type": "string", "pattern": r"^[!-$&-~]{1,255}$"},
+        "schema": {"type": "string", "pattern": r"^[!-~](?:[ -~]{0,253}[!-~])?$"},
     },
 }

@@ -55,12 +55,14 @@ class Body:
 class Answer:
     """What comes back when all is well: a type, several of them, or a schema for each media type.
 
-    ``headers`` have texts.
+    ``headers`` have texts. ``leads_to`` says where one goes on: paths that begin so, and what is put into
+    them, as OpenAPI says it (``{"/instances/{id}": {"id": "$response.body#/id"}}``).
     """
 
     text: str
     content: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    leads_to: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def json_body(kind: Any, *, required: bool = True) -> Body:
@@ -68,9 +70,14 @@ def json_body(kind: Any, *, required: bool = True) -> Body:
     return Body(content={JSON: kind}, required=required)
 
 
-def json_answer(text: str, kind: Any, headers: Mapping[str, str] = _NOTHING) -> Answer:
+def json_answer(
+    text: str,
+    kind: Any,
+    headers: Mapping[str, str] = _NOTHING,
+    leads_to: Mapping[str, Mapping[str, str]] = _NOTHING,
+) -> Answer:
     """An answer of JSON."""
-    return Answer(text=text, content={JSON: kind}, headers=headers)
+    return Answer(text=text, content={JSON: kind}, headers=headers, leads_to=leads_to)
 
 
 class Operation(Scoped):

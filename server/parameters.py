@@ -6,12 +6,14 @@ from typing import Any
 
 from perdure.engine.cursors import MAX_LIMIT
 from perdure.engine.instance import ENDED, Status
+from perdure.server.bodies import DURATION_PATTERN
 from perdure.server.operation import Parameter
 
 FLAG = {"type": "boolean", "default": False}
 TIME = {"type": "string", "format": "date-time"}
-DURATION = {"type": "string", "format": "perdure-duration"}
+DURATION = {"type": "string", "pattern": DURATION_PATTERN}
 NAME = {"type": "string", "minLength": 1}
+TEXT = {"type": "string"}
 
 
 def limit(default: int) -> Parameter:
@@ -28,11 +30,11 @@ def piece(name: str, text: str, schema: dict[str, Any] | None = None) -> Paramet
 CURSOR = Parameter(
     name="cursor",
     text="Where the page begins: `next` of the page before.",
-    schema={"type": "string", "format": "perdure-cursor"},
+    schema={"type": "string", "minLength": 1, "pattern": "^[A-Za-z0-9_-]+$"},
 )
 WAIT = Parameter(name="wait", text="Answer when the instance has ended, or after so long.", schema=DURATION)
 DRY_RUN = Parameter(name="dry_run", text="Change nothing, and say what would be.", schema=FLAG)
-REASON = Parameter(name="reason", text="Kept in the audit.", schema={"type": "string"})
+REASON = Parameter(name="reason", text="Kept in the audit.")
 STATUS = Parameter(
     name="status",
     text="One of these statuses, in any case of letters; may stand several times.",
@@ -48,16 +50,20 @@ ENDED_STATUS = Parameter(
 TAG = Parameter(
     name="tag",
     text="With this tag, `key:value`; may stand several times, once for each key.",
-    schema={"type": "string", "format": "perdure-tag"},
+    schema={"type": "string", "pattern": "^[^:]+:"},
     several=True,
 )
-WORKFLOW = Parameter(name="name", text="Of this workflow.", schema=NAME)
+WORKFLOW = Parameter(name="name", text="Of this workflow.", schema=TEXT)
 Q = Parameter(
     name="q",
     text="That this query fits: `status:Failed workflow:order created>-7d tag.team:x -id:test-*`.",
     schema={"type": "string", "format": "perdure-query", "maxLength": 4096},
     example="status:Failed created>-7d",
 )
+
+TO_INSTANCE = {"/instances/{id}": {"id": "$response.body#/id"}}
+"""Where one goes on from an instance's document."""
+TO_FIRST_INSTANCE = {"/instances/{id}": {"id": "$response.body#/items/0/id"}}
 
 INSTANCE = piece("id", "The instance's id.")
 EVENT = piece("name", "The name of the event.")
@@ -67,5 +73,8 @@ TOKEN = piece("token", "What the activity handed over.")
 NUMBER = piece("number", "The number of the dead letter.", {"type": "integer", "minimum": 1})
 SCHEDULE = piece("id", "The schedule's id: the workflow's name, or `NAME:2` for its second entry.")
 ENTITY = piece("entity", "`TYPE@KEY`.", {"type": "string", "pattern": "^[^@]+@.+$"})
+QUEUE = piece(
+    "name", "The name of the queue.", {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,127}$"}
+)
 OPERATION = piece("operation", "The name of the operation.")
 REFERENCE = piece("reference", "`NAME@VERSION`.", {"type": "string", "pattern": "^[^@]+@.+$"})

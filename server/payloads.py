@@ -316,8 +316,10 @@ def read_tags(query: Query) -> dict[str, str]:
     tags: dict[str, str] = {}
     for each in query.all("tag"):
         key, colon, value = each.partition(":")
-        if not (key and colon) or key in tags:
-            raise invalid_parameter("tag", "is written tag=key:value, once for each key")
+        if not (key and colon):
+            raise invalid_parameter("tag", "is written tag=key:value")
+        if key in tags:
+            raise invalid_parameter("tag", f"stands twice for the key {_quoted(key)}")
         tags[key] = value
     return tags
 

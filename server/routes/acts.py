@@ -11,7 +11,7 @@ from perdure.server import bodies, documents
 from perdure.server.answers import answer
 from perdure.server.api import api_of
 from perdure.server.operation import json_answer, json_body, route
-from perdure.server.parameters import DRY_RUN, INSTANCE, STEP
+from perdure.server.parameters import DRY_RUN, INSTANCE, STEP, TO_INSTANCE
 from perdure.server.payloads import Query, idempotency_key, path_text, read_fields
 from perdure.server.problems import Problem
 
@@ -86,7 +86,7 @@ async def rewind(request: Request) -> Response:
     tag=_TAG,
     pieces=[INSTANCE],
     body=json_body(bodies.Fork),
-    answers={202: json_answer("The new instance.", documents.Acted)},
+    answers={202: json_answer("The new instance.", documents.Acted, leads_to=TO_INSTANCE)},
     problems={404: _UNKNOWN, 409: "an id in use, or the version does not agree with the past"},
     keyed=True,
 )

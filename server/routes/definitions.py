@@ -29,6 +29,7 @@ from perdure.server.payloads import (
     read_fields,
     without_body,
 )
+from perdure.server.problems import Problem
 
 MAX_FILENAME = 255
 _FORMATS = ("json", "yaml", "listing")
@@ -235,5 +236,6 @@ def _filename(query: Query) -> str:
     """What diagnostics and listings call the file."""
     name = query.text("filename") or "request.yaml"
     if len(name) > MAX_FILENAME or not name.isprintable():
-        raise invalid_parameter("filename", f"has at most {MAX_FILENAME} printable characters")
+        detail = f"The name of a file has at most {MAX_FILENAME} characters, and they can be printed."
+        raise Problem(422, "invalid_name", detail)
     return name

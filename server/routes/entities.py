@@ -13,7 +13,7 @@ from perdure.server import documents
 from perdure.server.answers import answer
 from perdure.server.api import api_of
 from perdure.server.operation import Parameter, json_answer, json_body, route
-from perdure.server.parameters import CURSOR, DURATION, ENTITY, FLAG, NAME, OPERATION, REASON, TIME, limit
+from perdure.server.parameters import CURSOR, DURATION, ENTITY, FLAG, OPERATION, REASON, TIME, limit
 from perdure.server.payloads import Query, idempotency_key, invalid_parameter, path_text, read_json
 
 LIMIT = 50
@@ -29,7 +29,7 @@ _TAG = "Entities"
     Role.VIEWER,
     tag=_TAG,
     query=[
-        Parameter(name="name", text="Of this type.", schema=NAME),
+        Parameter(name="name", text="Of this type."),
         Parameter(name="key", text="What their keys begin with."),
         Parameter(name="updated_from", text="Written then or later.", schema=TIME),
         Parameter(name="updated_to", text="Written then or before.", schema=TIME),
@@ -83,7 +83,11 @@ async def show(request: Request) -> Response:
     ],
     body=json_body(Any, required=False),
     answers={
-        202: json_answer("It is durable, and will be carried out.", documents.Signaled),
+        202: json_answer(
+            "It is durable, and will be carried out.",
+            documents.Signaled,
+            leads_to={"/entities/{entity}": {"entity": "$response.body#/id"}},
+        ),
         200: json_answer("The result of a call.", documents.Result),
     },
     problems={404: "no such type, or no such operation of it", 409: "deployed by another release"},

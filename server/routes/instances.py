@@ -14,7 +14,7 @@ from perdure.engine.access import Role
 from perdure.engine.cursors import MAX_LIMIT
 from perdure.engine.filters import ORDERS
 from perdure.engine.instance import ENDED
-from perdure.engine.starts import Start
+from perdure.engine.starts import Start, check_form
 from perdure.server import bodies, documents
 from perdure.server.access import Endpoint
 from perdure.server.answers import answer
@@ -29,6 +29,8 @@ from perdure.server.parameters import (
     PAYLOAD,
     STATUS,
     TAG,
+    TO_FIRST_INSTANCE,
+    TO_INSTANCE,
     WAIT,
     WORKFLOW,
     Q,
@@ -95,7 +97,7 @@ def _changes(path: str) -> Callable[[Endpoint], Operation]:
     query=[WAIT],
     body=json_body(bodies.Start),
     answers={
-        201: json_answer("It is started.", documents.Instance, _LOCATION),
+        201: json_answer("It is started.", documents.Instance, _LOCATION, TO_INSTANCE),
         200: json_answer("It ended while it was waited for.", documents.Instance, _LOCATION),
         202: json_answer("It has not ended yet.", documents.Instance, _LOCATION),
     },
@@ -133,7 +135,7 @@ async def start(request: Request) -> Response:
     Role.OPERATOR,
     tag=_TAG,
     body=json_body(Annotated[list[bodies.Start], msgspec.Meta(min_length=1, max_length=MAX_LIMIT)]),
-    answers={201: json_answer("What became of each.", documents.StartedMany)},
+    answers={201: json_answer("What became of each.", documents.StartedMany, leads_to=TO_FIRST_INSTANCE)},
     problems={409: "another list had this Idempotency-Key"},
     keyed=True,
 )
@@ -154,8 +156,9 @@ async def start_batch(request: Request) -> Response:
 
 
 def _read_start(row: Any, what: str) -> Start:
+    """One start. What can be none is refused before anybody looks for its workflow."""
     body = fields_of(row, bodies.Start, what=what)
-    return Start(
+    start = Start(
         body.workflow,
         body.input,
         body.id,
@@ -166,6 +169,8 @@ def _read_start(row: Any, what: str) -> Start:
         None if body.event is None else body.event.name,
         None if body.event is None else body.event.payload,
     )
+    check_form(start)
+    return start
 
 
 @route(

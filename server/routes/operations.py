@@ -74,7 +74,13 @@ async def list_audit(request: Request) -> Response:
     Role.VIEWER,
     tag=_TAG,
     query=[Parameter(name="instance", text="For this instance."), limit(LIMIT), CURSOR],
-    answers={200: json_answer("A page.", documents.DeadLetters)},
+    answers={
+        200: json_answer(
+            "A page.",
+            documents.DeadLetters,
+            leads_to={"/dead-letters/{number}": {"number": "$response.body#/items/0/number"}},
+        )
+    },
 )
 async def list_dead_letters(request: Request) -> Response:
     """A page of what could not be delivered, newest first, without payloads."""

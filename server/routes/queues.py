@@ -10,7 +10,7 @@ from perdure.server import bodies, documents
 from perdure.server.answers import answer
 from perdure.server.api import api_of
 from perdure.server.operation import json_answer, json_body, route
-from perdure.server.parameters import piece
+from perdure.server.parameters import QUEUE
 from perdure.server.payloads import Query, path_text, read_fields
 
 _TAG = "Fleet"
@@ -29,7 +29,7 @@ async def list_queues(request: Request) -> Response:
     "/queues/{name}",
     Role.ADMIN,
     tag=_TAG,
-    pieces=[piece("name", "The name of the queue.")],
+    pieces=[QUEUE],
     body=json_body(bodies.Rate),
     answers={200: json_answer("The queue.", documents.QueueSet)},
 )

@@ -13,7 +13,7 @@ from perdure.server.access import Endpoint
 from perdure.server.answers import answer
 from perdure.server.api import api_of
 from perdure.server.operation import Operation, json_answer, json_body, route
-from perdure.server.parameters import SCHEDULE
+from perdure.server.parameters import SCHEDULE, TO_INSTANCE
 from perdure.server.payloads import Query, idempotency_key, path_text, read_fields, without_body
 
 _TAG = "Schedules"
@@ -107,7 +107,7 @@ async def backfill(request: Request) -> Response:
     tag=_TAG,
     pieces=[SCHEDULE],
     body=json_body(bodies.Nothing, required=False),
-    answers={201: json_answer("The instance.", documents.Instance)},
+    answers={201: json_answer("The instance.", documents.Instance, leads_to=TO_INSTANCE)},
     problems={**_UNKNOWN, 409: "that of this second has started already"},
     keyed=True,
 )

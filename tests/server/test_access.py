@@ -122,6 +122,17 @@ def test_what_is_done_with_a_key_is_audited_under_its_name(
     assert client.audit(action="queue.set")["items"][0]["actor"] == "admin for ann"
 
 
+def test_an_actor_without_a_name_is_refused_beside_a_key(
+    hub: tuple[TestClient, Client, dict[str, str]],
+) -> None:
+    """It was audited as "admin for ", with nobody behind it."""
+    http, client, keys = hub
+    headers = {"authorization": f"Bearer {keys['admin']}", "perdure-actor": ""}
+    answer = http.put(f"{API}/queues/slow", json={"rate": "2/s"}, headers=headers)
+    assert refusal(answer) == (422, "invalid_actor")
+    assert all(not each["actor"].endswith("for ") for each in client.audit(action="queue.set")["items"])
+
+
 def test_clients_of_durable_functions_show_a_code(hub: tuple[TestClient, Client, dict[str, str]]) -> None:
     """There alone: in other addresses a key would lie about in logs."""
     http, _, keys = hub

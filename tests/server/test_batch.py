@@ -70,3 +70,22 @@ def test_a_batch_without_an_owner_here() -> None:
         api.client.worker = worker
         assert ended(http, f"{API}/instances/{items[0]['id']}")["output"] == 1
         assert items[1]["problem"]["status"] == 404
+
+
+@pytest.mark.parametrize(
+    ("start", "code"),
+    [
+        ({"start_at": "AAA"}, "invalid_time"),
+        ({"id": "a/b"}, "invalid_id"),
+        ({"if_exists": "perhaps"}, "invalid"),
+    ],
+)
+def test_what_can_be_no_start_is_refused_whatever_is_deployed(
+    http: TestClient, start: dict[str, str], code: str
+) -> None:
+    """Not as a workflow that is not there, nor as one row of a list that is accepted."""
+    body = {"workflow": "nowhere", **start}
+    assert refusal(http.post(f"{API}/instances", json=body)) == (422, code)
+    rows = [{"workflow": "echo"}, body]
+    assert refusal(http.post(f"{API}/instances:batch", json=rows)) == (422, code)
+    assert http.get(f"{API}/instances").json()["items"] == []

@@ -194,7 +194,7 @@ def test_another_content_type_is_refused(http: TestClient) -> None:
 
 def test_the_filename_is_one_line(http: TestClient) -> None:
     """A file name that would break lines is 422."""
-    assert refusal(deploy(http, ECHO, filename="a\nb")) == (422, "invalid_parameter")
+    assert refusal(deploy(http, ECHO, filename="a\nb")) == (422, "invalid_name")
 
 
 # versions ---------------------------------------------------------------------------------------

@@ -231,8 +231,8 @@ def test_a_query_and_an_order(http: TestClient) -> None:
         ("tag=team", "invalid_parameter"),
         ("tag=a:1&tag=a:2", "invalid_parameter"),
         ("status=Done", "invalid"),
-        ("cursor=nonsense", "invalid"),
-        ("cursor=%FF%00", "invalid"),
+        ("cursor=nonsense", "invalid_cursor"),
+        ("cursor=%FF%00", "invalid_cursor"),
         ("statuss=Failed", "unknown_parameter"),
     ],
 )

@@ -64,7 +64,7 @@ def test_a_dry_run_counts(http: TestClient) -> None:
         ({"older_than": "7"}, "invalid_parameter"),
         ({"states": "x"}, "unknown_parameter"),
         ({"name": "x", "limit": "0"}, "invalid_parameter"),
-        ({"name": "x", "cursor": "?"}, "invalid"),
+        ({"name": "x", "cursor": "?"}, "invalid_cursor"),
     ],
 )
 def test_what_is_meant_must_be_clear(http: TestClient, query: dict[str, str], code: str) -> None:

@@ -99,7 +99,7 @@ def test_start_prints_the_id() -> None:
         (["start", "greeting", "--wait", "--timeout", "5"], 2, "usage"),
         (["start", "greeting", "--tag", "x"], 2, "usage"),
         (["list", "--status", "Sleeping"], 2, "invalid"),
-        (["list", "--cursor", "???"], 2, "invalid"),
+        (["list", "--cursor", "???"], 2, "invalid_cursor"),
         (["events", "send", "nobody", "Answer"], 4, "not_found"),
         (["cancel", "nobody"], 4, "not_found"),
         (["terminate", "nobody", "--yes"], 4, "not_found"),

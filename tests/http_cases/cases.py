@@ -1,0 +1,178 @@
+"""Cases of schemathesis over the whole OpenAPI document, with what came of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import schemathesis
+from schemathesis import Case, CheckContext, HookContext, Response
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import from_schema
+from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
+
+from perdure.server.app import OPERATIONS, document
+from tests.http_cases.hub import Hub
+
+SHAPE = {"unknown_field", "unknown_parameter", "invalid_body", "invalid_parameter", "invalid_key", "bad_json"}
+"""Codes of what the document could have said: data that fits it is never refused with one of them."""
+CONDITIONS = {
+    ("GET /definitions/{reference}", "invalid_parameter"),  # a name alone has no format
+    ("POST /entities/{entity}/{operation}", "invalid_parameter"),  # ``wait`` of a call, ``at`` of a signal
+    ("POST /instances/{id}/steps/{step}/resolve", "invalid_body"),  # an output or an error
+}
+"""Where one field's meaning hangs on another's, which the document says in words."""
+
+
+OTHERWISE = re.compile("'wait' must be at most|'tag' stands twice")
+"""What no schema can say of a parameter: this server's settings, and keys inside texts."""
+
+
+@schemathesis.check
+def what_fits_is_understood(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
+    """A request that fits the document may be refused for what it means, and not for how it looks."""
+    if (
+        case.meta is None
+        or not case.meta.generation.mode.is_positive
+        or response.status_code not in {400, 422}
+    ):
+        return
+    code = response.json()["code"]
+    if code == "invalid_parameter" and OTHERWISE.search(response.json()["detail"]):
+        return
+    if code in SHAPE and (case.operation.label, code) not in CONDITIONS:
+        raise AssertionError(f"refused as {code}: {response.json()['detail']}")
+
+
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+PIECES = (
+    ("^/instances/", "id", "instance"),
+    ("/events/", "name", "event"),
+    ("/queries/", "name", "query"),
+    ("/steps/", "step", "step"),
+    ("^/definitions/", "reference", "reference"),
+    ("^/definitions/", "name", "name"),
+    ("^/entities/", "entity", "entity"),
+    ("^/entities/", "operation", "operation"),
+    ("^/schedules/", "id", "schedule"),
+    ("^/queues/", "name", "queue"),
+    ("^/tokens/", "token", "token"),
+)
+"""Which words of the hub a piece of a path is filled with, most of the time."""
+
+
+@dataclass
+class Tally:
+    """How many cases there were, how they were answered, and what was wrong."""
+
+    cases: int = 0
+    phases: Counter[str] = field(default_factory=Counter)
+    answers: Counter[int] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
+    checks: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """The counters, for people."""
+        return [
+            f"phases {dict(self.phases)}",
+            f"answers {dict(sorted(self.answers.items()))}",
+            f"checks {dict(self.checks)}",
+            f"fewest {self.operations.most_common()[-5:]}",
+            f"{self.cases} cases of {len(self.operations)} routes",
+            f"{len(self.failures)} failures, {len(self.errors)} errors",
+        ]
+
+
+def closed(schema: Any) -> Any:
+    """The document without leave for fields that nobody described."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: closed(value) for name, value in schema.items()}
+    if found.get("type") == "object" and "properties" in found and "additionalProperties" not in found:
+        found["additionalProperties"] = False
+    return found
+
+
+def run(
+    hub: Hub,
+    seed: int,
+    cases: int,
+    phases: Iterable[str] = PHASES,
+    *,
+    path: str | None = None,
+    app: Any = None,
+) -> Tally:
+    """About so many cases of the phases that are named; of one ``path``, or of all."""
+    routes = [each for each in OPERATIONS if path in {None, each.path}]
+    share = max(cases // len(routes), 1)
+    config = SchemathesisConfig.from_dict(
+        {
+            "seed": seed,
+            "headers": {"Authorization": f"Bearer {hub.key['secret']}"},
+            "continue-on-failure": True,
+            # ``what_fits_is_understood`` says which refusals are allowed.
+            "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 401, 404, 409, 410, 422]}},
+            "generation": {
+                "max-examples": share,
+                "no-shrink": True,
+                "database": "none",
+                "with-security-parameters": False,
+            },
+            "phases": {name: {"enabled": name in phases} for name in PHASES},
+            "dictionaries": {name: {"values": words} for name, words in hub.words.items()},
+            "parameters": {word: _bound(word) for word in ("workflow", "version", "step")}
+            | {"query.wait": _bound("wait")},
+            "operations": [
+                {"include-path-regex": pattern, "parameters": {f"path.{piece}": _bound(word)}}
+                for pattern, piece, word in PIECES
+            ],
+        }
+    )
+    described = closed(document())
+    described["paths"] = {each.path: described["paths"][each.path] for each in routes}
+    schema = schemathesis.openapi.from_dict(described, config=config)
+    schema.app = hub.app if app is None else app
+
+    @schema.hook("filter_case")
+    def without_its_own_key(context: HookContext, case: Case[Any]) -> bool:
+        """Who revokes the key of these cases ends them."""
+        named = (case.path_parameters or {}).get("name")
+        return case.operation.label != "DELETE /keys/{name}" or named not in {hub.key["name"], hub.key["id"]}
+
+    tally = Tally()
+    for event in from_schema(schema).execute():
+        if isinstance(event, ScenarioFinished):
+            _count(tally, event)
+        elif isinstance(event, NonFatalError | FatalError):
+            tally.errors.append(repr(event))
+    return tally
+
+
+def _bound(word: str) -> dict[str, Any]:
+    return {"dictionary": word, "probability": 0.8}
+
+
+def _count(tally: Tally, event: ScenarioFinished) -> None:
+    recorder = event.recorder
+    for case_id, node in recorder.cases.items():
+        interaction = recorder.interactions.get(case_id)
+        if interaction is None or interaction.response is None:
+            continue
+        tally.cases += 1
+        tally.phases[event.phase.value] += 1
+        tally.operations[node.value.operation.label] += 1
+        tally.answers[interaction.response.status_code] += 1
+        for check in recorder.checks.get(case_id, ()):
+            tally.checks[check.name] += 1
+            if check.failure_info is not None:
+                failure, label = check.failure_info.failure, node.value.operation.label
+                answer = f"{interaction.response.status_code} {interaction.response.content[:600]!r}"
+                text = f"{failure.message}\n{check.failure_info.code_sample}\n{answer}"
+                tally.failures.setdefault(f"{check.name}: {label}: {failure.title}", text)
