@@ -28,7 +28,7 @@ from tests.sdk.cli.program import perdure
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 BY_CI = {"ci: install-and-run", "ci: install-and-test"}
-SECONDS = 60
+SECONDS = 180
 
 
 class Shell:

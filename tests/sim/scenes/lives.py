@@ -72,7 +72,8 @@ class Lives(Scene):
             self._check(life)
             # Whoever asks for the id as it is gets it.
             answer = self.stage.done(ID, "reuse", partial(_reused, life))
-            assert answer.value["status"] != "Running", f"{ID} goes on after its end: {answer.value}"
+            going = answer.error is None and answer.value["status"] == "Running"
+            assert not going, f"{ID} goes on after its end: {answer.value}"
         if self._purged:
             answer = self.asking.until_done(ID, "purge", lambda client: client.purge(ID))
             gone = answer.error is None or (answer.doubtful and isinstance(answer.error, NotFound))
