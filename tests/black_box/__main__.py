@@ -1,9 +1,9 @@
 """``python -m tests.black_box KIND --count N --seed S``: real processes, and counts of what happened.
 
 ``kills``: N SIGKILLs of servers, asked over HTTP. ``commands``: N SIGKILLs of commands and the server beside
-them. ``zombies``: N servers stopped past their lease. ``linear``: N histories of entities through kills and
-stops. ``cuts``: N power failures. Each run has a database of its own; what fails is
-kept, and its folder is printed.
+them. ``starts``: N starts by 20 clients, through three SIGKILLs each 10,000. ``zombies``: N servers stopped past
+their lease. ``linear``: N histories of entities through kills and stops. ``cuts``: N power failures. Each run
+has a database of its own; what fails is kept, and its folder is printed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.black_box.commands import kill_commands
 from tests.black_box.cuts import cut_power
 from tests.black_box.kills import kill_servers
 from tests.black_box.linear import kill_under_calls, stop_under_calls
+from tests.black_box.starts import start_through_kills
 from tests.black_box.zombies import stop_servers
 
 Run = Callable[[Path, int], Counter[str]]
@@ -32,6 +33,7 @@ RUNS: dict[str, tuple[int, Run]] = {
     "commands": (10, lambda path, seed: kill_commands(path, seed, 10, served=seed % 3 != 0)),
     "zombies": (5, lambda path, seed: stop_servers(path, seed, 5)),
     "cuts": (100, cut_power),
+    "starts": (10_000, lambda path, seed: start_through_kills(path, seed, 10_000)),
     "linear": (5, lambda path, seed: (kill_under_calls, stop_under_calls)[seed % 2](path, seed)),
 }
 """By kind, what one run does of the count, and the run of a seed."""

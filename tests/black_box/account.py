@@ -62,7 +62,7 @@ def check(folder: Folder, orders: Iterable[Order], moved: Mapping[str, int]) -> 
     intact(folder)
     store = SqliteStore(folder.database)
     try:
-        found = _instances(store)
+        found = instances_of(store)
         _check_orders(Client(store), orders, found)
         _check_ledger(folder, orders)
         _check_accounts(Client(store), orders, moved)
@@ -88,7 +88,8 @@ def intact(folder: Folder) -> None:
     connection.close()
 
 
-def _instances(store: SqliteStore) -> dict[str, Instance]:
+def instances_of(store: SqliteStore) -> dict[str, Instance]:
+    """All that there are, by their ids."""
     return {each.id: each for each in store.instances(InstanceQuery(limit=MANY, chunks=True))}
 
 
