@@ -36,7 +36,7 @@ class Caller:
     def _row(self, instance_id: str) -> Instance:
         found = self.store.instance(instance_id)
         if found is None:
-            raise NotFound(f"there is no instance {instance_id!r}")
+            raise missing(instance_id)
         return found
 
     def _linked(self, digest: str) -> LinkedProgram:
@@ -56,6 +56,11 @@ class Caller:
             self.worker.submit(ask)
             return ask.result()
         return carry_out(self.store, ask)
+
+
+def missing(instance_id: str) -> NotFound:
+    """Nobody has this id."""
+    return NotFound(f"there is no instance {instance_id!r}")
 
 
 def unusable(error: encode.UnknownProgram) -> Conflict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
@@ -12,7 +12,7 @@ _source: Random | None = None
 
 def new_id() -> str:
     """32 hexadecimal digits that nobody has had before."""
-    return uuid.uuid4().hex if _source is None else f"{_source.getrandbits(128):032x}"
+    return os.urandom(16).hex() if _source is None else f"{_source.getrandbits(128):032x}"
 
 
 @contextmanager

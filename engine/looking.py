@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from perdure.engine import clock, queries
-from perdure.engine.caller import Caller
+from perdure.engine.caller import Caller, missing
 from perdure.engine.codec import is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
-from perdure.engine.errors import NotFound
+from perdure.engine.errors import NotFound, PerdureError
 from perdure.engine.filters import parse_filter, read_order
 from perdure.engine.instance import status_of
 from perdure.engine.store.rows import InstanceQuery
@@ -30,7 +30,15 @@ class Looking(Caller):
 
     def instance(self, instance_id: str) -> dict[str, Any]:
         """The document of an instance. Raises ``NotFound``."""
-        return instance_view(self._row(instance_id), self.store.payloads(instance_id))
+        (found,) = self.documents([instance_id])
+        if isinstance(found, PerdureError):
+            raise found
+        return found
+
+    def documents(self, ids: Sequence[str]) -> list[dict[str, Any] | PerdureError]:
+        """What ``instance`` returns or raises for each of them, all of one moment."""
+        found = self.store.with_payloads(ids)
+        return [instance_view(*found[each]) if each in found else missing(each) for each in ids]
 
     def wait(self, instance_id: str, timeout: float | None = None) -> dict[str, Any]:
         """The document of an instance once it has ended, or as it is after ``timeout`` seconds."""

@@ -29,7 +29,8 @@ class Ask:
     ``event`` is what ``message`` holds, decoded. ``request`` makes it repeatable, ``audit`` says who asks,
     where that is to be known; both are written with its effect. ``doubtful``: it was in a batch of which
     nobody knows whether it was written. ``refusals`` counts the batches that were refused with nothing
-    else in them. A start says what it means ``if_exists``, and the event that is ``told`` with it.
+    else in them. A start says what it means ``if_exists``, and the event that is ``told`` with it. Who waits
+    for several asks gives them one event, ``answered``.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Ask:
         audit: AuditEntry | None = None,
         if_exists: IfExists = "reject",
         told: Message | None = None,
+        answered: threading.Event | None = None,
     ) -> None:
         self.message = message
         self.event = event
@@ -54,7 +56,8 @@ class Ask:
         self.told = told
         self.doubtful = False
         self.refusals = 0
-        self._answered = threading.Event()
+        self._answered = threading.Event() if answered is None else answered
+        self._over = False
         self._error: PerdureError | None = None
         self._earlier: Request | None = None
 
@@ -73,20 +76,46 @@ class Ask:
 
     def answer(self, earlier: Request | None = None) -> None:
         """It is durable; ``earlier``: under the same key it was carried out before."""
-        self._earlier = earlier
-        self._answered.set()
+        if not self._over:
+            self._earlier, self._over = earlier, True
+            self._answered.set()
 
     def fail(self, error: PerdureError) -> None:
         """It was not carried out."""
-        self._error = error
-        self._answered.set()
+        if not self._over:
+            self._error, self._over = error, True
+            self._answered.set()
 
     def result(self) -> Request | None:
         """Wait for the answer; returns the earlier request, if there was one. Raises the refusal."""
         clock.wait(self._answered)
+        assert self._over, "who waits for several asks waits for all of them"
         if self._error is not None:
             raise self._error
         return self._earlier
+
+
+class Together(threading.Event):
+    """Is set when it was set so many times: the answers of that many asks, which are waited for as one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._missing = 0
+        self._counting = threading.Lock()
+
+    def expect(self, count: int) -> None:
+        """How many there will be; before the first of them."""
+        self._missing = count
+        if not count:
+            super().set()
+
+    def set(self) -> None:
+        """One more of them is there."""
+        with self._counting:
+            self._missing -= 1
+            over = self._missing <= 0
+        if over:
+            super().set()
 
 
 class Finished(msgspec.Struct, frozen=True):

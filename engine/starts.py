@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, cast, get_args
@@ -22,7 +23,15 @@ from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status, id_problem, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.looking import Looking
-from perdure.engine.requests import Ask, carry_out, keyed_request, message_to, payload_of, schema_error
+from perdure.engine.requests import (
+    Ask,
+    Together,
+    carry_out,
+    keyed_request,
+    message_to,
+    payload_of,
+    schema_error,
+)
 from perdure.engine.store.rows import Definition, IfExists, Message, Request
 from perdure.engine.views import (
     parse_time,
@@ -87,24 +96,53 @@ class Starts(Looking):
         They are durable when this returns. With a ``request_key`` the call may be repeated, with the same
         starts in the same order.
         """
-        known: dict[str, Definition] = {}
-        found: list[Ask | PerdureError] = []
-        for number, start in enumerate(starts):
-            key = None if request_key is None else f"{request_key}/{number}"
-            try:
-                if start.workflow not in known:
-                    known[start.workflow] = startable(self._definition(*_named(start.workflow)))
-                found.append(self._ask(known[start.workflow], start, key))
-            except PerdureError as error:
-                found.append(error)
-        if self.worker is not None and self.worker.owns_slots:
-            for ask in found:
-                if isinstance(ask, Ask):
-                    self.worker.submit(ask)
-            return [_begun(each, Ask.result) for each in found]
-        return [_begun(each, lambda ask: carry_out(self.store, ask)) for each in found]
+        keys = [None if request_key is None else f"{request_key}/{n}" for n in range(len(starts))]
+        return self._begin(list(zip(starts, keys, strict=True)))
 
-    def _ask(self, definition: Definition, start: Start, request_key: str | None) -> Ask:
+    def start_each(self, starts: Sequence[tuple[Start, str | None]]) -> list[dict[str, Any] | PerdureError]:
+        """What ``start`` returns or raises for each of them, which is asked for under its request key.
+
+        They share a look at the definitions, a commit if there is room, and a look at what has come of them.
+        """
+        begun = self._begin(starts)
+        shown = iter(self.documents([each for each in begun if isinstance(each, str)]))
+        return [next(shown) if isinstance(each, str) else each for each in begun]
+
+    def _begin(self, starts: Sequence[tuple[Start, str | None]]) -> list[str | PerdureError]:
+        """The id of each instance that is started, or why it is not."""
+        known: dict[str, Definition | PerdureError] = {}
+        together, asks = Together(), list[Ask | PerdureError]()
+        for start, key in starts:
+            try:
+                asks.append(self._ask(self._startable(start.workflow, known), start, key, together))
+            except PerdureError as error:
+                asks.append(error)
+        made = [each for each in asks if isinstance(each, Ask)]
+        if self.worker is not None and self.worker.owns_slots:
+            together.expect(len(made))
+            self.worker.submit(*made)
+            return [_begun(each, Ask.result) for each in asks]
+        return [_begun(each, lambda ask: carry_out(self.store, ask)) for each in asks]
+
+    def _startable(self, workflow: str, known: dict[str, Definition | PerdureError]) -> Definition:
+        """The definition, looked up once for all who ask."""
+        if workflow not in known:
+            try:
+                known[workflow] = startable(self._definition(*_named(workflow)))
+            except PerdureError as error:
+                known[workflow] = error
+        found = known[workflow]
+        if isinstance(found, PerdureError):
+            raise found
+        return found
+
+    def _ask(
+        self,
+        definition: Definition,
+        start: Start,
+        request_key: str | None,
+        answered: threading.Event | None = None,
+    ) -> Ask:
         """A start that is to be carried out. Raises as ``start`` does."""
         program = self._linked(definition.program)
         said = start._asdict()
@@ -115,7 +153,7 @@ class Starts(Looking):
         body |= {} if start.event is None else {"payload": start.payload}
         request = keyed_request("start", "", request_key, body)
         instance = self._new_instance(program, definition.version, start.id, start.tags)
-        ask = self._start_ask(instance, program, start.input, None, request)
+        ask = self._start_ask(instance, program, start.input, None, request, answered=answered)
         ask.if_exists = _policy(start.if_exists)
         if due := self._due(start.start_at, start.delay):
             # When it is due, another instance may have the id.
@@ -154,13 +192,13 @@ class Starts(Looking):
     def run_many(self, program: Program, inputs: Sequence[Any]) -> list[str]:
         """Start an instance of a Program for each input; returns their ids once all are durable."""
         linked = self._programs.get(self._pinned(program))
-        asks = []
+        asks, together = [], Together()
         for value in inputs:
             instance = self._new_instance(linked, program.version, None, None)
-            asks.append(self._start_ask(instance, linked, value, None, None))
+            asks.append(self._start_ask(instance, linked, value, None, None, answered=together))
         if self.worker is not None and self.worker.owns_slots:
-            for ask in asks:
-                self.worker.submit(ask)
+            together.expect(len(asks))
+            self.worker.submit(*asks)
             for ask in asks:
                 ask.result()
         else:
@@ -222,6 +260,7 @@ class Starts(Looking):
         queue: str | None,
         request: Request | None,
         local: dict[str, str] | None = None,
+        answered: threading.Event | None = None,
     ) -> Ask:
         value = payload_of(value, "the input")
         problem = program.input_problem(value)
@@ -248,7 +287,7 @@ class Starts(Looking):
         message = message_to(instance.id, event, f"{instance.execution}/start")
         if due := start_due(instance):
             message = msgspec.structs.replace(message, due=due, execution=instance.execution)
-        return Ask(message, event, request, instance, program)
+        return Ask(message, event, request, instance, program, answered=answered)
 
 
 def check_form(start: Start) -> None:

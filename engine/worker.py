@@ -151,17 +151,24 @@ class Worker:
     def on_event(self, listener: Callable[[str, list[dict[str, Any]]], None] | None) -> None:
         self._duties.recorded = listener
 
-    def submit(self, ask: Ask) -> None:
-        """Let the owner carry out what a client asks; ``ask.result()`` waits for it or says why not."""
+    def submit(self, *asks: Ask) -> None:
+        """Let the owner carry out what clients ask; ``ask.result()`` waits for it or says why not.
+
+        What is submitted at once is carried out together, as far as it goes into one commit.
+        """
+        full: list[Ask] = []
         with self._lock:
-            over = self._over
-            full = self._duties.asked >= self._most_asks and isinstance(ask.event, _WORK)
-            if not (over or full):
-                self._duties.asking.append(ask)
-        if full:
+            over, room = self._over, self._most_asks - self._duties.asked
+            for ask in () if over else asks:
+                if room <= 0 and isinstance(ask.event, _WORK):
+                    full.append(ask)
+                else:
+                    self._duties.asking.append(ask)
+                    room -= 1
+        for ask in full:
             message = f"{self._most_asks:,} starts and events wait for an answer already"
             ask.fail(Overloaded(message, hint="ask again a little later"))
-        elif over:
+        for ask in asks if over else ():
             ask.fail(StoreError("the worker has stopped"))
         self._wakeup.set()
 

@@ -14,10 +14,12 @@ from starlette.requests import Request
 from perdure.engine.audit import valid_actor
 from perdure.engine.client import Client
 from perdure.engine.errors import Overloaded
+from perdure.engine.starts import Start
 from perdure.engine.store.rows import AuditEntry
 from perdure.engine.worker import Worker
 from perdure.server.access import Gate
 from perdure.server.denials import Denials
+from perdure.server.groups import Groups
 from perdure.server.rates import Rates
 from perdure.server.readiness import Readiness
 from perdure.server.settings import Settings
@@ -44,6 +46,8 @@ class Api:
         self.rates = Rates(settings.key_rate)
         self.denials = Denials(self._tell)
         self._threads = CapacityLimiter(settings.threads)
+        self._starts = Groups(client.start_each, settings.waiting)
+        self._reads = Groups(client.documents, settings.waiting)
 
     async def call(
         self,
@@ -59,11 +63,21 @@ class Api:
     async def _tell(self, entries: Sequence[AuditEntry]) -> None:
         await self.call(self.client.store.add_audit, entries)
 
+    async def start(self, start: Start, key: str | None) -> dict[str, Any]:
+        """What ``Client.start`` says; where this process owns the slots, of many requests at once."""
+        if self.worker is not None and self.worker.owns_slots:
+            return await self._starts.ask((start, key))
+        return await self.call(self.client.start, **start._asdict(), request_key=key)
+
+    async def instance(self, instance_id: str) -> dict[str, Any]:
+        """What ``Client.instance`` says, of many requests at once."""
+        return await self._reads.ask(instance_id)
+
     async def until_ended(self, request: Request, instance_id: str, seconds: float) -> dict[str, Any]:
         """An instance once it has ended, or as it is after so long, or when the client has left."""
 
         async def read() -> dict[str, Any]:
-            return await self.call(self.client.instance, instance_id)
+            return await self.instance(instance_id)
 
         return await self.waits.until_ended(instance_id, seconds, read, request.is_disconnected)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from perdure.engine.codec import is_key, keys_in
+from perdure.engine.instance import Instance
 from perdure.engine.store.memory_tables import MemoryTables
 from perdure.engine.store.rows import (
     HistoryRow,
     PayloadRow,
 )
 
+_WHOLE = ("input", "output", "error")
 _replace = msgspec.structs.replace
 
 
@@ -19,14 +23,19 @@ class MemoryPayloads(MemoryTables):
 
     def payloads(self, instance_id: str) -> dict[str, str]:
         with self._read():
-            found = {
-                row.key: row.value
-                for row in self._payloads.values()
-                if row.instance == instance_id and not is_key(row.key)
-            }
-            apart = " ".join(text for text in found.values() if is_key(text))
-            values = self._values(instance_id, apart)
-            return {key: values.get(text, text) for key, text in found.items()}
+            return self._texts(instance_id)
+
+    def _texts(self, instance_id: str) -> dict[str, str]:
+        whole = (self._payloads.get((instance_id, key)) for key in _WHOLE)
+        found = {row.key: row.value for row in whole if row is not None}
+        apart = " ".join(text for text in found.values() if is_key(text))
+        values = self._values(instance_id, apart)
+        return {key: values.get(text, text) for key, text in found.items()}
+
+    def with_payloads(self, ids: Sequence[str]) -> dict[str, tuple[Instance, dict[str, str]]]:
+        with self._read():
+            there = {each: self._instances[each] for each in ids if each in self._instances}
+            return {each: (instance, self._texts(each)) for each, instance in there.items()}
 
     def payload(self, instance_id: str, key: str) -> str | None:
         with self._read():

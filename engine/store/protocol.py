@@ -335,6 +335,9 @@ class Clients(Protocol):
     def payloads(self, instance_id: str) -> dict[str, str]:
         """Its ``input``, ``output`` and ``error``, as far as there are any, whole."""
 
+    def with_payloads(self, ids: Sequence[str]) -> dict[str, tuple[Instance, dict[str, str]]]:
+        """Those that there are, with their ``payloads``, all of one moment."""
+
     def payload(self, instance_id: str, key: str) -> str | None:
         """One of its values by its key."""
 

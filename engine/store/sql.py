@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, contextmanager
 import msgspec
 
 from perdure.engine import reopening
-from perdure.engine.codec import is_key
 from perdure.engine.errors import Ended, FenceLost, NotFound
 from perdure.engine.instance import Instance
 from perdure.engine.store import commit, listing, places, purge, values
@@ -516,9 +515,14 @@ class SqlStore(
 
     def payloads(self, instance_id: str) -> dict[str, str]:
         with self._read() as tx:
-            found: dict[str, str] = dict(tx.rows(s.PAYLOADS, the_instance=instance_id))
-            texts = values.read(tx, [instance_id], [text for text in found.values() if is_key(text)])
-            return {key: texts.get((instance_id, text), text) for key, text in found.items()}
+            return values.payloads(tx, [instance_id])[instance_id]
+
+    def with_payloads(self, ids: Sequence[str]) -> dict[str, tuple[Instance, dict[str, str]]]:
+        with self._read() as tx:
+            rows = tx.rows_each(s.INSTANCE, [{"the_id": each} for each in ids])
+            there = {id_: to_instance(row) for id_, found in zip(ids, rows, strict=True) for row in found}
+            texts = values.payloads(tx, list(there))
+        return {id_: (instance, texts[id_]) for id_, instance in there.items()}
 
     def payload(self, instance_id: str, key: str) -> str | None:
         with self._read() as tx:

@@ -124,7 +124,10 @@ class Transaction:
         self, statement: Executable, parameters: Sequence[Mapping[str, Any]]
     ) -> list[list[tuple[Any, ...]]]:
         """All rows of a SELECT for each of these parameters."""
-        return [self.rows(statement, **each) for each in parameters]
+        if not parameters:
+            return []
+        bind, execute = self._compiler(statement).bind, self._connection.execute
+        return [execute(*bind(each)).fetchall() for each in parameters]
 
     def rows_of_slots(self, query: BySlot, slots: frozenset[int], **parameters: Any) -> list[tuple[Any, ...]]:
         """All rows of a SELECT that lie in these slots; the usual case is all slots."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from perdure.engine.codec import keys_in
+from perdure.engine.codec import is_key, keys_in
 from perdure.engine.store import statements as s
 from perdure.engine.store.rows import HistoryRow, Message, PayloadRow, TaskRow
 from perdure.engine.store.transaction import Transaction
@@ -29,6 +29,19 @@ def read(tx: Transaction, instances: Iterable[str], keys: Iterable[str]) -> dict
             for key in wanted:
                 if (parent, key) in lent:
                     found.setdefault((instance, key), lent[parent, key])
+    return found
+
+
+def payloads(tx: Transaction, instances: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Inputs, outputs and errors of instances, whole, by their keys."""
+    rows = tx.rows_each(s.PAYLOADS, [{"the_instance": each} for each in instances])
+    found: dict[str, dict[str, str]] = {
+        each: dict(texts) for each, texts in zip(instances, rows, strict=True)
+    }
+    apart = {each: keys for each, texts in found.items() if (keys := list(filter(is_key, texts.values())))}
+    for instance, keys in apart.items():
+        known = read(tx, [instance], keys)
+        found[instance] = {key: known.get((instance, text), text) for key, text in found[instance].items()}
     return found
 
 

@@ -118,7 +118,7 @@ async def start(request: Request) -> Response:
     seconds = query.seconds("wait", api.settings.wait_seconds)
     key = idempotency_key(request)
     start = _read_start(await read_json(request, api.settings.body_bytes), "body")
-    instance = await api.call(api.client.start, **start._asdict(), request_key=key)
+    instance = await api.start(start, key)
     location = {"location": f"{PREFIX}/instances/{quote(instance['id'], safe='')}"}
     if seconds is None:
         return answer(instance, 201, location)
@@ -216,7 +216,7 @@ async def show(request: Request) -> Response:
     seconds = query.seconds("wait", api.settings.wait_seconds)
     with_history = query.flag("history")
     if seconds is None:
-        instance = await api.call(api.client.instance, instance_id)
+        instance = await api.instance(instance_id)
     else:
         instance = await api.until_ended(request, instance_id, seconds)
     if with_history:

@@ -1,9 +1,9 @@
 """``python -m tests.black_box KIND --count N --seed S``: real processes, and counts of what happened.
 
 ``kills``: N SIGKILLs of servers, asked over HTTP. ``commands``: N SIGKILLs of commands and the server beside
-them. ``starts``: N starts by 20 clients, through three SIGKILLs each 10,000. ``zombies``: N servers stopped past
-their lease. ``linear``: N histories of entities through kills and stops. ``cuts``: N power failures. Each run
-has a database of its own; what fails is kept, and its folder is printed.
+them. ``starts``: N starts by 20 clients, through three SIGKILLs each 10,000. ``zombies``: N servers stopped
+past their lease. ``linear``: N histories of entities through kills and stops. ``cuts``: N power failures.
+Each run has a database of its own; what fails is kept, and its folder is printed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Clients that start instances over HTTP, each once, while the server is killed and comes again (I1, I2, I5).
 
-A client has an idempotency key for each of its starts, and no id: it repeats a start under its key until somebody
-answers it. In the end there are as many instances as keys.
+A client has an idempotency key for each of its starts, and no id: it repeats a start under its key until
+somebody answers it. In the end there are as many instances as keys.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def start_through_kills(
             counts += each.outcomes
         _settle(patient)
         assert server.end() == 0, "a server that is told to ends well"
-    return counts + _check(folder, {key: id for each in starters for key, id in each.ids.items()})
+    return counts + _check(folder, {key: made for each in starters for key, made in each.ids.items()})
 
 
 def _wait(starters: list[Starter], acknowledged: int) -> None:
@@ -153,6 +153,8 @@ def _check(folder: Folder, acknowledged: dict[str, str]) -> Counter[str]:
     finally:
         store.close()
     done, runs = keys(bookings(folder.ledger)), bookings(folder.ledger)
-    assert done == {id: Counter({("chain", 0): 1}) for id in ids}, "an instance booked twice, or not at all"
+    assert done == {each: Counter({("chain", 0): 1}) for each in ids}, (
+        "an instance booked twice, or not at all"
+    )
     again = len(runs) - len(ids)
     return Counter({"instances": len(ids), "events": events, "activities run again": again})

@@ -98,6 +98,9 @@ class Reads(Draw):
     def payloads(self) -> Call:
         return Call("payloads", (self.id(),))
 
+    def with_payloads(self) -> Call:
+        return Call("with_payloads", ([self.id() for _ in range(self.random.randint(0, 3))],))
+
     def payload(self) -> Call:
         present = list(self.model._payloads)
         place = self.random.choice(present) if present and self.some(80) else ("a", KEYS[0])

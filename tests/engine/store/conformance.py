@@ -318,6 +318,9 @@ class Commits(Fixtures):
         store.commit(batch(first_turn(payloads=(payload("1"), payload("2", key="output")))))
         store.commit(batch(turn("i1", row(first_seq=2), payloads=(payload("3"),))))
         assert store.payloads("i1") == {"input": "3", "output": "2"}
+        found = store.with_payloads(["i1", "nobody"])
+        assert found == {"i1": (store.instance("i1"), {"input": "3", "output": "2"})}
+        assert store.with_payloads([]) == {}
 
     def test_an_id_that_exists_is_refused(self, store: Store) -> None:
         """A second insert of an instance fails its batch."""
