@@ -10,11 +10,12 @@ from starlette.responses import Response
 
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 def encode_json(document: Any) -> bytes:
     """The document as UTF-8. Raises ValueError for what is no JSON: NaN, infinities, half surrogate pairs."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode() + b"\n"
+    return _ENCODER.encode(document).encode() + b"\n"
 
 
 def answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

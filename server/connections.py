@@ -28,11 +28,22 @@ def room_for(connections: int) -> int:
 
 
 class Connection(HttpToolsProtocol):
-    """A connection, of ``connections`` at most; a head has ``head_seconds`` from the answer before it."""
+    """A connection, of ``most_connections`` at most.
 
-    def __init__(self, *arguments: Any, head_seconds: float, most_connections: int, **options: Any) -> None:
+    A head has ``head_seconds`` from the answer before it, and a body ``body_seconds`` from its head.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        head_seconds: float,
+        body_seconds: float,
+        most_connections: int,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
         self._seconds = head_seconds
+        self._body_seconds = body_seconds
         self._most = most_connections
         self._timer: asyncio.TimerHandle | None = None
         self._in_head = True
@@ -60,6 +71,9 @@ class Connection(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
         if not (was_in_head and self._in_head):
             self._head = 0
+            if not self._in_head and self._timer is None and not self.transport.is_closing():
+                # The head is there, and its body is not yet.
+                self._timer = self.loop.call_later(self._body_seconds, self._body_too_slow)
         elif self._head > MAX_HEAD:
             self._refuse(Problem(431, "too_large", f"The head has more than {MAX_HEAD} bytes, the limit."))
 
@@ -71,6 +85,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_head = True
         self._head = 0
+        self._stop_waiting()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -87,6 +102,12 @@ class Connection(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _body_too_slow(self) -> None:
+        if not self.cycle.response_started:
+            self.cycle.response_started = self.cycle.response_complete = True
+            self._refuse(Problem(408, "too_slow", "The body did not come in time.", hint="send less at once"))
+        self.transport.close()
 
     def _too_slow(self) -> None:
         unread = self.transport.get_write_buffer_size()

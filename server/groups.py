@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 MOST = 64
 """Questions that are answered together: what comes meanwhile is the next group."""
 AT_ONCE = 2
-"""Groups that are under way: while one waits for its commit, the next one is prepared."""
+"""Groups that are under way, when a whole one waits: larger groups cost less than more of them."""
 
 
 class Groups(Generic[Question, Answer]):
@@ -45,7 +45,9 @@ class Groups(Generic[Question, Answer]):
         return await future
 
     def _begin(self) -> None:
-        while self._waiting and len(self._running) < AT_ONCE:
+        while self._waiting and (
+            not self._running or (len(self._running) < AT_ONCE and len(self._waiting) >= MOST)
+        ):
             group = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
             task = asyncio.get_running_loop().create_task(self._answer(group))
             self._running.add(task)

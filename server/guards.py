@@ -7,6 +7,7 @@ pointed at this machine (DNS rebinding) to *read* as well, so the Host header mu
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
@@ -47,12 +48,13 @@ class Guard:
             await problem_response(refusal)(scope, receive, send)
             return
         # Bytes that no client should send as they are would be read here in one way and there in another.
-        query = quote(scope["query_string"], safe=_ASCII).encode()
+        query = quote(scope["query_string"], safe=_ASCII).encode() if scope["query_string"] else b""
         path = scope["raw_path"].decode("latin-1")
         seen = {**scope, "path": path, "query_string": query, WITHOUT_KEY: refusal}
         await self._app(seen, receive, send)
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Whether a host's name or address means this machine and is reached from it alone."""
     if host.lower() == "localhost":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from collections.abc import Collection, Iterable
@@ -41,20 +40,15 @@ def parse_json(data: bytes) -> Any:
     """
     try:
         text = data.decode("utf-8")
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_bounded,
-        )
+        value = _read(text)
     except UnicodeDecodeError as error:
         raise _bad_json(f"The byte at {error.start} is not UTF-8.") from None
     except json.JSONDecodeError as error:
         raise _bad_json(f"{error.msg} at line {error.lineno} column {error.colno}.") from None
     except RecursionError:
         raise _too_deep() from None
-    _check_levels(value)
+    if text.count("[") + text.count("{") > MAX_LEVELS:
+        _check_levels(value)
     if "\\u" in text:
         _check_unicode(value)
     return value
@@ -92,6 +86,17 @@ def _bounded(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise _bad_json(f"An integer has more than {MAX_DIGITS} digits.", hint="write it as text")
     return int(text)
+
+
+def _read(text: str) -> Any:
+    if text.startswith("\ufeff"):
+        raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
+    return _DECODER.decode(text)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_bounded
+)
 
 
 def _check_levels(value: Any) -> None:
@@ -134,21 +139,11 @@ async def read_body(request: Request, limit: int) -> bytes:
     if length.isdecimal() and int(length[:20]) > limit:
         raise _too_large(limit)
     parts, size = [], 0
-    try:
-        async with asyncio.timeout(api_of(request).settings.arrival_seconds):
-            async for part in request.stream():
-                size += len(part)
-                if size > limit:
-                    raise _too_large(limit)
-                parts.append(part)
-    except TimeoutError:
-        raise Problem(
-            408,
-            "too_slow",
-            "The body did not come in time.",
-            hint="send less at once",
-            headers={"connection": "close"},
-        ) from None
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
     return b"".join(parts)
 
 

@@ -50,6 +50,7 @@ def serve(
         connection = partial(
             Connection,
             head_seconds=api.settings.head_seconds,
+            body_seconds=api.settings.body_seconds,
             most_connections=room_for(api.settings.connections),
         )
         config = uvicorn.Config(

@@ -10,7 +10,7 @@ class Settings:
     """Bytes of a request's body and of a batch's, seconds that one may wait, threads for the engine's calls.
 
     A body may be larger than a document, so that the reader of documents says what is too large; it has to
-    come within ``arrival_seconds``, and the head of a request within ``head_seconds``. Beyond ``waiting``
+    come within ``body_seconds``, and the head of a request within ``head_seconds``. Beyond ``waiting``
     calls that wait for a thread, requests are refused; so are connections beyond ``connections``, and
     requests of one key beyond ``key_rate`` a second.
     A server that others than programs of this machine can reach has ``any_host``, and is to ``require_keys``.
@@ -21,7 +21,7 @@ class Settings:
     wait_seconds: float = 300.0
     connections: int = 1_000
     head_seconds: float = 15.0
-    arrival_seconds: float = 60.0
+    body_seconds: float = 60.0
     key_rate: float | None = None
     threads: int = 64
     waiting: int = 1_000

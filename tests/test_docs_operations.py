@@ -46,7 +46,7 @@ LIMITS = [
     ("one request that waits", f"{Settings().wait_seconds:.0f} seconds"),
     ("connections of a server", f"{Settings().connections:,}, or {connections.SPARE_FILES} less"),
     ("head of a request", f"{connections.MAX_HEAD >> 10} KiB, within {Settings().head_seconds:.0f} seconds"),
-    ("time for a body", f"{Settings().arrival_seconds:.0f} seconds"),
+    ("time for a body", f"{Settings().body_seconds:.0f} seconds"),
 ]
 
 

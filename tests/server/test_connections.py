@@ -15,11 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from perdure.engine.client import Client
-from perdure.engine.store import open_store
-from perdure.server.app import create_app
 from perdure.server.connections import MAX_HEAD, SPARE_FILES, Connection, room_for
-from perdure.server.settings import Settings
 
 LONG = 3600.0
 SOON = 0.01
@@ -30,7 +26,9 @@ Wires = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Listening:
     """A server of these connections, in the loop of a test."""
 
-    def __init__(self, app: Any, *, head_seconds: float = LONG, most: int = 10) -> None:
+    def __init__(
+        self, app: Any, *, head_seconds: float = LONG, body_seconds: float = LONG, most: int = 10
+    ) -> None:
         config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none")
         self.state = ServerState()
         self._writers: list[asyncio.StreamWriter] = []
@@ -39,6 +37,7 @@ class Listening:
             server_state=self.state,
             app_state={},
             head_seconds=head_seconds,
+            body_seconds=body_seconds,
             most_connections=most,
         )
 
@@ -182,17 +181,26 @@ def test_bytes_that_no_path_has_are_refused() -> None:
 
 
 def test_a_body_that_does_not_come_is_refused() -> None:
-    """With 408, and the connection ends."""
-    settings = Settings(arrival_seconds=SOON)
+    """With 408, whatever the route is; the connection ends, and so does the request."""
+    ended: list[str] = []
+
+    async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+        while (message := await receive())["type"] == "http.request":
+            assert message["more_body"]
+        ended.append(message["type"])
+        await echo(scope, receive, send)
 
     async def test() -> None:
-        async with Listening(create_app(Client(open_store("memory://")), None, settings)) as listening:
+        async with Listening(reading, body_seconds=SOON) as listening:
             reader, writer = await listening.connect()
-            head = b"POST /api/v1/instances HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-            writer.write(head + b"content-length: 10\r\n\r\n{")
+            for part in (b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 10\r\n\r\n", b"{"):
+                writer.write(part)
             answer = await reader.read()
             assert answer.startswith(b"HTTP/1.1 408 "), answer
             assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "too_slow"
+            while listening.state.tasks:
+                await asyncio.gather(*listening.state.tasks)
+        assert ended == ["http.disconnect"]
 
     during(test)
 
