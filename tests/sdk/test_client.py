@@ -159,7 +159,7 @@ def test_a_wait_may_pass(client: Client) -> None:
         (UserError, "schema", lambda client: client.start("gate", {"limit": "many"})),
         (UserError, "invalid_id", lambda client: client.start("echo", id="a/b")),
         (UserError, "payload", lambda client: client.start("echo", _deep(66))),
-        (UserError, "invalid", lambda client: client.instances(cursor="nonsense")),
+        (UserError, "invalid_cursor", lambda client: client.instances(cursor="nonsense")),
         (UserError, "invalid_parameter", lambda client: client.instances(limit=0)),
         (UserError, "too_large", lambda client: client.deploy_source("#" * (3 << 20), "large.yaml")),
         (Conflict, "definition_conflict", lambda client: client.deploy_source(_other(), "test.yaml")),

@@ -84,7 +84,8 @@ def test_a_head_that_does_not_come_ends_the_connection(sent: bytes) -> None:
         async with Listening(echo, head_seconds=SOON) as listening:
             reader, writer = await listening.connect()
             writer.write(sent)
-            assert await reader.read() == b""
+            with suppress(ConnectionResetError):  # What was sent may lie there unread.
+                assert await reader.read() == b""
 
     during(test)
 
