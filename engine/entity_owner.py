@@ -117,8 +117,7 @@ class EntityOwner:
         for id_ in ids:
             self._wanted.pop(id_, None)
             hot = self._hot[id_]
-            if not hot.known:
-                hot.row, hot.known = found.get(id_), True
+            hot.row, hot.known = found.get(id_), True
             self._wake(hot)
 
     @property
@@ -139,8 +138,8 @@ class EntityOwner:
                 continue
             self._kinds[type_] = kind
             for id_ in sorted(self._waiting.pop(type_, ())):
-                if id_ in self._hot:
-                    self._wake(self._hot[id_])
+                # It has something to do since it waits, so nobody has forgotten it.
+                self._wake(self._hot[id_])
 
     # -- what the shell takes ---------------------------------------------------------------------
 

@@ -107,7 +107,8 @@ def branch_ended(machine: Machine, fiber: Fiber, completion: Completion) -> None
     if group.decided not in {"failure", "until", "winner", "canceled"}:
         assert isinstance(completion, Returned | Failed), "no jump leaves a branch"
         _count(machine, group, fiber.branch, completion)
-    elif isinstance(completion, Failed):
+    else:
+        assert isinstance(completion, Failed), "who is canceled fails of that"
         group.undone += completion.failure.compensation or []
     finish_if_over(machine, group)
 

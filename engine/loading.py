@@ -47,12 +47,11 @@ class Loading(Residents):
         wanted = set()
         for each in found:
             wanted.add(each.instance.digest)
-            hot = self._hot.get(each.instance.id)
-            if hot is not None and (order := orders.order_among(hot.pending)) is not None:
+            pending = self._of(each.instance.id).pending
+            if (order := orders.order_among(pending)) is not None:
                 wanted.add(orders.digest(order, each.instance))
-            if hot is not None:
-                moves = (one.event for one in hot.pending if isinstance(one.event, ExecutionMigrated))
-                wanted.update(order.digest for order in moves)
+            moves = (one.event for one in pending if isinstance(one.event, ExecutionMigrated))
+            wanted.update(order.digest for order in moves)
         return wanted
 
     def loaded(

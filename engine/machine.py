@@ -466,9 +466,7 @@ class Machine:
         while state.ready and not state.ended:
             ready, state.ready = state.ready, []
             for fiber_id in ready:
-                fiber = state.fibers.get(fiber_id)
-                if fiber is not None:
-                    self._advance(fiber)
+                self._advance(state.fibers[fiber_id])
             if self.given_back and not state.ready and not state.ended:
                 self.given_back = False
                 waits.hand_out(self)

@@ -66,7 +66,8 @@ class Owner(Admission, Loading, Losses):
             if hot.parked:
                 parking.receive(hot, sealed, self._requests, now)
                 self._after_parked(hot)
-            elif hot.running is not None:
+            else:
+                assert hot.running is not None, "who is ready is in memory, or parked"
                 self._turn(hot, hot.running, sealed, now)
         if not (sealed.own.empty and sealed.rest.empty):
             return sealed
@@ -112,10 +113,8 @@ class Owner(Admission, Loading, Losses):
             and running.past is None
             and orders.order_among(hot.pending) is not None
         ):
-            # What it is to go on with is in the database, once its end is.
-            if not hot.uncommitted:
-                hot.running = None
-                self._wake(hot)
+            # What it is to go on with is in the database, once its end is: it is forgotten then, and read.
+            assert hot.uncommitted, "who has ended is forgotten"
             return
         if migrating.order_among(hot.pending) is not None and not running.migrating and hot.fresh is None:
             # The Program that it is to move to has to replay what is in the database, and nothing else.

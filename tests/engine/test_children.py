@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from perdure.engine.client import Client
 from perdure.engine.events import (
     ExecutionCanceled,
     StartRequested,
@@ -13,8 +14,9 @@ from perdure.engine.events import (
     SubOrchestrationInstanceCreated,
 )
 from perdure.engine.programs import Programs
+from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.rows import InstanceQuery
-from tests.engine.driver import SECOND, START, Hub
+from tests.engine.driver import SECOND, START, Hub, compiled
 from tests.engine.functions import finish_all, flaky, offer
 
 EVERYTHING = InstanceQuery(limit=1000)
@@ -481,3 +483,26 @@ def test_a_start_that_nobody_waits_for_and_cannot_be_is_a_dead_letter(hub: Hub) 
     (letter,) = hub.store.dead_letters("o")
     assert "no workflow 'nothing' is deployed" in letter.reason
     assert hub.store.instance("o") is None
+
+
+def test_a_child_whose_deployed_program_cannot_be_read_fails_its_parent() -> None:
+    """It says why; nobody waits for ever."""
+    hub = Hub()
+    child = hub.deploy("dsl: perdure/1\nname: child\nversion: 1.0.0\ndo: [ { w: { wait: 1h } } ]")
+    cast("MemoryStore", hub.store)._programs[child.digest] = "{"
+    hub.start("do: [ { c: { call_workflow: child } } ]")
+    hub.run()
+    assert hub.error()["type"] == "perdure.SubWorkflowFailed"
+    assert "program" in hub.error()["message"], hub.error()
+
+
+def test_a_child_that_came_with_its_parent_needs_no_deployment(hub: Hub) -> None:
+    """It is what the name means, also for the children of that child."""
+    head = "dsl: perdure/1\nversion: 1.0.0\n"
+    leaf = compiled(head + "name: leaf\ndo: [ { return: '${ input + 1 }' } ]")
+    steps = "do: [ {{ c: {{ call_workflow: {}, with: '${{ input + 1 }}' }} }}, {{ return: '${{ c }}' }} ]"
+    below = compiled(head + "name: below\n" + steps.format("leaf"))
+    above = compiled(head + "name: above\n" + steps.format("below"))
+    Client(hub.store).run(above.program, 1, id="i", others=[below.program, leaf.program])
+    hub.run()
+    assert hub.output() == 4

@@ -319,3 +319,40 @@ def test_a_step_inside_a_lock_belongs_to_who_holds_it(hub: Hub) -> None:
     hub.run()
     with pytest.raises(Conflict, match="'inner' is inside a lock of Desk@a"):
         Client(hub.store).fork("i", "inner", id="j")
+
+
+def test_a_chunk_is_not_forked(hub: Hub) -> None:
+    """It does a part of its parent's work, and answers nobody else."""
+    hub.start("do: [ { all: { fan_out: [1, 2], chunk: 1, do: [ { a: { wait: 1h } } ] } } ]")
+    hub.run()
+    (chunk, *_) = [each.id for each in hub.store.instances(InstanceQuery(chunks=True)) if each.chunk_of]
+    with pytest.raises(Conflict, match="it does a part of its parent's work"):
+        Client(hub.store).fork(chunk, "a", id="j")
+
+
+SAYING = """
+dsl: perdure/1
+name: saying
+version: {version}
+do:
+  - block: {{ do: [ {{ first: {{ call: Echo, with: 1 }} }}{more} ] }}
+  - second: {{ call: Echo, with: 2 }}
+"""
+
+
+def test_what_the_other_version_says_in_between_is_said(hub: Hub) -> None:
+    """The past that it takes over does not have it, so nobody has heard it yet."""
+    offer(hub)
+    hub.deploy(
+        "dsl: perdure/1\nname: ear\nversion: 1.0.0\nevents: { Said: {} }\n"
+        "do: [{ heard: { wait_for_event: Said, timeout: never } }, { return: '${ heard }' }]"
+    )
+    hub.deploy(SAYING.format(version="1.0.0", more=""))
+    hub.deploy(SAYING.format(version="2.0.0", more=", { send_event: { to: ear, event: Said, with: 5 } }"))
+    client = Client(hub.store)
+    client.start("ear", id="ear")
+    client.start("saying@1.0.0", id="i")
+    hub.run()
+    client.fork("i", "second", id="j", version="2.0.0")
+    hub.run()
+    assert (hub.output("ear"), hub.status("j")) == (5, "Completed")

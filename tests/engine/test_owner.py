@@ -554,3 +554,19 @@ def test_a_turn_that_comes_to_nothing_keeps_nothing_in_memory() -> None:
     hub.run()
     assert hub.owner.superseded == 1
     assert not hub.owner._hot
+
+
+def test_what_is_said_before_slots_are_taken_over_is_heard_once(faulty: FaultyHub) -> None:
+    """The takeover brings the instance into memory, and whoever was to read it finds it there."""
+    faulty.manual = True
+    faulty.activity("Echo", echo)
+    faulty.start("do: [{ a: { call: Echo, with: 1 } }, { e: { wait_for_event: Go, timeout: 1h } }]")
+    faulty.run()
+    faulty.owner.reset()
+    faulty.say(EventRaised(name="Go", input=2))
+    faulty._take_slots()
+    faulty.run()
+    assert faulty.kinds().count("EventRaised") == 1
+    faulty.finish(faulty.open[0])
+    faulty.run()
+    assert faulty.status() == "Completed"

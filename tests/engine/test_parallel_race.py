@@ -343,3 +343,25 @@ def test_a_crash_during_a_race(hub: Hub) -> None:
     hub.crash()
     hub.advance(3600)
     assert hub.output() == "a"
+
+
+def test_a_loser_that_had_done_its_work_may_clean_up(hub: Hub) -> None:
+    """What it has come to is not asked for any more, and its clean-up is not a failure."""
+    offer(hub)
+    hub.start(
+        """
+        do:
+          - r:
+              race:
+                slow:
+                  - t:
+                      try: [{ x: { value: 1 } }]
+                      finally: [{ c: { call: Echo, with: cleaning } }, { w: { wait: 2m } }]
+                quick: [{ y: { wait: 1m } }]
+          - return: ${ r.winner }
+        """
+    )
+    hub.advance(60)
+    assert ([task.input for task in hub.calls], hub.status()) == (["cleaning"], "Running")
+    hub.advance(60)
+    assert hub.output() == "quick"

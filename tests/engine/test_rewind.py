@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from perdure.compiler.encode import encode
 from perdure.engine.activities import ActivityError
 from perdure.engine.client import Client
 from perdure.engine.events import (
@@ -15,9 +16,11 @@ from perdure.engine.events import (
     TaskFailed,
     TimerCreated,
 )
+from perdure.engine.programs import Programs
+from perdure.engine.store.memory import MemoryStore
 from perdure.engine.tasks import task_in
 from tests.engine.driver import SECOND, START, Hub, compiled
-from tests.engine.functions import finish_all, offer
+from tests.engine.functions import fail, finish_all, offer
 
 
 class Shaky:
@@ -461,3 +464,58 @@ def test_after_a_move_to_another_version(hub: Hub, shaky: Shaky) -> None:
     assert "ExecutionMigrated" in hub.kinds()
     assert (hub.output("j"), hub.instance("j").version) == ("2.0.0", "2.0.0")
     assert "ExecutionMigrated" not in hub.kinds("j")
+
+
+def test_an_earlier_fan_out_that_bore_its_losses_is_left_alone(hub: Hub, shaky: Shaky) -> None:
+    """Only the items of the one that the instance failed of are done again."""
+    hub.start(
+        """
+        do:
+          - some:
+              fan_out: "${ [1, 2] }"
+              on_failure: { tolerate: 1 }
+              do: [{ a: { call: Fail, with: "${ item }" , if: "${ item == 1 }" } }]
+          - all:
+              fan_out: "${ [3, 4] }"
+              on_failure: { tolerate: 1 }
+              do: [{ b: { call: Shaky, with: "${ item }" } }]
+          - return: ${ [some.failed, all.failed] }
+        """
+    )
+    hub.run()
+    assert hub.error()["path"] == "do/1/all"
+    before = len(hub.calls)
+    repaired(hub, shaky)
+    assert hub.output() == [1, 0]
+    assert [(task.name, task.input) for task in hub.calls[before:]] == [("Shaky", 3), ("Shaky", 4)]
+
+
+def test_a_history_that_its_program_cannot_have_made_is_not_told_again() -> None:
+    """Who orders it is told why, and the instance stays as it is."""
+    hub = Hub()
+    hub.activity("Fail", fail)
+    program = compiled("do: [ { a: { call: Fail, with: 1 } } ]")
+    hub.start(program)
+    hub.run()
+    other = compiled("do: [ { b: { wait: 1h } } ]")
+    cast("MemoryStore", hub.store)._programs[program.digest] = encode(other.program)
+    hub.programs = Programs(hub.store.program)
+    hub.crash()
+    asked = hub.reopen(ExecutionRewound())
+    hub.run()
+    ((told, reason),) = hub.refusals
+    assert (told, "its history cannot be replayed" in reason, hub.status()) == (asked, True, "Failed")
+
+
+def test_an_instance_whose_history_is_gone_is_not_rewound() -> None:
+    """There is nothing that could go on, and nobody else is stopped by that."""
+    hub = Hub()
+    hub.activity("Fail", fail)
+    hub.start("do: [ { a: { call: Fail, with: 1 } } ]")
+    hub.run()
+    cast("MemoryStore", hub.store)._history.clear()
+    hub.crash()
+    asked = hub.reopen(ExecutionRewound())
+    hub.run()
+    assert hub.refusals == [(asked, "it never began")]
+    assert hub.status() == "Failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -18,6 +19,7 @@ from perdure.engine.store.memory import MemoryStore
 from perdure.engine.store.rows import InstanceQuery
 from tests.engine.driver import Hub
 from tests.engine.functions import finish_all, offer
+from tests.engine.test_refused import refusing
 
 CHILD = """
 dsl: perdure/1
@@ -281,3 +283,33 @@ def test_a_child_that_cannot_go_on_has_failed_as_before(hub: Hub, shaky: Shaky, 
     assert (hub.error()["type"], hub.status(child)) == ("perdure.SubWorkflowFailed", "Failed")
     tables._programs[digest], tables._history[child, 1] = program, rows
     hub.programs = Programs(hub.store.program)
+
+
+def test_a_child_whose_rewind_the_database_refuses_has_failed_as_before(hub: Hub, shaky: Shaky) -> None:
+    """Its parent is told so, and fails again."""
+    hub.start("do: [ { c: { call_workflow: child, with: 1, instance_id: below } } ]")
+    hub.run()
+    shaky.broken = False
+    hub.rewind()
+    with refusing(hub, lambda batch: any(each.id == "below" for each in batch.checkpoints)):
+        hub.run()
+    assert (hub.error()["type"], hub.status("below")) == ("perdure.SubWorkflowFailed", "Failed")
+
+
+def test_a_child_that_is_purged_while_it_is_being_rewound_is_started_anew(hub: Hub, shaky: Shaky) -> None:
+    """Whoever reads it finds nothing any more."""
+    hub.start("do: [ { c: { call_workflow: child, with: 7, instance_id: below } }, return: '${ c }' ]")
+    hub.run()
+    shaky.broken = False
+    hub.rewind()
+    load = hub.store.load
+
+    def late(ids: Sequence[str]) -> Any:
+        if "below" in ids:
+            hub.store.load = load  # type: ignore[method-assign]
+            hub.forget(id="below")
+        return load(ids)
+
+    hub.store.load = late  # type: ignore[method-assign]
+    hub.run()
+    assert hub.output() == [7, 7]

@@ -105,6 +105,20 @@ class PayloadConformance(Fixtures):
         assert store.claim("w1", ["mail"], (), 10, 5)[0].values == texts
         assert store.payload("i2", key) is None
 
+    def test_a_chunk_has_values_of_its_own_beside_its_parents(self, store: Store) -> None:
+        """One row of its history may refer to both."""
+        store.commit(batch(first_turn(), turn("i1", big_row(first_seq=2))))
+        text = msgspec.json.encode({"chunk": key_of(BIG), "own": key_of(OTHER)}).decode()
+        own = msgspec.json.encode(OTHER).decode()
+        rows = msgspec.structs.replace(row("i2", events=text), values={key_of(OTHER): own})
+        child = instance("i2", parent_id="i1", chunk_of=1)
+        store.commit(batch(turn("i2", rows, instance=child)))
+        (loaded,) = store.load(["i2"])
+        assert loaded.history[0].values == {
+            key_of(BIG): msgspec.json.encode(BIG).decode(),
+            key_of(OTHER): own,
+        }
+
     def test_chunks_of_two_parents_read_each_its_own(self, store: Store) -> None:
         """Though they are loaded together."""
         loaded = {}
