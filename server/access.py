@@ -12,7 +12,7 @@ import base64
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 
 from starlette.requests import Request
@@ -21,9 +21,11 @@ from starlette.responses import Response
 from perdure.engine import clock
 from perdure.engine.access import Role
 from perdure.engine.client import Client
+from perdure.engine.errors import PerdureError
 from perdure.engine.store.rows import ApiKey
 from perdure.server.denials import NOBODY, note
 from perdure.server.guards import WITHOUT_KEY
+from perdure.server.held import release
 from perdure.server.problems import Problem
 from perdure.server.rates import Rates
 
@@ -78,6 +80,17 @@ class Gate:
             headers=CHALLENGE,
         )
 
+    def check_each(self, tokens: Sequence[str | None]) -> list[ApiKey | Problem | PerdureError | None]:
+        """What ``check`` returns or raises for each of them; it looks once for those that show the same."""
+        found: dict[str | None, ApiKey | Problem | PerdureError | None] = {}
+        for token in tokens:
+            if token not in found:
+                try:
+                    found[token] = self.check(token)
+                except (Problem, PerdureError) as error:
+                    found[token] = error
+        return [found[token] for token in tokens]
+
     def forget(self) -> None:
         """Believe nothing any more: keys have changed."""
         self._open_until = float("-inf")
@@ -114,7 +127,10 @@ class Scoped:
         refusal = request.scope.get(WITHOUT_KEY)
         if self.role is not None or refusal is not None:
             await self._let_in(request, self.role, refusal)
-        return await self._endpoint(request)
+        try:
+            return await self._endpoint(request)
+        finally:
+            release(request)
 
     async def _let_in(self, request: Request, needed: Role | None, refusal: Problem | None) -> None:
         api = request.app.state.api
@@ -124,7 +140,7 @@ class Scoped:
             key = api.gate.known(token)
             if key is UNKNOWN:
                 key = None
-                key = await api.call(api.gate.check, token)
+                key = await api.keys.ask(token)
             if key is None and refusal is not None:
                 raise refusal
             if key is not None and needed is not None and Role[key.role.upper()] < needed:

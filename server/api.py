@@ -20,6 +20,7 @@ from perdure.engine.worker import Worker
 from perdure.server.access import Gate
 from perdure.server.denials import Denials
 from perdure.server.groups import Groups
+from perdure.server.held import Held
 from perdure.server.rates import Rates
 from perdure.server.readiness import Readiness
 from perdure.server.settings import Settings
@@ -40,12 +41,14 @@ class Api:
         self.client = client
         self.worker = worker
         self.settings = settings
-        self.waits = Waits(worker)
+        self.waits = Waits(worker, settings.waits)
+        self.held = Held(settings.held_bytes)
         self.readiness = Readiness(client, worker)
         self.gate = Gate(client, required=settings.require_keys)
         self.rates = Rates(settings.key_rate)
         self.denials = Denials(self._tell)
         self._threads = CapacityLimiter(settings.threads)
+        self.keys = Groups(self.gate.check_each, settings.waiting)
         self._starts = Groups(client.start_each, settings.waiting)
         self._reads = Groups(client.documents, settings.waiting)
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from perdure.engine.errors import Overloaded, PerdureError
+from perdure.engine.errors import Overloaded
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -27,7 +27,7 @@ class Groups(Generic[Question, Answer]):
     """
 
     def __init__(
-        self, function: Callable[[Sequence[Question]], Sequence[Answer | PerdureError]], waiting: int
+        self, function: Callable[[Sequence[Question]], Sequence[Answer | Exception]], waiting: int
     ) -> None:
         self._function = function
         self._most = waiting
@@ -63,7 +63,7 @@ class Groups(Generic[Question, Answer]):
         try:
             answers = await to_thread.run_sync(self._function, questions, limiter=self._threads)
         except Exception as error:  # noqa: BLE001
-            answers = [error] * len(group)  # type: ignore[list-item]
+            answers = [error] * len(group)
         for (_, future), answer in zip(group, answers, strict=True):
             if future.done():
                 continue  # Whoever asked has left.

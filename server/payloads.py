@@ -15,6 +15,7 @@ from perdure.dsl.duration import parse_duration
 from perdure.dsl.expr.suggest import did_you_mean
 from perdure.server.api import api_of
 from perdure.server.bodies import Nothing
+from perdure.server.held import hold
 from perdure.server.operation import JSON, operation_of
 from perdure.server.problems import Problem
 
@@ -143,6 +144,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         size += len(part)
         if size > limit:
             raise _too_large(limit)
+        hold(request, len(part))
         parts.append(part)
     return b"".join(parts)
 

@@ -11,8 +11,9 @@ class Settings:
 
     A body may be larger than a document, so that the reader of documents says what is too large; it has to
     come within ``body_seconds``, and the head of a request within ``head_seconds``. Beyond ``waiting``
-    calls that wait for a thread, requests are refused; so are connections beyond ``connections``, and
-    requests of one key beyond ``key_rate`` a second.
+    calls that wait for a thread, or for the same call of others, requests are refused; so are those that
+    wait for an end beyond ``waits``, bodies beyond ``held_bytes`` of all requests together, connections
+    beyond ``connections``, and requests of one key beyond ``key_rate`` a second.
     A server that others than programs of this machine can reach has ``any_host``, and is to ``require_keys``.
     """
 
@@ -25,5 +26,7 @@ class Settings:
     key_rate: float | None = None
     threads: int = 64
     waiting: int = 1_000
+    waits: int = 1_000
+    held_bytes: int = 256 << 20
     require_keys: bool = False
     any_host: bool = False

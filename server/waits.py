@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 
 from perdure.engine import clock
+from perdure.engine.errors import Overloaded
 from perdure.engine.instance import ENDED
 from perdure.engine.worker import Worker
 
@@ -23,10 +24,11 @@ OWNER_LOOK_SECONDS = 10.0
 
 
 class Waits:
-    """Everything that waits in this server. Used from the event loop only."""
+    """Everything that waits in this server, ``most`` at a time. Used from the event loop only."""
 
-    def __init__(self, worker: Worker | None) -> None:
+    def __init__(self, worker: Worker | None, most: int) -> None:
         self._worker = worker
+        self._most = most
         self._waiting: set[asyncio.Event] = set()
         self._closed = False
 
@@ -46,7 +48,10 @@ class Waits:
         """The instance's document when it has ended, or as it is when so many seconds have passed.
 
         ``read`` gives the document. The wait is over early when the client ``is_gone``, or by ``close``.
+        Raises ``Overloaded`` when too many wait.
         """
+        if len(self._waiting) >= self._most:
+            raise Overloaded("too many requests wait for an instance already", hint="ask without a wait")
         until = clock.monotonic() + seconds
         pause = FIRST_LOOK_SECONDS
         with self._woken_by(instance_id) as woken:

@@ -10,6 +10,11 @@ MUTANTS = {
         "self._duties.asking.append(ask)\n",
         "self._duties.asking.append(ask)\n                ask.answer()\n",
     ),
+    "hangs_up_when_told_to_stop": one(
+        "perdure.server.serve",
+        "self._api.waits.close()\n",
+        "[each.transport.abort() for each in self.server_state.connections]\n",
+    ),
     "forgets_what_was_asked": one(
         "perdure.engine.store.commit",
         "write_requests(tx, sorted(batch.requests, key=_by_request))",

@@ -33,9 +33,9 @@ AGAIN = {429, 503}
 
 
 class Starter(threading.Thread):
-    """Starts ``count`` instances, one after the other."""
+    """Starts ``count`` instances, one after the other; who is ``patient`` repeats what nobody answers."""
 
-    def __init__(self, url: str, name: str, count: int) -> None:
+    def __init__(self, url: str, name: str, count: int, *, patient: bool = True) -> None:
         super().__init__(name=name, daemon=True)
         self.ids: dict[str, str] = {}
         """What was acknowledged, by its key."""
@@ -43,19 +43,23 @@ class Starter(threading.Thread):
         self.error: BaseException | None = None
         self._place = url.removeprefix("http://")
         self._count = count
+        self._patient = patient
         self._connection: http.client.HTTPConnection | None = None
 
     def run(self) -> None:
         try:
             for number in range(self._count):
                 key = f"{self.name} {number}"
-                self.ids[key] = self._start(key)
+                made = self._start(key)
+                if made is None:
+                    break
+                self.ids[key] = made
         except BaseException as error:  # noqa: BLE001
             self.error = error
         finally:
             self._leave()
 
-    def _start(self, key: str) -> str:
+    def _start(self, key: str) -> str | None:
         until, pause = clock.monotonic() + PATIENCE, threading.Event()
         while True:
             try:
@@ -69,6 +73,8 @@ class Starter(threading.Thread):
                 if status == 201:
                     return str(document["id"])
                 assert status in AGAIN, document
+            if not self._patient:
+                return None
             assert clock.monotonic() < until, f"nobody answers {key}"
             pause.wait(PAUSE)
 
@@ -112,6 +118,35 @@ def start_through_kills(
             if each.error is not None:
                 raise each.error
             counts += each.outcomes
+        _settle(patient)
+        assert server.end() == 0, "a server that is told to ends well"
+    return counts + _check(folder, {key: made for each in starters for key, made in each.ids.items()})
+
+
+def stop_under_starts(path: Path, acknowledged: int, mutant: str | None = None) -> Counter[str]:
+    """SIGTERM when so many starts are acknowledged, to a server at which ``CLIENTS`` clients start more.
+
+    What it has begun to do it answers: there are exactly the instances of which somebody knows.
+    """
+    folder, counts = Folder(path), Counter[str]()
+    with ExitStack() as stack:
+        server = Server(folder, mutant=mutant)
+        stack.callback(server.kill)
+        patient = Patient([server.url], counts)
+        stack.callback(patient.close)
+        patient.ask("deploy", lambda client: client.deploy_source(SHOP.read_text("utf-8"), SHOP.name))
+        starters = [Starter(server.url, f"c{n}", 100_000, patient=False) for n in range(CLIENTS)]
+        for each in starters:
+            each.start()
+        _wait(starters, acknowledged)
+        assert server.end() == 0, "a server that is told to ends well"
+        for each in starters:
+            each.join()
+            if each.error is not None:
+                raise each.error
+            counts += each.outcomes
+        server.begin()
+        server.ready()
         _settle(patient)
         assert server.end() == 0, "a server that is told to ends well"
     return counts + _check(folder, {key: made for each in starters for key, made in each.ids.items()})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.black_box.starts import start_through_kills
+from tests.black_box.starts import start_through_kills, stop_under_starts
 
 pytestmark = pytest.mark.slow  # real processes that are killed
 
@@ -17,7 +17,19 @@ def test_as_many_instances_as_keys_through_three_kills(tmp_path: Path) -> None:
     assert (counts["kills"], counts["instances"], counts["start: 201"]) == (3, 3_000, 3_000)
 
 
+def test_a_server_that_is_told_to_stop_answers_what_it_has_begun(tmp_path: Path) -> None:
+    """SIGTERM amid the starts of 20 clients: no instance of which nobody knows, and none that is missing."""
+    counts = stop_under_starts(tmp_path, 200)
+    assert counts["instances"] == counts["start: 201"] >= 200
+
+
 def test_starts_that_are_forgotten_are_found(tmp_path: Path) -> None:
     """The negative control: a server that forgets its idempotency keys starts something twice."""
     with pytest.raises(AssertionError, match=r"instances for \d+ keys|booked twice"):
         start_through_kills(tmp_path, 1, 300, kills=4, mutant="forgets_what_was_asked")
+
+
+def test_a_server_that_hangs_up_is_found(tmp_path: Path) -> None:
+    """The negative control: what was begun is carried out, and nobody hears of it."""
+    with pytest.raises(AssertionError, match=r"instances for \d+ keys"):
+        stop_under_starts(tmp_path, 100, mutant="hangs_up_when_told_to_stop")

@@ -37,7 +37,7 @@ def test_many_wait_without_a_thread_each() -> None:
         client = Client(store, worker)
         deploy_source(client, GATE, "gate.yaml")
         instance = client.start("gate", {})["id"]
-        waits = Waits(worker)
+        waits = Waits(worker, 1_000)
 
         async def read() -> dict[str, str]:
             document: dict[str, str] = client.instance(instance)
@@ -62,17 +62,19 @@ def test_many_wait_without_a_thread_each() -> None:
 @pytest.mark.parametrize("seconds", [0.0, 0.001])
 def test_a_wait_passes(seconds: float) -> None:
     """A wait gives the instance as it is when its time has passed, at once for none."""
-    assert anyio.run(Waits(None).until_ended, "any", seconds, running, is_there) == {"status": "Running"}
+    assert anyio.run(Waits(None, 1_000).until_ended, "any", seconds, running, is_there) == {
+        "status": "Running"
+    }
 
 
 def test_a_client_that_left_is_not_waited_for() -> None:
     """A wait is over when its client has gone."""
-    assert anyio.run(Waits(None).until_ended, "any", LONG_SECONDS, running, is_gone)
+    assert anyio.run(Waits(None, 1_000).until_ended, "any", LONG_SECONDS, running, is_gone)
 
 
 def test_a_closed_server_waits_for_nothing() -> None:
     """Closing ends the waits that are there, and those that come later."""
-    waits = Waits(None)
+    waits = Waits(None, 1_000)
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
