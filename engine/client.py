@@ -7,18 +7,16 @@ goes straight to the database. Methods may be called from any thread; they block
 from __future__ import annotations
 
 from perdure.engine.access import Access
-from perdure.engine.acts import Acts
+from perdure.engine.bulk import Bulk
 from perdure.engine.completing import Completing
 from perdure.engine.deploying import Deploying, Deployment
 from perdure.engine.entity_client import Entities
 from perdure.engine.operations import Operations
-from perdure.engine.purging import Purging
 from perdure.engine.queues import Queues
 from perdure.engine.schedule_client import Schedules
-from perdure.engine.telling import Telling
 
 __all__ = ["Client", "Deployment"]
 
 
-class Client(Access, Acts, Completing, Deploying, Entities, Operations, Purging, Queues, Schedules, Telling):
+class Client(Access, Bulk, Completing, Deploying, Entities, Operations, Queues, Schedules):
     """A client of the hub in ``store``. What it does as an operator is audited under the name ``actor``."""

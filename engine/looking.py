@@ -14,11 +14,16 @@ from perdure.engine.codec import is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
 from perdure.engine.errors import NotFound, PerdureError
 from perdure.engine.filters import parse_filter, read_order
-from perdure.engine.instance import status_of
+from perdure.engine.instance import Instance, status_of
+from perdure.engine.searching import search
+from perdure.engine.standing import state_view
 from perdure.engine.store.rows import InstanceQuery
+from perdure.engine.suspects import PARKED
 from perdure.engine.views import instance_row, instance_view, parse_time, row_views
-from perdure.engine.waiting import waiting_for
+from perdure.engine.waiting import replayed, waiting_for
 
+PAGE = 1000
+"""Rows of a history that are read at once."""
 POLL = 0.05
 """Seconds between looks at an instance that another process runs."""
 OWNED_POLL = 1.0
@@ -107,11 +112,20 @@ class Looking(Caller):
         }
 
     def history(
-        self, instance_id: str, *, generation: int | None = None, cursor: str | None = None, limit: int = 200
+        self,
+        instance_id: str,
+        *,
+        generation: int | None = None,
+        types: Sequence[str] = (),
+        step: str | None = None,
+        failed: bool = False,
+        cursor: str | None = None,
+        limit: int = 200,
     ) -> dict[str, Any]:
         """Events of a generation (the present one by default), oldest first: ``items`` and ``next``.
 
-        A page ends with a turn: it may have more than ``limit`` events. Raises ``NotFound``.
+        Of some ``types`` alone, of one ``step`` (its name or its path), or those that ``failed``. A page ends
+        with a turn: it may have more than ``limit`` events. Raises ``NotFound``.
         """
         limit = valid_limit(limit)
         row = self._row(instance_id)
@@ -119,6 +133,19 @@ class Looking(Caller):
         if cursor is not None:
             generation, after = decode_cursor(cursor, tuple[int, int])
         generation = row.generation if generation is None else generation
+        if types or step is not None or failed:
+            found, place = search(
+                self.store,
+                self._programs,
+                row,
+                generation,
+                after,
+                limit,
+                types=types,
+                step=step,
+                failed=failed,
+            )
+            return {"items": found, "next": None if place is None else encode_cursor((generation, place))}
         items: list[dict[str, Any]] = []
         more = True
         while more and len(items) < limit:
@@ -133,6 +160,22 @@ class Looking(Caller):
         if more:
             more = bool(self.store.history(instance_id, generation, after, 1))
         return {"items": items, "next": encode_cursor((generation, after)) if more else None}
+
+    def version_of(self, instance_id: str) -> dict[str, Any]:
+        """The status of an instance, and a ``version`` that is another one whenever a turn was taken.
+
+        Raises ``NotFound``.
+        """
+        row = self._row(instance_id)
+        version = f"{row.generation}.{row.execution[:8]}.{row.status}.{self._events(row)}"
+        return {"id": row.id, "status": str(row.status), "version": version}
+
+    def _events(self, row: Instance) -> int:
+        """How many events the present generation has."""
+        at = 0
+        while rows := self.store.history(row.id, row.generation, at, PAGE):
+            at = rows[-1].next_seq
+        return at
 
     def payload(self, instance_id: str, key: str) -> Any:
         """A large value of an instance, by the key that its history shows. Raises ``NotFound``."""
@@ -151,6 +194,17 @@ class Looking(Caller):
         if row.status.ended:
             return []
         return waiting_for(self.store, row, self._programs)
+
+    def state(self, instance_id: str) -> dict[str, Any]:
+        """Where an instance stands by its committed history: its fibers and its variables.
+
+        ``fibers`` is None for a history that cannot be replayed. Raises ``NotFound``.
+        """
+        row = self._row(instance_id)
+        if (row.reason or "").startswith(PARKED):
+            return state_view(row, None)  # its replay may kill whoever tries
+        _, machine = replayed(self.store, row, self._programs)
+        return state_view(row, machine)
 
     def query(self, instance_id: str, name: str) -> Any:
         """The answer to a query that the workflow declares, by the committed state; also when it has ended.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from perdure.engine import audit
 from perdure.engine.caller import Caller
 from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
-from perdure.engine.errors import UserError
+from perdure.engine.errors import Conflict, NotFound, UserError
+from perdure.engine.filters import parse_filter
 from perdure.engine.instance import ENDED, Status, status_of
-from perdure.engine.store.rows import EndedQuery, Purged
+from perdure.engine.store.rows import Condition, EndedQuery, InstanceQuery, Purged
 from perdure.engine.views import parse_time
 
 PURGE = "instance.purge"
@@ -44,6 +46,7 @@ class Purging(Caller):
         created_from: str | None = None,
         created_to: str | None = None,
         older_than: float | None = None,
+        query: str | None = None,
         dry_run: bool = False,
         reason: str | None = None,
         limit: int = 100,
@@ -53,7 +56,8 @@ class Purging(Caller):
 
         ``next`` is the cursor of the next slice. Times are RFC 3339, ``older_than`` is in seconds since the
         end. ``left`` are those that stay because a child of theirs runs. With ``dry_run`` nothing is deleted,
-        and ``instances`` says how many match. Raises ``UserError`` when nothing is said of which ones.
+        and ``instances`` says how many match. A ``query`` is written as for lists; with it a dry run counts
+        one slice. Raises ``UserError`` when nothing is said of which ones.
         """
         given = {
             "statuses": statuses,
@@ -64,9 +68,10 @@ class Purging(Caller):
             "created_from": created_from,
             "created_to": created_to,
             "older_than": older_than,
+            "query": query,
         }
         said = {key: value for key, value in given.items() if value not in (None, (), [], {})}
-        query = EndedQuery(
+        asked = EndedQuery(
             statuses=_ended_ones(statuses),
             name=name,
             tags=tuple(sorted((tags or {}).items())),
@@ -79,10 +84,56 @@ class Purging(Caller):
         )
         if not said:
             raise _no_filter()
+        if query is not None:
+            return self._purge_found(query, asked, reason, dry_run=dry_run)
         if dry_run:
-            return {**_view(Purged(rows={})), "instances": self.store.count_ended(query)}
+            return {**_view(Purged(rows={})), "instances": self.store.count_ended(asked)}
         entry = audit.entry(self.actor, PURGE, EVERYTHING, reason=reason, filter=said)
-        return _view(self.store.purge_ended(query, entry))
+        return _view(self.store.purge_ended(asked, entry))
+
+    def _purge_found(
+        self, query: str, asked: EndedQuery, reason: str | None, *, dry_run: bool
+    ) -> dict[str, Any]:
+        """The same of those that also a query finds, one by one. A dry run counts this slice alone."""
+        times = {
+            ("ended_at", ">="): asked.ended_from,
+            ("ended_at", "<"): asked.ended_before,
+            ("created_at", ">="): asked.created_from,
+            ("created_at", "<="): asked.created_to,
+        }
+        where = [
+            Condition(field=field, compares=sign, time=time)
+            for (field, sign), time in times.items()
+            if time is not None
+        ]
+        found = self.store.instances(
+            InstanceQuery(
+                statuses=asked.statuses or tuple(sorted(ENDED)),
+                name=asked.name,
+                tags=asked.tags,
+                where=(*parse_filter(query, self.store.time()), *where),
+                order="ended_at",
+                ascending=True,
+                chunks=False,
+                after=asked.after,
+                limit=asked.limit + 1,
+            )
+        )
+        slice_, more = found[: asked.limit], len(found) > asked.limit
+        last = slice_[-1] if more else None
+        after = None if last is None or last.ended_at is None else (last.ended_at, last.id)
+        if dry_run:
+            return {**_view(Purged(rows={}, after=after)), "instances": len(slice_)}
+        rows, left = Counter[str](), []
+        for each in slice_:
+            entry = audit.entry(self.actor, PURGE, each.id, reason=reason)
+            try:
+                rows.update(self.store.purge(each.id, leave_running=False, audit=entry).rows)
+            except NotFound:
+                continue  # it went with its parent
+            except Conflict:
+                left.append(each.id)
+        return _view(Purged(rows=dict(rows), left=tuple(left), after=after))
 
     def _before(self, ended_before: str | None, older_than: float | None) -> int | None:
         before = None if ended_before is None else parse_time(ended_before)

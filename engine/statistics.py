@@ -28,7 +28,7 @@ def statistics(store: Store, instance: Instance, programs: Programs) -> dict[str
             turns += 1
             size += len(row.events.encode())
             for seq, event in enumerate(decode_events(row.events), row.first_seq):
-                path = paths[seq] = _path(event, paths)
+                path = paths[seq] = step_path(event, paths)
                 step = steps.setdefault(path, {"events": 0, "bytes": 0, "attempts": 0})
                 step["events"] += 1
                 step["bytes"] += len(encode_events([event]).encode()) - 2
@@ -53,7 +53,7 @@ def statistics(store: Store, instance: Instance, programs: Programs) -> dict[str
     }
 
 
-def _path(event: Event, paths: dict[int, str]) -> str:
+def step_path(event: Event, paths: dict[int, str]) -> str:
     """The step that an event belongs to, without keys of items; what answers belongs where was asked."""
     path = getattr(event, "path", None)
     if isinstance(path, str):

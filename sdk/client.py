@@ -233,15 +233,53 @@ class Client:
         return self._document("GET", "/instances", asked)
 
     def history(
-        self, instance_id: str, *, generation: int | None = None, cursor: str | None = None, limit: int = 200
+        self,
+        instance_id: str,
+        *,
+        generation: int | None = None,
+        types: Sequence[str] = (),
+        step: str | None = None,
+        failed: bool = False,
+        cursor: str | None = None,
+        limit: int = 200,
     ) -> Document:
-        """A page of an instance's history, oldest first: ``items``, and ``next``."""
+        """A page of an instance's history, oldest first: ``items``, and ``next``.
+
+        Of some ``types`` of events alone, of one ``step`` (its name or its path), or those that ``failed``.
+        """
         query: dict[str, str | list[str]] = {
             "limit": str(limit),
+            "type": list(types),
+            **({} if step is None else {"step": step}),
+            **({"failed": "true"} if failed else {}),
             **({} if generation is None else {"generation": str(generation)}),
             **({} if cursor is None else {"cursor": cursor}),
         }
         return self._document("GET", f"/instances/{_quoted(instance_id)}/history", query)
+
+    def state(self, instance_id: str) -> Document:
+        """Where an instance stands: its fibers and its variables. Raises ``NotFound``."""
+        return self._document("GET", f"/instances/{_quoted(instance_id)}/state")
+
+    def count(self, verb: str, query: str) -> Document:
+        """How many instances an act would meet: ``count``, and the first of their ``ids``."""
+        asked: dict[str, str | list[str]] = {"q": query, "dry_run": "true"}
+        answer = self._send("POST", f"/instances:{_quoted(verb)}", query=asked)
+        document: Document = answer.json()
+        return document
+
+    def act_on(self, verb: str, query: str, confirm: int, *, reason: str | None = None) -> Document:
+        """Suspend, resume, cancel, terminate, rewind, restart or purge all that a query finds.
+
+        ``confirm`` is their ``count``. Returns how many have ``changed``, and the ``problems`` of others.
+        Raises ``Conflict`` and does nothing when there are more or fewer by now.
+        """
+        asked: dict[str, str | list[str]] = {"q": query, "confirm": str(confirm)}
+        body = encode_json({"reason": reason})
+        path = f"/instances:{_quoted(verb)}"
+        answer = self._send("POST", path, query=asked, headers=_JSON, body=body, again=False)
+        document: Document = answer.json()
+        return document
 
     def payload(self, instance_id: str, key: str) -> Any:
         """A large value of an instance, by the key that its history shows. Raises ``NotFound``."""

@@ -24,6 +24,7 @@ from perdure.server.held import Held
 from perdure.server.rates import Rates
 from perdure.server.readiness import Readiness
 from perdure.server.settings import Settings
+from perdure.server.streams import Streams
 from perdure.server.waits import Waits
 
 PREFIX = "/api/v1"
@@ -42,6 +43,7 @@ class Api:
         self.worker = worker
         self.settings = settings
         self.waits = Waits(worker, settings.waits)
+        self.streams = Streams(self.waits, settings)
         self.held = Held(settings.held_bytes)
         self.readiness = Readiness(client, worker)
         self.gate = Gate(client, required=settings.require_keys)

@@ -19,6 +19,7 @@ from perdure.server.operation import operations_in, paths
 from perdure.server.problems import HANDLERS
 from perdure.server.routes import (
     acts,
+    bulk,
     definitions,
     description,
     entities,
@@ -29,6 +30,7 @@ from perdure.server.routes import (
     purging,
     queues,
     schedules,
+    streams,
     tokens,
 )
 from perdure.server.settings import Settings
@@ -37,7 +39,9 @@ OPERATIONS = operations_in(
     [
         definitions,
         instances,
+        streams,
         acts,
+        bulk,
         purging,
         tokens,
         entities,

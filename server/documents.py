@@ -5,7 +5,7 @@ Nothing is encoded through them: a document goes out as the engine made it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -99,6 +99,45 @@ class Instance(Struct):
     updated_at: Time
     ended_at: Time | None
     history: History | UnsetType = UNSET
+
+
+SomeOfInstance: Any = msgspec.defstruct(
+    "SomeOfInstance",
+    [
+        (name, kind | UnsetType, UNSET)
+        for name, kind in get_type_hints(Instance, include_extras=True).items()
+        if name != "history"
+    ],
+    namespace={"__doc__": "The fields of an instance that were asked for."},
+)
+
+
+class Fiber(Struct):
+    """A thread of control of an instance."""
+
+    id: int
+    step: str
+    path: str
+    file: str
+    line: int
+    column: int
+    waits_for: Annotated[
+        str | None, Meta(description="task, timer, event, branches, reply, lock, compensation; null if none.")
+    ]
+    branch_of: Annotated[int | None, Meta(description="The group of parallel branches that it belongs to.")]
+    branch: int
+    canceled: bool
+
+
+class State(Struct):
+    """Where an instance stands. All but the first three is null when its history cannot be replayed."""
+
+    id: str
+    generation: int
+    status: Status
+    fibers: list[Fiber] | None
+    variables: dict[str, Any] | None
+    events_kept: Annotated[list[str] | None, Meta(description="Names of events that nobody took yet.")]
 
 
 class Instances(Struct):
@@ -230,6 +269,30 @@ class Migrated(Struct):
     id: str
     changed: bool
     version: str
+
+
+class Counted(Struct):
+    """How many instances a query finds, and the first of them."""
+
+    verb: str
+    count: int
+    ids: list[str]
+
+
+class NotActedOn(Struct):
+    """An instance to which nothing was done, and why."""
+
+    id: str
+    problem: ProblemRow
+
+
+class ActedOnMany(Struct):
+    """What was done to the instances that a query found."""
+
+    verb: str
+    count: int
+    changed: Annotated[int, Meta(description="How many are not as they were.")]
+    problems: list[NotActedOn]
 
 
 class Purged(Struct):

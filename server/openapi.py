@@ -96,7 +96,7 @@ class _Schemas:
         if isinstance(kind, Mapping):
             return dict(kind)
         if isinstance(kind, tuple):
-            return {"oneOf": [self.of(each) for each in kind]}
+            return {"anyOf": [self.of(each) for each in kind]}
         return next(schema for known, schema in self._found if known == kind)
 
 

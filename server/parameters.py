@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from perdure.engine.cursors import MAX_LIMIT
@@ -20,6 +21,11 @@ def limit(default: int) -> Parameter:
     """How long a page is."""
     schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": default}
     return Parameter(name="limit", text="Items of a page.", schema=schema)
+
+
+def required(parameter: Parameter) -> Parameter:
+    """The same, and it has to be there."""
+    return replace(parameter, required=True)
 
 
 def piece(name: str, text: str, schema: dict[str, Any] | None = None) -> Parameter:

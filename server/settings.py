@@ -14,6 +14,8 @@ class Settings:
     calls that wait for a thread, or for the same call of others, requests are refused; so are those that
     wait for an end beyond ``waits``, bodies beyond ``held_bytes`` of all requests together, connections
     beyond ``connections``, and requests of one key beyond ``key_rate`` a second.
+    There are at most ``streams`` of server-sent events, each for ``stream_seconds``, with a sign of life
+    every ``heartbeat_seconds``.
     A server that others than programs of this machine can reach has ``any_host``, and is to ``require_keys``.
     """
 
@@ -24,6 +26,9 @@ class Settings:
     head_seconds: float = 15.0
     body_seconds: float = 60.0
     key_rate: float | None = None
+    streams: int = 100
+    stream_seconds: float = 300.0
+    heartbeat_seconds: float = 15.0
     threads: int = 64
     waiting: int = 1_000
     waits: int = 1_000

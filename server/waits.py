@@ -65,19 +65,40 @@ class Waits:
                     await woken.wait()
                 pause = min(2 * pause, self._longest())
 
+    @contextmanager
+    def looks(self, instance_id: str | None) -> Iterator[Callable[[float], Awaitable[bool]]]:
+        """Says when to look again: called with seconds, it is false once the server shuts down.
+
+        It returns when the worker of this process has changed the instance, or a second has passed where
+        nobody tells; and after so many seconds in any case.
+        """
+        with self._woken_by(instance_id) as woken:
+            longest = LAST_LOOK_SECONDS if instance_id is None else self._longest()
+
+            async def next_look(seconds: float) -> bool:
+                if not self._closed:
+                    with anyio.move_on_after(max(min(seconds, longest), 0)):
+                        await woken.wait()
+                    woken.clear()
+                return not self._closed
+
+            yield next_look
+
     def _longest(self) -> float:
         is_told = self._worker is not None and self._worker.owns_slots
         return OWNER_LOOK_SECONDS if is_told else LAST_LOOK_SECONDS
 
     @contextmanager
-    def _woken_by(self, instance_id: str) -> Iterator[asyncio.Event]:
+    def _woken_by(self, instance_id: str | None) -> Iterator[asyncio.Event]:
         """An event that is set when the worker has changed the instance, and by ``close``."""
         woken, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def wake() -> None:
             loop.call_soon_threadsafe(woken.set)
 
-        undo = None if self._worker is None else self._worker.watch(instance_id, wake)
+        undo = None
+        if self._worker is not None and instance_id is not None:
+            undo = self._worker.watch(instance_id, wake)
         self._waiting.add(woken)
         try:
             yield woken

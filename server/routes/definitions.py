@@ -10,6 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from perdure.compiler.disassemble import disassemble
+from perdure.dsl import Source, load
+from perdure.dsl.diagram import Picture, draw
+from perdure.dsl.model import Workflow
 from perdure.engine.access import Role
 from perdure.engine.errors import NotFound
 from perdure.server import bodies, documents
@@ -32,8 +35,7 @@ from perdure.server.payloads import (
 from perdure.server.problems import Problem
 
 MAX_FILENAME = 255
-_FORMATS = ("json", "yaml", "listing")
-_FORMATS_LATER = ("svg", "mermaid")
+_FORMATS = ("json", "yaml", "listing", "svg", "mermaid")
 
 _TAG = "Definitions"
 _UNKNOWN = {404: "there is no such definition"}
@@ -142,8 +144,9 @@ async def list_definitions(request: Request) -> Response:
             text="The versions, or the version.",
             content={
                 JSON: (documents.Definitions, documents.Definition),
-                YAML: {"type": "string"},
+                YAML: {},
                 "text/plain": {"type": "string"},
+                "image/svg+xml": {"type": "string"},
             },
         )
     },
@@ -208,14 +211,16 @@ async def diff(request: Request) -> Response:
 
 async def _show_version(request: Request, name: str, version: str) -> Response:
     query = Query(request)
-    if query.text("format") in _FORMATS_LATER:
-        raise invalid_parameter("format", f"{query.text('format')} is not supported yet")
     form = query.choice("format", _FORMATS, "json")
     api = api_of(request)
     definition = await api.call(api.client.definition, name, version)
     match form:
         case "yaml":
             return text_answer(definition["source"], YAML)
+        case "svg":
+            return text_answer(await api.call(_picture, definition, "svg"), "image/svg+xml")
+        case "mermaid":
+            return text_answer(await api.call(_picture, definition, "mermaid"), "text/plain")
         case "listing":
             return text_answer(await api.call(_listing, api, definition), "text/plain")
         case _:
@@ -224,6 +229,15 @@ async def _show_version(request: Request, name: str, version: str) -> Response:
 
 def _listing(api: Api, definition: dict[str, Any]) -> str:
     return disassemble(api.client.compiled(definition["program_digest"]))
+
+
+def _picture(definition: dict[str, Any], picture: Picture) -> str:
+    """Raises ``Problem`` (422) for an entity."""
+    wanted = definition["name"], definition["version"]
+    for each in load(Source(definition["name"], definition["source"])).documents:
+        if isinstance(each, Workflow) and (each.name, each.version) == wanted:
+            return draw(each, picture)
+    raise invalid_parameter("format", "is json, yaml or listing for an entity: only workflows are drawn")
 
 
 async def _text(request: Request, filename: str, api: Api) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from perdure.engine.access import Role
 from perdure.engine.cursors import MAX_LIMIT
@@ -17,9 +18,9 @@ from perdure.engine.instance import ENDED
 from perdure.engine.starts import Start, check_form
 from perdure.server import bodies, documents
 from perdure.server.access import Endpoint
-from perdure.server.answers import answer
-from perdure.server.api import PREFIX, api_of
-from perdure.server.operation import Operation, Parameter, json_answer, json_body, route
+from perdure.server.answers import HEADERS, answer, encode_json
+from perdure.server.api import PREFIX, Api, api_of
+from perdure.server.operation import JSON, Answer, Operation, Parameter, json_answer, json_body, route
 from perdure.server.parameters import (
     CURSOR,
     EVENT,
@@ -41,6 +42,7 @@ from perdure.server.payloads import (
     Query,
     fields_of,
     idempotency_key,
+    one_of,
     path_text,
     read_fields,
     read_json,
@@ -51,18 +53,28 @@ from perdure.server.problems import Problem, problem_row
 
 LIMIT = 50
 HISTORY_LIMIT = 200
+LINES = "application/jsonl"
 MAX_GENERATION = 999_999_999
 
 _TAG = "Instances"
 _LOCATION = {"location": "The path of the instance."}
 _UNKNOWN = {404: "there is no such instance"}
 _OVER = {409: "another request had this Idempotency-Key", 410: "it has ended"}
+_NAMES = [name for name in documents.Instance.__struct_fields__ if name != "history"]
 _HISTORY = Parameter(name="history", text="With the first page of its history.", schema=FLAG)
 _GENERATION = Parameter(
     name="generation",
     text="Of this generation instead of the present one.",
     schema={"type": "integer", "minimum": 1, "maximum": MAX_GENERATION},
 )
+_FIELDS = Parameter(
+    name="fields",
+    text="Only these fields, with commas between them.",
+    schema={"type": "string", "pattern": "^(?:{0})(?:,(?:{0}))*$".format("|".join(_NAMES))},
+)
+_TYPE = Parameter(name="type", text="Of this type, as `TaskFailed`; may stand several times.", several=True)
+_STEP = Parameter(name="step", text="Of this step, by its name or its path.")
+_FAILED = Parameter(name="failed", text="Those that tell of a failure.", schema=FLAG)
 _CHUNKS = Parameter(name="chunks", text="With chunks of a `fan_out`.", schema=FLAG)
 _SORT = Parameter(
     name="sort",
@@ -205,8 +217,12 @@ async def list_instances(request: Request) -> Response:
     Role.VIEWER,
     tag=_TAG,
     pieces=[INSTANCE],
-    query=[WAIT, _HISTORY],
-    answers={200: json_answer("The instance.", documents.Instance)},
+    query=[WAIT, _HISTORY, _FIELDS],
+    answers={
+        200: json_answer(
+            "The instance, or those fields of it.", (documents.Instance, documents.SomeOfInstance)
+        )
+    },
     problems=_UNKNOWN,
 )
 async def show(request: Request) -> Response:
@@ -214,7 +230,7 @@ async def show(request: Request) -> Response:
     query = Query(request)
     api, instance_id = api_of(request), path_text(request, "id")
     seconds = query.seconds("wait", api.settings.wait_seconds)
-    with_history = query.flag("history")
+    with_history, fields = query.flag("history"), _fields(query)
     if seconds is None:
         instance = await api.instance(instance_id)
     else:
@@ -222,7 +238,13 @@ async def show(request: Request) -> Response:
     if with_history:
         page = await api.call(api.client.history, instance_id, limit=HISTORY_LIMIT)
         instance = {**instance, "history": page}
-    return answer(instance)
+    return answer(instance if fields is None else {name: instance[name] for name in fields})
+
+
+def _fields(query: Query) -> list[str] | None:
+    """Which fields of an instance are asked for; None for all of them."""
+    text = query.text("fields")
+    return None if text is None else [one_of("fields", name, _NAMES) for name in text.split(",")]
 
 
 @route(
@@ -231,8 +253,13 @@ async def show(request: Request) -> Response:
     Role.VIEWER,
     tag=_TAG,
     pieces=[INSTANCE],
-    query=[_GENERATION, limit(HISTORY_LIMIT), CURSOR],
-    answers={200: json_answer("A page, which ends with a turn.", documents.History)},
+    query=[_GENERATION, _TYPE, _STEP, _FAILED, limit(HISTORY_LIMIT), CURSOR],
+    answers={
+        200: Answer(
+            text="A page, which ends with a turn; as lines, everything from there on.",
+            content={JSON: documents.History, LINES: {"type": "string"}},
+        )
+    },
     problems=_UNKNOWN,
 )
 async def history(request: Request) -> Response:
@@ -240,14 +267,45 @@ async def history(request: Request) -> Response:
     query = Query(request)
     api = api_of(request)
     generation = query.count("generation", 0, 1, MAX_GENERATION) or None
-    page = await api.call(
+    read = partial(
         api.client.history,
         path_text(request, "id"),
         generation=generation,
-        cursor=query.text("cursor"),
+        types=query.all("type"),
+        step=query.text("step"),
+        failed=query.flag("failed"),
         limit=query.count("limit", HISTORY_LIMIT, 1, MAX_LIMIT),
     )
-    return answer(page)
+    page = await api.call(read, cursor=query.text("cursor"))
+    if LINES not in request.headers.get("accept", ""):
+        return answer(page)
+    return StreamingResponse(_lines(api, read, page), 200, HEADERS, LINES)
+
+
+async def _lines(
+    api: Api, read: Callable[..., dict[str, Any]], page: dict[str, Any]
+) -> AsyncGenerator[bytes, None]:
+    """Every event from this page on, one a line."""
+    yield b"".join(map(encode_json, page["items"]))
+    while page["next"] is not None:
+        page = await api.call(read, cursor=page["next"])
+        yield b"".join(map(encode_json, page["items"]))
+
+
+@route(
+    "GET",
+    "/instances/{id}/state",
+    Role.VIEWER,
+    tag=_TAG,
+    pieces=[INSTANCE],
+    answers={200: json_answer("By what is committed.", documents.State)},
+    problems=_UNKNOWN,
+)
+async def state(request: Request) -> Response:
+    """Where an instance stands: its fibers, where each waits, and its variables."""
+    Query(request)
+    api = api_of(request)
+    return answer(await api.call(api.client.state, path_text(request, "id")))
 
 
 @route(

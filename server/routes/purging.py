@@ -24,6 +24,7 @@ from perdure.server.parameters import (
     TAG,
     TIME,
     WORKFLOW,
+    Q,
     limit,
 )
 from perdure.server.payloads import Query, path_text, read_tags
@@ -65,6 +66,7 @@ async def purge(request: Request) -> Response:
     Role.ADMIN,
     tag=_TAG,
     query=[
+        Q,
         ENDED_STATUS,
         WORKFLOW,
         TAG,
@@ -84,6 +86,7 @@ async def purge_many(request: Request) -> Response:
     api = api_of(request)
     done = await api.call(
         api.client.purge_many,
+        query=query.text("q"),
         statuses=query.all("status"),
         name=query.text("name"),
         tags=read_tags(query),

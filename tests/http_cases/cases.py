@@ -27,7 +27,7 @@ CONDITIONS = {
 """Where one field's meaning hangs on another's, which the document says in words."""
 
 
-OTHERWISE = re.compile("'wait' must be at most|'tag' stands twice")
+OTHERWISE = re.compile("'wait' must be at most|'tag' stands twice|'confirm' is needed")
 """What no schema can say of a parameter: this server's settings, and keys inside texts."""
 
 

@@ -110,7 +110,11 @@ def given_hub() -> Generator[Hub]:
     with Worker(store, registry) as worker:
         client = Client(store, worker)
         app = create_app(
-            client, worker, Settings(require_keys=True, any_host=True, wait_seconds=WAIT_SECONDS)
+            client,
+            worker,
+            Settings(
+                require_keys=True, any_host=True, wait_seconds=WAIT_SECONDS, stream_seconds=WAIT_SECONDS
+            ),
         )
         key = client.create_key("runner", "admin")
         client.create_key("other", "viewer")

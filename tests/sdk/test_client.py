@@ -293,3 +293,25 @@ def test_dead_letters_are_settled_over_http(client: Client) -> None:
     for ask in (client.dead_letter, client.retry_dead_letter, client.discard_dead_letter):
         with pytest.raises(NotFound, match="dead letter 7"):
             ask(7)
+
+
+def test_many_are_counted_and_acted_on(client: Client) -> None:
+    """The documents of the server; a count that no longer holds is a conflict."""
+    instance = client.start("gate", {"limit": 1}, tags={"batch": "one"})["id"]
+    query = "tag.batch:one"
+    assert client.count("terminate", query) == {"verb": "terminate", "count": 1, "ids": [instance]}
+    with pytest.raises(Conflict) as refused:
+        client.act_on("terminate", query, 2)
+    assert refused.value.code == "count_changed"
+    assert client.act_on("terminate", query, 1, reason="over") == {
+        "verb": "terminate",
+        "count": 1,
+        "changed": 1,
+        "problems": [],
+    }
+    assert client.wait(instance)["reason"] == "over"
+    assert client.state(instance)["fibers"] is not None
+    assert [each["type"] for each in client.history(instance, types=["ExecutionTerminated"])["items"]] == [
+        "ExecutionTerminated"
+    ]
+    assert client.history(instance, step="nothing", failed=True)["items"] == []

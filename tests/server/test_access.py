@@ -28,6 +28,8 @@ ROUTES = [
     for route in routes
     for method, role in route.roles.items()
 ]
+BRIEF = Settings(stream_seconds=0.0)
+"""Streams end at once."""
 KEYS = ["none", "nonsense", "expired", "revoked", "other hub", "viewer", "operator", "admin"]
 
 
@@ -38,7 +40,7 @@ def hub() -> Generator[tuple[TestClient, Client, dict[str, str]]]:
     store = open_store("memory://")
     with Worker(store, Registry()) as worker:
         client = Client(store, worker)
-        with TestClient(create_app(client, worker), base_url="http://127.0.0.1") as http:
+        with TestClient(create_app(client, worker, BRIEF), base_url="http://127.0.0.1") as http:
             keys = {role: client.create_key(role, role)["secret"] for role in ("viewer", "operator", "admin")}
             keys["expired"] = client.create_key("expired", "admin", expires=1e-6)["secret"]
             keys["revoked"] = client.create_key("revoked", "admin")["secret"]

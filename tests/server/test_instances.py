@@ -300,7 +300,7 @@ def test_an_unknown_key_is_not_found(http: TestClient, key: str) -> None:
     assert refusal(http.get(f"{given_instance(http, 'echo')}/payloads/{key}"))[0] == 404
 
 
-@pytest.mark.parametrize("query", ["generation=0", "limit=1001", "type=TaskFailed", "cursor=x"])
+@pytest.mark.parametrize("query", ["generation=0", "limit=1001", "typ=TaskFailed", "cursor=x"])
 def test_a_history_query_is_read_strictly(http: TestClient, query: str) -> None:
     """What the history cannot be asked is 422."""
     assert refusal(http.get(f"{given_instance(http, 'echo')}/history?{query}"))[0] == 422
