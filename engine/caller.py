@@ -52,10 +52,14 @@ class Caller:
         return found
 
     def _carry_out(self, ask: Ask) -> Request | None:
-        if self.worker is not None and self.worker.owns_slots:
-            self.worker.submit(ask)
-            return ask.result()
-        return carry_out(self.store, ask)
+        if self.worker is None or not self._is_for_us(ask):
+            return carry_out(self.store, ask)
+        self.worker.submit(ask)
+        return ask.result()
+
+    def _is_for_us(self, ask: Ask) -> bool:
+        """Whether it is for the owner in this process, who is faster than the database."""
+        return self.worker is not None and self.worker.owns(ask.message.instance)
 
 
 def missing(instance_id: str) -> NotFound:

@@ -31,7 +31,7 @@ class Claims(Workplace):
         """Take tasks from the table while there are places; suspects of poison one after the other."""
         if self._suspect is not None and self._is_cleared(*self._suspect, tick):
             self._suspect, self._tasks_news = None, True
-        if not (self._tasks_news or tick - self._claimed >= POLL_EVERY):
+        if self._draining or not (self._tasks_news or tick - self._claimed >= POLL_EVERY):
             return False
         self._tasks_news, self._claimed = False, tick
         names, places = self._activities.claimable

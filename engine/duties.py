@@ -80,7 +80,7 @@ class Duties(Claims, Intake, Joining):
         if self.slots and self._suspects.calm(tick):
             self.store.calm(self.id)
             self._suspects.trust()
-        if self.slots and tick >= self._groom_at:
+        if self._has_chores and tick >= self._groom_at:
             self._groom(now, tick)
         busy = self._claim(tick) or busy
         self._activities.tend(tick)

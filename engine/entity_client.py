@@ -122,7 +122,7 @@ class Entities(Caller):
             left = None if deadline is None else deadline - clock.monotonic()
             if left is not None and left <= 0:
                 return ""
-            poll = OWNED_POLL if self.worker is not None and self.worker.owns_slots else POLL
+            poll = OWNED_POLL if self.worker is not None and self.worker.owns(key[1]) else POLL
             clock.wait(changed, poll if left is None else min(left, poll))
             changed.clear()
 

@@ -6,7 +6,7 @@ worker is at work for it) stays in the inbox, and in memory in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -199,15 +199,35 @@ class EntityOwner:
 
     def reset(self) -> tuple[list[tuple[str, Input]], list[str]]:
         """What the database does not have: answers of workers, and messages whose clients must ask again."""
-        results, unanswered = list[tuple[str, Input]](), list[str]()
-        for hot in self._hot.values():
+        results, unanswered, _ = self._unwritten(self._hot.values())
+        return results, unanswered
+
+    def let_go(self, slots: Collection[int]) -> tuple[list[tuple[str, Input]], list[str], list[str]]:
+        """Forget what is in these slots; what ``reset`` returns of it, and ids of messages that have rows."""
+        gone = [hot for hot in self._hot.values() if slot_of(hot.id) in slots]
+        results, unanswered, known = self._unwritten(gone)
+        for hot in gone:
+            assert not hot.uncommitted, "slots are let go between commits"
+            self._rest_no_more(hot)
+            del self._hot[hot.id]
+            self._ready.pop(hot.id, None)
+            self._wanted.pop(hot.id, None)
+            self._waiting.get(hot.type, set()).discard(hot.id)
+        known += [each.id for each in self._strangers if each.slot in slots]
+        self._strangers = [each for each in self._strangers if each.slot not in slots]
+        return results, unanswered, known
+
+    @staticmethod
+    def _unwritten(hots: Iterable[HotEntity]) -> tuple[list[tuple[str, Input]], list[str], list[str]]:
+        results, unanswered, known = list[tuple[str, Input]](), list[str](), list[str]()
+        for hot in hots:
             for each in hot.queue:
-                if each.message is None:
+                if each.message is not None:
+                    (known if each.stored else unanswered).append(each.message.id)
+                else:
                     assert isinstance(each.event, RESULTS), "all else comes as a message"
                     results.append((hot.id, Input(event=each.event, execution=each.execution)))
-                elif not each.stored:
-                    unanswered.append(each.message.id)
-        return results, unanswered
+        return results, unanswered, known
 
     # -- memory -----------------------------------------------------------------------------------
 

@@ -34,11 +34,14 @@ class Intake(Workplace):
         finished = [each for each in everything if not isinstance(each.event, HandedOver)]
         if handed:
             self._hand_over(handed, finished)
-        if self.slots:
-            for each in finished:
+        others = []
+        for each in finished:
+            if self.owns(each.instance):
                 self.owner.result(each.instance, each.execution, each.event)
-        elif finished:
-            self._record(finished)
+            else:
+                others.append(each)
+        if others:
+            self._record(others)
         return bool(everything)
 
     def _hand_over(self, handed: Sequence[Finished], finished: Sequence[Finished]) -> None:
@@ -48,8 +51,8 @@ class Intake(Workplace):
         except StoreError:
             self.finished.extendleft(reversed([*handed, *finished]))
             raise
-        if self.slots:
-            for each in handed:
+        for each in handed:
+            if self.owns(each.instance):
                 self.owner.hand_over(each.event.row)
 
     def _record(self, finished: Sequence[Finished]) -> None:
@@ -84,10 +87,15 @@ class Intake(Workplace):
 
     def _admit(self, asks: Sequence[Ask]) -> None:
         """Look up what clients chose, all at once, and give the owner what stands."""
-        if not self.slots:
-            for ask in asks:
+        here = list[Ask]()
+        for ask in asks:
+            if self.owns(ask.message.instance):
+                here.append(ask)
+            else:
                 self._settle(ask)
+        if not here:
             return
+        asks = here
         keys = [key for ask in asks if (key := ask.key) is not None]
         try:
             found = self.store.look_up([ask.message.instance for ask in asks], [], keys)
@@ -188,4 +196,7 @@ class Intake(Workplace):
         With more in the inbox than was read, they are found there, behind what was sent before.
         """
         if not self._news:
-            self.owner.accept(each for each in messages if not each.held and each.due <= now)
+            mine = self.slots
+            self.owner.accept(
+                each for each in messages if not each.held and each.due <= now and each.slot in mine
+            )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-import msgspec
-
 from perdure.engine import migrating, orders, sealing, suspects
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
@@ -17,11 +15,10 @@ from perdure.engine.events import (
 from perdure.engine.hot import Hot
 from perdure.engine.instance import Status
 from perdure.engine.linked import LinkedProgram
-from perdure.engine.open_work import first_event, open_work, private_queue
+from perdure.engine.open_work import first_event, task_rows
 from perdure.engine.residents import Residents
 from perdure.engine.running import Running
 from perdure.engine.store.rows import Loaded, Takeover
-from perdure.engine.tasks import row_of, task_of
 
 Choose = Callable[[list[str]], list[str]]
 """Some of the instances, in their order."""
@@ -209,19 +206,11 @@ class Loading(Residents):
 
     def _adopt(self, hot: Hot, loaded: Loaded, takeover: Takeover, here: Collection[tuple[str, int]]) -> None:
         """Needs no Program: what an instance asked for before it was parked is done all the same."""
-        instance = loaded.instance
-        try:
-            tasks = open_work(loaded.history).tasks
-            queue = private_queue(loaded.history)
-        except msgspec.MsgspecError:
-            return
-        for seq, event in tasks.items():
-            key = (instance.execution, seq)
+        for key, row in task_rows(loaded).items():
             if key in takeover.tasks or key in takeover.results:
                 continue
             if key in here:
                 hot.rows.discard(key)
                 hot.eager.add(key)
             else:
-                task = task_of(instance, instance.execution, seq, event)
-                self._rest.adopt.append(row_of(task, instance.slot, queue, event, deliveries=1))
+                self._rest.adopt.append(row)

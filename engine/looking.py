@@ -55,7 +55,7 @@ class Looking(Caller):
                 left = None if deadline is None else deadline - clock.monotonic()
                 if left is not None and left <= 0:
                     break
-                owned = self.worker is not None and self.worker.owns_slots
+                owned = self.worker is not None and self.worker.owns(instance_id)
                 poll = OWNED_POLL if owned else POLL
                 clock.wait(changed, poll if left is None else min(left, poll))
                 changed.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from perdure.engine import orders, sealing
 from perdure.engine.events import (
@@ -10,6 +10,7 @@ from perdure.engine.events import (
     TimerFired,
 )
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
+from perdure.engine.instance import slot_of
 from perdure.engine.residents import Residents
 from perdure.engine.running import Input, Running
 
@@ -67,6 +68,44 @@ class Losses(Residents):
                 elif each.message is None and not isinstance(each.event, TimerFired):
                     results.append((hot.id, each))
         self.__init__(self._offers, memory=self._memory, turns=self._turns)  # type: ignore[misc]
+        return results, unanswered
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything but what waits for a turn is written, so that slots may be let go."""
+        return self._rest.empty
+
+    def running_here(self, slots: Collection[int]) -> dict[str, set[tuple[str, int]]]:
+        """The open tasks that only this memory keeps going, by the instances of these slots."""
+        return {
+            hot.id: set(hot.eager) for hot in self._hot.values() if hot.eager and slot_of(hot.id) in slots
+        }
+
+    def let_go(self, slots: Collection[int]) -> tuple[list[tuple[str, Input]], list[str]]:
+        """Slots are not ours any more: forget what is in them, and return what ``reset`` would of them.
+
+        Only what is ``settled`` may go, with rows for those tasks that are ``running_here``.
+        """
+        results, unanswered, known = self.entities.let_go(slots)
+        for hot in [each for each in self._hot.values() if slot_of(each.id) in slots]:
+            assert not hot.uncommitted, "slots are let go between commits"
+            for each in hot.pending + hot.excess:
+                if each.message is not None:
+                    (known if each.stored else unanswered).append(each.message.id)
+                elif not isinstance(each.event, TimerFired):
+                    results.append((hot.id, each))
+            self._used -= self._resident.pop(hot.id, 0)
+            self._hot.pop(hot.id)
+            self._ready.pop(hot.id, None)
+            self._wanted.pop(hot.id, None)
+        known += [each.message.id for each in self._asked if each.message.slot in slots]
+        known += [each.id for each in self._unreadable if each.slot in slots]
+        self._asked = [each for each in self._asked if each.message.slot not in slots]
+        self._unreadable = [each for each in self._unreadable if each.slot not in slots]
+        self._accepted.difference_update(known)
+        for message_id in unanswered:
+            self._requests.pop(message_id, None)
+        self.timers.let_go(slots)
         return results, unanswered
 
     def _take_back(self, turn: SealedTurn) -> None:

@@ -27,7 +27,8 @@ from perdure.engine.events import (
     TimerFired,
 )
 from perdure.engine.state import Question
-from perdure.engine.store.rows import HistoryRow, Loaded
+from perdure.engine.store.rows import HistoryRow, Key, Loaded, TaskRow
+from perdure.engine.tasks import row_of, task_of
 
 
 class Open(msgspec.Struct):
@@ -101,6 +102,22 @@ def _note_open(found: Open, seq: int, event: Event) -> None:
             found.questions.pop(event.scheduled_seq, None)
         case _:
             pass
+
+
+def task_rows(loaded: Loaded) -> dict[Key, TaskRow]:
+    """Rows, as delivered once, for the tasks that an instance has open; none if its history is unreadable."""
+    instance = loaded.instance
+    try:
+        tasks = open_work(loaded.history).tasks
+        queue = private_queue(loaded.history)
+    except msgspec.MsgspecError:
+        return {}
+    return {
+        (instance.execution, seq): row_of(
+            task_of(instance, instance.execution, seq, event), instance.slot, queue, event, deliveries=1
+        )
+        for seq, event in tasks.items()
+    }
 
 
 def private_queue(rows: Sequence[HistoryRow]) -> str | None:

@@ -53,6 +53,12 @@ class Operations(Caller):
             for each in self.store.workers()
         ]
 
+    def drain_worker(self, worker: str) -> dict[str, Any]:
+        """Ask a live worker to give its slots to others and leave; audited. Raises ``NotFound``."""
+        if not self.store.drain(worker, audit.entry(self.actor, "worker.drain", worker)):
+            raise NotFound(f"there is no live worker {worker!r}")
+        return {"id": worker}
+
     def dead_letters(
         self, instance: str | None = None, *, limit: int = 50, cursor: str | None = None
     ) -> dict[str, Any]:

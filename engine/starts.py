@@ -118,11 +118,8 @@ class Starts(Looking):
             except PerdureError as error:
                 asks.append(error)
         made = [each for each in asks if isinstance(each, Ask)]
-        if self.worker is not None and self.worker.owns_slots:
-            together.expect(len(made))
-            self.worker.submit(*made)
-            return [_begun(each, Ask.result) for each in asks]
-        return [_begun(each, lambda ask: carry_out(self.store, ask)) for each in asks]
+        finish = self._finishing(made, together)
+        return [_begun(each, finish) for each in asks]
 
     def _startable(self, workflow: str, known: dict[str, Definition | PerdureError]) -> Definition:
         """The definition, looked up once for all who ask."""
@@ -196,15 +193,19 @@ class Starts(Looking):
         for value in inputs:
             instance = self._new_instance(linked, program.version, None, None)
             asks.append(self._start_ask(instance, linked, value, None, None, answered=together))
-        if self.worker is not None and self.worker.owns_slots:
-            together.expect(len(asks))
-            self.worker.submit(*asks)
-            for ask in asks:
-                ask.result()
-        else:
-            for ask in asks:
-                carry_out(self.store, ask)
+        finish = self._finishing(asks, together)
+        for ask in asks:
+            finish(ask)
         return [ask.message.instance for ask in asks]
+
+    def _finishing(self, asks: Sequence[Ask], together: Together) -> Callable[[Ask], Request | None]:
+        """How each comes to its answer: those for the owner in this process it hears of now, all at once."""
+        here = [ask for ask in asks if self._is_for_us(ask)]
+        if self.worker is not None and here:
+            together.expect(len(here))
+            self.worker.submit(*here)
+        submitted = set(map(id, here))
+        return lambda ask: ask.result() if id(ask) in submitted else carry_out(self.store, ask)
 
     def _due(self, start_at: str | None, delay: float | None) -> int:
         """When a start is due: 0 for at once."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from perdure.engine.instance import slot_of
 from perdure.engine.store.rows import TimerRow
 
 
@@ -14,8 +15,8 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[int, str, int, str]] = []
         self._running: set[tuple[str, int]] = set()
-        self._fired: set[tuple[str, int]] = set()
-        """Those that were taken out and still have their rows."""
+        self._fired: dict[tuple[str, int], str] = {}
+        """Those that were taken out and still have their rows, with their instances."""
         self.horizon = 0
         """Timers due after this are not here; they are read when it moves."""
 
@@ -25,6 +26,17 @@ class Timers:
         self._running.clear()
         self._fired.clear()
         self.horizon = 0
+
+    def let_go(self, slots: Collection[int]) -> None:
+        """Forget those of instances in these slots: somebody else lets them fire."""
+        gone = [entry for entry in self._heap if slot_of(entry[3]) in slots]
+        if gone:
+            self._running.difference_update((execution, seq) for _, execution, seq, _ in gone)
+            self._heap = [entry for entry in self._heap if slot_of(entry[3]) not in slots]
+            heapq.heapify(self._heap)
+        self._fired = {
+            key: instance for key, instance in self._fired.items() if slot_of(instance) not in slots
+        }
 
     def read(self, rows: Iterable[TimerRow], horizon: int) -> None:
         """Add what the database has up to a new horizon."""
@@ -42,7 +54,7 @@ class Timers:
     def close(self, execution: str, seq: int) -> None:
         """It must not fire any more."""
         self._running.discard((execution, seq))
-        self._fired.discard((execution, seq))
+        self._fired.pop((execution, seq), None)
 
     def due(self, now: int) -> list[tuple[str, str, int]]:
         """Take out what is due: instance, execution and ``seq``, earliest first."""
@@ -51,7 +63,7 @@ class Timers:
             _, execution, seq, instance = heapq.heappop(self._heap)
             if (execution, seq) in self._running:
                 self._running.discard((execution, seq))
-                self._fired.add((execution, seq))
+                self._fired[execution, seq] = instance
                 fired.append((instance, execution, seq))
         return fired
 

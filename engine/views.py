@@ -130,6 +130,7 @@ def worker_view(worker: Worker) -> dict[str, Any]:
         "host": worker.host,
         "turns": worker.turns,
         "reserve": worker.reserve,
+        "draining": worker.draining,
         "activities": list(worker.activities),
         "queues": list(worker.queues),
         "lease_until": time_text(worker.lease_until),

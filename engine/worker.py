@@ -19,6 +19,7 @@ from perdure.engine.duties import Duties
 from perdure.engine.errors import FenceLost, OutcomeUnknown, Overloaded, StoreError
 from perdure.engine.events import EventRaised, ExecutionStarted
 from perdure.engine.executor import TEND_EVERY, Executor, Limits
+from perdure.engine.instance import SLOTS
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.residents import MAX_TURNS
@@ -27,6 +28,8 @@ from perdure.engine.tasks import Work
 
 LEASE = 10_000_000
 """Microseconds that a membership lasts without renewal; it is renewed after a third of it."""
+LAST_GIVING = 3.0
+"""Seconds in which a worker that stops must have given its slots to others, if there are any."""
 LAST_WORK = 5.0
 """Seconds in which a worker that stops must have recorded what has ended."""
 HINT_EVERY = 0.01
@@ -43,12 +46,12 @@ _log = logging.getLogger("perdure.worker")
 class Worker:
     """A member of a hub, in threads of its own.
 
-    It runs its activities for the default queue and for the named ``queues``. ``private`` queues are those
-    of instances whose tasks it runs, whatever their names. It runs up to ``concurrency`` sync activities,
-    ``async_concurrency`` async ones and ``entity_concurrency`` operations of entities at once (as many each
-    unless it is said), takes up to ``turns`` instances' turns in one commit, and refuses starts and events
-    beyond ``asks`` that wait for an answer. ``on_event`` is called after each commit, on the
-    worker's thread, with an instance's id and its new history events.
+    It runs its activities for the default queue and for the named ``queues``, and unless it ``takes_turns``
+    nothing else. ``private`` queues are those of instances whose tasks it runs, whatever their names. It runs
+    up to ``concurrency`` sync activities, ``async_concurrency`` async ones and ``entity_concurrency``
+    operations of entities at once (as many each unless it is said), takes up to ``turns`` instances' turns in
+    one commit, and refuses starts and events beyond ``asks`` that wait for an answer. ``on_event`` is called
+    after each commit, on the worker's thread, with an instance's id and its new history events.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Worker:
         asks: int = MAX_ASKS,
         lease: int = LEASE,
         memory: int = 64 << 20,
+        takes_turns: bool = True,
     ) -> None:
         self.store = store
         self.programs = Programs(store.program)
@@ -88,14 +92,18 @@ class Worker:
             lease=lease,
             memory=memory,
             turns=turns,
+            takes_turns=takes_turns,
+            shares=store.shares_slots,
         )
         self._token_key = ""
         self._most_asks = asks
         self._duties.changed = self._notify
+        self._duties.moved = self._notify_all
         self._watchers: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.Lock()
         self._wakeup = threading.Event()
         self._ready = threading.Event()
+        self._handed = threading.Event()
         self._stopping = self._over = False
         self._until = float("inf")
         self._worked = float("-inf")
@@ -113,12 +121,26 @@ class Worker:
             raise self.error
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Let running activities end, for up to ``timeout`` seconds, record them, and leave the hub."""
+        """Let running activities end, for up to ``timeout`` seconds, record them, and leave the hub.
+
+        Others, if there are any, take its slots before that, so that nothing waits for these activities.
+        """
+        self._give_slots()
         self._executor.stop(timeout)
         self._until = clock.monotonic() + LAST_WORK
         self._stopping = True
         self._wakeup.set()
         self._thread.join()
+
+    def _give_slots(self) -> None:
+        if not self.store.shares_slots:
+            return
+        until = clock.monotonic() + LAST_GIVING
+        self._duties.drain()
+        while self._duties.giving and self.alive and clock.monotonic() < until:
+            self._wakeup.set()
+            self._handed.wait(HINT_EVERY)
+            self._handed.clear()
 
     def __enter__(self) -> Self:
         self.start()
@@ -136,6 +158,20 @@ class Worker:
     def owns_slots(self) -> bool:
         """Whether turns are taken here."""
         return bool(self._duties.slots)
+
+    @property
+    def owns_all_slots(self) -> bool:
+        """Whether turns are taken here and nowhere else."""
+        return len(self._duties.slots) == SLOTS
+
+    def owns(self, instance_id: str) -> bool:
+        """Whether turns of an instance, or of the entity at an address, are taken here."""
+        return self._duties.owns(instance_id)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether somebody has asked it to leave the hub: then it should be stopped."""
+        return self._duties.leaving
 
     @property
     def alive(self) -> bool:
@@ -194,6 +230,13 @@ class Worker:
     def _notify(self, instance_id: str) -> None:
         with self._lock:
             callbacks = list(self._watchers.get(instance_id, ()))
+        for callback in callbacks:
+            callback()
+
+    def _notify_all(self) -> None:
+        with self._lock:
+            callbacks = [callback for each in self._watchers.values() for callback in each]
+        self._handed.set()
         for callback in callbacks:
             callback()
 

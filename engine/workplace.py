@@ -10,12 +10,14 @@ from perdure.engine.errors import (
     PerdureError,
 )
 from perdure.engine.heartbeats import Heartbeats
+from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.membership import Watch
 from perdure.engine.owner import Owner
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask, Finished
 from perdure.engine.residents import MAX_TURNS
 from perdure.engine.scheduling import Scheduling
+from perdure.engine.sharing import Unserved
 from perdure.engine.store.protocol import Store
 from perdure.engine.suspects import Suspects
 from perdure.engine.tasks import DEFAULT_QUEUE, Work
@@ -61,8 +63,10 @@ class Activities(Protocol):
 class Workplace:
     """What a member of a hub has at hand: see ``duties``, which are done here.
 
-    ``changed`` is called with the id of each instance whose row a commit has changed, ``recorded`` with an
-    instance's id and its new history events. ``asking`` and ``finished`` are filled from any thread.
+    ``changed`` is called with the id of each instance whose row a commit has changed, ``moved`` when slots
+    have left, so that others may change it unheard, ``recorded`` with an instance's id and its new history
+    events. ``asking`` and ``finished`` are filled from any thread.
+    Who ``shares`` has some of the slots beside others, who does not has all of them or none.
     """
 
     def __init__(
@@ -78,12 +82,15 @@ class Workplace:
         memory: int,
         turns: int = MAX_TURNS,
         page: int | None = None,
+        takes_turns: bool = True,
+        shares: bool = False,
     ) -> None:
         self.store = store
         self.programs = programs
         self.asking: deque[Ask] = deque()
         self.finished: deque[Finished] = deque()
         self.changed: Callable[[str], None] = lambda _instance: None
+        self.moved: Callable[[], None] = lambda: None
         self.recorded: Callable[[str, list[dict[str, Any]]], None] | None = None
         self.slots: frozenset[int] = frozenset()
         self._scheduling = Scheduling(store, programs)
@@ -95,6 +102,11 @@ class Workplace:
         self._after = ""
         """The fairness key that was served last."""
         self._reserve = reserve
+        self._takes_turns = takes_turns
+        self._shares = shares
+        self._draining = False
+        self._has_heirs = True
+        """Whether somebody else could have the slots, as far as it is known."""
         self._lease = lease
         self._page = PAGE if page is None else page
         self._ids: list[str] = []
@@ -108,6 +120,7 @@ class Workplace:
         self._renewed = self._looked = self._polled = self._claimed = float("-inf")
         self._groom_at = float("-inf")
         self._free_since: float | None = None
+        self._unserved = Unserved()
         self._suspects = Suspects()
         self._news = self._tasks_news = self._types_news = True
         self._types_seen: set[str] = set()
@@ -134,6 +147,15 @@ class Workplace:
 
     def _offers(self, name: str, queue: str | None) -> bool:
         return queue in self._private if queue is not None else self._activities.offers(name)
+
+    def owns(self, instance_id: str) -> bool:
+        """Whether turns of an instance, or of the entity at an address, are taken here."""
+        return len(self.slots) == SLOTS or (bool(self.slots) and slot_of(instance_id) in self.slots)
+
+    @property
+    def _has_chores(self) -> bool:
+        """Whether what is to be done once for the whole hub is done here."""
+        return 0 in self.slots
 
     @property
     def _here(self) -> frozenset[tuple[str, int]]:

@@ -69,8 +69,8 @@ class Api:
         await self.call(self.client.store.add_audit, entries)
 
     async def start(self, start: Start, key: str | None) -> dict[str, Any]:
-        """What ``Client.start`` says; where this process owns the slots, of many requests at once."""
-        if self.worker is not None and self.worker.owns_slots:
+        """What ``Client.start`` says; where this process owns all slots, of many requests at once."""
+        if self.worker is not None and self.worker.owns_all_slots:
             return await self._starts.ask((start, key))
         return await self.call(self.client.start, **start._asdict(), request_key=key)
 

@@ -63,7 +63,7 @@ class Waits:
                     return document
                 with anyio.move_on_after(min(pause, left)):
                     await woken.wait()
-                pause = min(2 * pause, self._longest())
+                pause = min(2 * pause, self._longest(instance_id))
 
     @contextmanager
     def looks(self, instance_id: str | None) -> Iterator[Callable[[float], Awaitable[bool]]]:
@@ -73,10 +73,11 @@ class Waits:
         nobody tells; and after so many seconds in any case.
         """
         with self._woken_by(instance_id) as woken:
-            longest = LAST_LOOK_SECONDS if instance_id is None else self._longest()
 
             async def next_look(seconds: float) -> bool:
                 if not self._closed:
+                    # A slot may have moved meanwhile.
+                    longest = LAST_LOOK_SECONDS if instance_id is None else self._longest(instance_id)
                     with anyio.move_on_after(max(min(seconds, longest), 0)):
                         await woken.wait()
                     woken.clear()
@@ -84,8 +85,8 @@ class Waits:
 
             yield next_look
 
-    def _longest(self) -> float:
-        is_told = self._worker is not None and self._worker.owns_slots
+    def _longest(self, instance_id: str) -> float:
+        is_told = self._worker is not None and self._worker.owns(instance_id)
         return OWNER_LOOK_SECONDS if is_told else LAST_LOOK_SECONDS
 
     @contextmanager

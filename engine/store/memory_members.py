@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
+from perdure.engine.errors import Refused
 from perdure.engine.store.memory_tables import MemoryTables
-from perdure.engine.store.rows import (
-    Worker,
-)
+from perdure.engine.store.rows import AuditEntry, TaskRow, Worker
 
 _replace = msgspec.structs.replace
 
 
 class MemoryMembers(MemoryTables):
     """The methods of a store."""
+
+    shares_slots = False
 
     def kill(self, worker: str) -> None:
         """For tests: the worker's process is over, and ``gone`` may say so."""
@@ -84,12 +85,36 @@ class MemoryMembers(MemoryTables):
             self._pass(victim, None)
             return True
 
-    def take_slots(self, worker: str) -> frozenset[int]:
+    def take_slots(self, worker: str, slots: Collection[int] | None = None) -> frozenset[int]:
         with self._fenced(worker):
-            if set(self._slots.values()) <= {None, worker}:
-                for slot in self._slots:
+            if slots is None:
+                slots = self._slots if set(self._slots.values()) <= {None, worker} else ()
+            for slot in slots:
+                if self._slots[slot] is None:
                     self._put(self._slots, slot, worker)
             return self._slots_of(worker)
+
+    def release_slots(self, worker: str, slots: Collection[int], tasks: Sequence[TaskRow]) -> None:
+        with self._fenced(worker):
+            for task in tasks:
+                self._insert(self._tasks, (task.execution, task.seq), _replace(task, worker=worker))
+            if not set(slots) <= self._slots_of(worker):
+                raise Refused(f"The worker {worker!r} does not own all of the slots.")
+            for slot in slots:
+                self._put(self._slots, slot, None)
+
+    def slot_owners(self) -> dict[int, str]:
+        with self._read():
+            return {slot: owner for slot, owner in self._slots.items() if owner is not None}
+
+    def drain(self, worker: str, audit: AuditEntry | None = None) -> bool:
+        with self._write():
+            member = self._workers.get(worker)
+            if member is None or member.state != "live":
+                return False
+            self._put(self._workers, worker, _replace(member, draining=True))
+            self._note(audit, self._clock.now())
+            return True
 
     def owned_slots(self) -> dict[str, int]:
         with self._read():

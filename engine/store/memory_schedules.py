@@ -33,8 +33,7 @@ class MemorySchedules(MemoryTables):
         mine, now = frozenset(slots), self.time()
         with self._read():
             rows = [row for row in self._schedules.values() if row.due is not None and row.due <= now]
-        first = sorted(rows, key=lambda row: (row.due, row.id))[:limit]
-        return [row for row in first if row.slot in mine]
+        return sorted((row for row in rows if row.slot in mine), key=lambda row: (row.due, row.id))[:limit]
 
     def active_workflows(self) -> list[tuple[str, str, str, int]]:
         with self._read():

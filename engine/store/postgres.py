@@ -63,6 +63,8 @@ class PostgresStore(SqlStore):
     store is not carried over a fork. Raises ``Conflict`` for a hub that is closed.
     """
 
+    shares_slots = True
+
     def __init__(self, url: str, *, clock: Callable[[], int] | None = None, reopen: bool = False) -> None:
         self._url = postgres_url(url)
         self._clock = HeardClock(clock)

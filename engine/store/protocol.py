@@ -12,7 +12,7 @@ transactions never wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from perdure.engine.instance import Instance
@@ -76,11 +76,25 @@ class Membership(Protocol):
         clock. Without, its process must be surely over.
         """
 
-    def take_slots(self, worker: str) -> frozenset[int]:
-        """Fenced. Take the free slots; returns all that the worker now owns.
+    def take_slots(self, worker: str, slots: Collection[int] | None = None) -> frozenset[int]:
+        """Fenced. Take those of the slots that are free; returns all that the worker now owns.
 
-        On SQLite and in memory one worker owns all slots, or none.
+        With None that is all of them or, where another has any, none: so one worker owns all slots of a hub
+        on SQLite.
         """
+
+    def release_slots(self, worker: str, slots: Collection[int], tasks: Sequence[TaskRow]) -> None:
+        """Fenced. Give slots of the worker back, for whoever takes them, with rows for ``tasks``.
+
+        These are those that run in its process still: it has claimed them. Raises ``Refused`` when it does
+        not own a slot, or there is a row of a task already.
+        """
+
+    def slot_owners(self) -> dict[int, str]:
+        """Who owns each slot; those that are free are left out."""
+
+    def drain(self, worker: str, audit: AuditEntry | None = None) -> bool:
+        """Ask a live worker to give its slots to others, end what it runs, and leave; False without one."""
 
     def crashes(self, worker: str) -> dict[int, int]:
         """How many owners of its slots were taken over from, each of them, since it was last calm.
@@ -439,7 +453,7 @@ class Schedules(Protocol):
         """One of them."""
 
     def due_schedules(self, slots: Iterable[int], limit: int) -> list[ScheduleRow]:
-        """Those of these slots among the first ``limit`` that are due, the earliest first."""
+        """The first ``limit`` of these slots that are due, the earliest first."""
 
     def active_workflows(self) -> list[tuple[str, str, str, int]]:
         """Name, version and Program of each active definition of a workflow, and since when it is active."""
@@ -450,6 +464,9 @@ class Schedules(Protocol):
 
 class Store(Access, Membership, Turns, Tasks, Clients, Grooming, Schedules, Protocol):
     """A hub's database. Safe to use from several threads."""
+
+    shares_slots: bool
+    """Whether several workers have slots at a time: where each of them can write beside the others."""
 
     def changed(self) -> bool:
         """Whether another connection has written since the last call; True may be said in vain.

@@ -102,7 +102,8 @@ def to_definition(row: Tuple) -> Definition:
 def to_worker(row: Tuple) -> Worker:
     """A worker from all columns of its table."""
     values = dict(zip(_raw_worker, row, strict=True))
-    values["turns"], values["reserve"] = bool(values["turns"]), bool(values["reserve"])
+    for name in ("turns", "reserve", "draining"):
+        values[name] = bool(values[name])
     for name in ("activities", "queues"):
         values[name] = tuple(msgspec.json.decode(values[name]))
     return Worker(**values)

@@ -305,7 +305,7 @@ class Worker(Row, frozen=True, kw_only=True):
 
     ``reserve`` marks a short-lived process that takes slots only while nobody else serves them.
     ``activities`` are those it runs, of the default queue and of the named ``queues``. ``state`` is
-    ``live``, ``dead`` or ``left``.
+    ``live``, ``dead`` or ``left``. One that is ``draining`` gives its slots to others and takes nothing more.
     """
 
     id: str
@@ -318,6 +318,7 @@ class Worker(Row, frozen=True, kw_only=True):
     state: str = "live"
     lease_until: int = 0
     joined_at: int = 0
+    draining: bool = False
 
 
 class SubscriptionRow(Row, frozen=True, kw_only=True):

@@ -11,11 +11,11 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from perdure.engine.errors import Refused
-from perdure.engine.instance import SLOTS
 from perdure.engine.store import tables as t
 from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.races import retried
 from perdure.engine.store.rows import AuditEntry, ScheduleRow, ScheduleWrite
+from perdure.engine.store.statements import by_slot
 from perdure.engine.store.transaction import Transaction
 
 _c = t.schedules.c
@@ -23,8 +23,9 @@ _IS = (_c.id == bindparam("the_id"), _c.revision == bindparam("the_revision"))
 
 SCHEDULE = select(t.schedules).where(_c.id == bindparam("the_id"))
 SCHEDULES = select(t.schedules).order_by(_c.id)
-SCHEDULES_DUE = (
-    select(t.schedules).where(_c.due <= bindparam("now")).order_by(_c.due, _c.id).limit(bindparam("limit"))
+SCHEDULES_DUE = by_slot(
+    select(t.schedules).where(_c.due <= bindparam("now")).order_by(_c.due, _c.id).limit(bindparam("limit")),
+    _c.slot,
 )
 SCHEDULE_INSERT = insert(t.schedules)
 SCHEDULE_UPDATE = (
@@ -80,10 +81,9 @@ class SqlSchedules(ABC):
         return None if row is None else _row(row)
 
     def due_schedules(self, slots: Iterable[int], limit: int) -> list[ScheduleRow]:
-        mine = frozenset(slots)
         with self._read() as tx:
-            rows = [_row(row) for row in tx.rows(SCHEDULES_DUE, now=tx.now, limit=limit)]
-        return rows if len(mine) == SLOTS else [row for row in rows if row.slot in mine]
+            rows = tx.rows_of_slots(SCHEDULES_DUE, frozenset(slots), now=tx.now, limit=limit)
+        return [_row(row) for row in rows]
 
     def active_workflows(self) -> list[tuple[str, str, str, int]]:
         with self._read() as tx:

@@ -7,13 +7,13 @@ process is over.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
 
 from perdure.engine import reopening
-from perdure.engine.errors import Ended, FenceLost, NotFound
+from perdure.engine.errors import Ended, FenceLost, NotFound, Refused
 from perdure.engine.instance import Instance
 from perdure.engine.store import commit, listing, places, purge, values
 from perdure.engine.store import statements as s
@@ -197,11 +197,33 @@ class SqlStore(
         self._exit(victim)
         return True
 
-    def take_slots(self, worker: str) -> frozenset[int]:
+    def take_slots(self, worker: str, slots: Collection[int] | None = None) -> frozenset[int]:
         with self._fenced(worker) as tx:
             tx.lock("slots")
-            tx.run(s.SLOTS_TAKE_ALL, owner=worker)
+            if slots is None:
+                tx.run(s.SLOTS_TAKE_ALL, owner=worker)
+            else:
+                tx.run(s.SLOTS_TAKE, owner=worker, slots=sorted(slots))
             return _slots_of(tx, worker)
+
+    def release_slots(self, worker: str, slots: Collection[int], tasks: Sequence[TaskRow]) -> None:
+        with self._fenced(worker) as tx:
+            rows = sorted(tasks, key=lambda task: (task.execution, task.seq))
+            tx.structs(s.TASK_INSERT, [msgspec.structs.replace(task, worker=worker) for task in rows])
+            given = sorted(set(slots))
+            if tx.run(s.SLOTS_RELEASE, the_owner=worker, slots=given) != len(given):
+                raise Refused(f"The worker {worker!r} does not own all of the slots.")
+
+    def slot_owners(self) -> dict[int, str]:
+        with self._read() as tx:
+            return dict(tx.rows(s.SLOT_OWNERS))
+
+    @retried
+    def drain(self, worker: str, audit: AuditEntry | None = None) -> bool:
+        with self._write() as tx:
+            found = tx.run(s.WORKER_DRAIN, the_id=worker) > 0
+            write_audit(tx, [audit] if found else [])
+            return found
 
     def crashes(self, worker: str) -> dict[int, int]:
         with self._read() as tx:

@@ -51,6 +51,8 @@ class SqliteStore(SqlStore):
     Beside the file lie SQLite's own ``-wal`` and ``-shm``, the turnstile and the workers' lock files.
     """
 
+    shares_slots = False
+
     def __init__(
         self,
         path: str | os.PathLike[str],

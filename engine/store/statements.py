@@ -64,6 +64,7 @@ WORKER_FORGET = delete(t.workers).where(
     t.workers.c.state != "live", t.workers.c.lease_until < bindparam("before")
 )
 WORKER_STATE = update(t.workers).where(*_LIVE).values(state=bindparam("state"))
+WORKER_DRAIN = update(t.workers).where(*_LIVE).values(draining=true())
 WORKERS = select(t.workers).where(t.workers.c.state == "live").order_by(t.workers.c.joined_at, t.workers.c.id)
 # Nobody waits here: two may suspect each other, and who is stopped in a commit keeps its row for a while.
 RIVALS = (
@@ -90,6 +91,10 @@ SLOTS_TAKE_ALL = (
     )
     .values(owner=bindparam("owner"))
 )
+_SOME_SLOTS = t.slots.c.id.in_(bindparam("slots", expanding=True))
+SLOTS_TAKE = update(t.slots).where(t.slots.c.owner.is_(None), _SOME_SLOTS).values(owner=bindparam("owner"))
+SLOTS_RELEASE = update(t.slots).where(_is(t.slots.c.owner), _SOME_SLOTS).values(owner=null())
+SLOT_OWNERS = select(t.slots.c.id, t.slots.c.owner).where(t.slots.c.owner.is_not(None))
 SLOTS_OF = select(t.slots.c.id).where(_is(t.slots.c.owner))
 SLOTS_CRASHES = select(t.slots.c.id, t.slots.c.crashes).where(_is(t.slots.c.owner), t.slots.c.crashes > 0)
 SLOTS_CALM = (
@@ -200,12 +205,13 @@ class BySlot(NamedTuple):
     some: Select[Any]
 
 
-def _by_slot(query: Select[Any], column: Column[Any]) -> BySlot:
+def by_slot(query: Select[Any], column: Column[Any]) -> BySlot:
+    """A SELECT whose rows lie in slots that this column has."""
     return BySlot(query, query.where(column.in_(bindparam("slots", expanding=True))))
 
 
 _OPEN = or_(*(t.instances.c.status == literal_column(f"'{status}'") for status in Status if not status.ended))
-INSTANCES_OPEN = _by_slot(
+INSTANCES_OPEN = by_slot(
     select(t.instances).where(_OPEN, _LAST_OPEN > 0).order_by(t.instances.c.id), t.instances.c.slot
 )
 TASKS_OF_EXECUTION = select(t.tasks.c.seq).where(_is(t.tasks.c.execution))
@@ -218,29 +224,29 @@ RESULTS_IN_INBOX = select(t.inbox.c.id).where(
 _MESSAGE = [column for column in _columns(t.inbox) if column.name != "held"]
 # Most messages are due at once and have due = 0: one range of the index, in order, without sorting. Those
 # with a time are few when their time has come.
-INBOX_READY = _by_slot(
+INBOX_READY = by_slot(
     select(*_MESSAGE)
     .where(~t.inbox.c.held, t.inbox.c.due == literal_column("0"))
     .order_by(t.inbox.c.ord)
     .limit(bindparam("limit")),
     t.inbox.c.slot,
 )
-INBOX_TIMED = _by_slot(
+INBOX_TIMED = by_slot(
     select(*_MESSAGE)
     .where(~t.inbox.c.held, t.inbox.c.due > literal_column("0"), t.inbox.c.due <= bindparam("now"))
     .order_by(t.inbox.c.ord)
     .limit(bindparam("limit")),
     t.inbox.c.slot,
 )
-TIMERS_DUE = _by_slot(
+TIMERS_DUE = by_slot(
     select(t.timers)
     .where(t.timers.c.due <= bindparam("until"))
     .order_by(t.timers.c.due, t.timers.c.execution, t.timers.c.seq)
     .limit(bindparam("limit")),
     t.timers.c.slot,
 )
-NEXT_TIMER = _by_slot(select(t.timers.c.due).order_by(t.timers.c.due).limit(1), t.timers.c.slot)
-NEXT_MESSAGE = _by_slot(
+NEXT_TIMER = by_slot(select(t.timers.c.due).order_by(t.timers.c.due).limit(1), t.timers.c.slot)
+NEXT_MESSAGE = by_slot(
     select(t.inbox.c.due)
     .where(~t.inbox.c.held, t.inbox.c.due > literal_column("0"))
     .order_by(t.inbox.c.due)

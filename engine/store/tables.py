@@ -71,6 +71,7 @@ workers = _short(
     _some("lease_until", Long),
     _some("joined_at", Long),
     _added("queues", "'[]'"),
+    Column("draining", Flag, nullable=False, server_default=sa.false()),
 )
 
 slots = _short("slots", _key("id", Integer()), _maybe("owner"), _some("crashes", Integer()))

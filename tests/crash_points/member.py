@@ -172,6 +172,10 @@ class Process:
         """Whether turns are taken here."""
         return bool(self.duties.slots)
 
+    def owns(self, instance_id: str) -> bool:
+        """Whether turns of an instance are taken here."""
+        return self.duties.owns(instance_id)
+
     @property
     def working(self) -> bool:
         """Whether activities run here, or have ended and are not recorded."""

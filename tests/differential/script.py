@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from perdure.engine.instance import SLOTS
 from perdure.engine.store.rows import Beat, QueueRow
 from tests.differential.calls import Call
 from tests.differential.draw import QUEUES, Draw
@@ -16,7 +17,8 @@ from tests.engine.store.factory import SECOND, audited, result, worker
 
 WEIGHTS = {"commit": 14, "start": 3, "purge": 2, "reopen": 2, "redeliver": 3, "discard": 2, "claim": 4,
            "beat": 3, "publish": 3, "pass_time": 6, "take_slots": 4, "kill": 3, "fail_silent": 3,
-           "take_over": 6, "groom": 3, "purge_ended": 3, "crashes": 2, "count_ended": 2}  # fmt: skip
+           "take_over": 6, "release_slots": 3, "groom": 3, "purge_ended": 3, "crashes": 2,
+           "count_ended": 2}  # fmt: skip
 """How often a call is drawn, where it is not once; ``commit`` fills the tables."""
 
 
@@ -86,7 +88,22 @@ class Script(Turns, Access, Clients, Reads):
         return Call("take_over", (self.member(), victim, lease), marks=("gone" if lease is None else "seen",))
 
     def take_slots(self) -> Call:
-        return Call("take_slots", (self.member(),))
+        some = self.random.sample(range(SLOTS), self.random.randint(1, SLOTS))
+        return Call("take_slots", (self.member(), *([some] if self.some(40) else [])))
+
+    def release_slots(self) -> Call:
+        member = self.member()
+        mine = [slot for slot, owner in self.model.slot_owners().items() if owner == member]
+        slots = self.random.sample(mine, self.random.randint(0, len(mine)))
+        tasks = self._adopted() if self.some(30) else ()
+        return Call("release_slots", (member, slots if self.some(90) else [*slots, 7], tasks))
+
+    def slot_owners(self) -> Call:
+        return Call("slot_owners")
+
+    def drain(self) -> Call:
+        member = self.member()
+        return Call("drain", (member, audited(member) if self.some(50) else None))
 
     def crashes(self) -> Call:
         return Call("crashes", (self.member(),))

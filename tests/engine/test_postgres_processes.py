@@ -13,6 +13,7 @@ import pytest
 from perdure.engine.activities import Registry
 from perdure.engine.client import Client
 from perdure.engine.clock import monotonic
+from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.store.postgres import PostgresStore
 from perdure.engine.worker import Worker
 from tests.engine.facts import WAIT, eventually
@@ -69,19 +70,27 @@ def spawn(path: Path, url: str, client: Client) -> Iterator[Spawn]:
         process.kill()
 
 
-def owners(client: Client) -> set[str]:
-    """Who has slots."""
-    return set(client.store.owned_slots())
-
-
 def reach(path: Path, count: int) -> None:
     """Wait until so many steps are done."""
     eventually(lambda: f"mark {count - 1}" in lines(path))
 
 
-def served_by(client: Client, process: Process) -> None:
-    """Wait until all slots are this one's."""
-    eventually(lambda: owners(client) == {process.id})
+def served_by(client: Client, *processes: Process) -> None:
+    """Wait until all slots are theirs, about as many each."""
+    ids = {process.id for process in processes}
+
+    def shared() -> bool:
+        counts = client.store.owned_slots()
+        each = SLOTS // len(ids)
+        return counts.keys() == ids and sum(counts.values()) == SLOTS and min(counts.values()) >= each
+
+    eventually(shared)
+
+
+def owner_first(client: Client, *processes: Process) -> list[Process]:
+    """The one that has the slot of the instance ``i``, and the others."""
+    owner = client.store.slot_owners()[slot_of("i")]
+    return sorted(processes, key=lambda process: process.id != owner)
 
 
 def test_whoever_is_left_goes_on_after_each_kill(path: Path, client: Client, spawn: Spawn) -> None:
@@ -92,8 +101,8 @@ def test_whoever_is_left_goes_on_after_each_kill(path: Path, client: Client, spa
     for count in (20, 40):
         allow(path, count)
         reach(path, count)
-        (owner,) = (each for each in (worker, other) if each.id in owners(client))
-        heir = other if owner is worker else worker
+        served_by(client, worker, other)
+        owner, heir = owner_first(client, worker, other)
         owner.kill()
         served_by(client, heir)
         worker, other = heir, spawn()
@@ -109,9 +118,9 @@ def test_a_worker_stopped_in_a_commit_is_thrown_out_and_comes_back_as_another(
     path: Path, client: Client, spawn: Spawn, sql: psycopg.Connection
 ) -> None:
     """Its row is locked by its own commit; the server ends that, then another takes its slots."""
-    stopped = spawn()
-    served_by(client, stopped)
-    other = spawn()
+    workers = spawn(), spawn()
+    served_by(client, *workers)
+    stopped, other = owner_first(client, *workers)
     client.run(CHAIN, id="i")
     allow(path, 10)
     reach(path, 10)

@@ -132,6 +132,7 @@ class Process:
         page: int,
         offers: Sequence[str],
         queues: Sequence[str],
+        shares: bool,
         on_crash: Callable[[Process], None],
     ) -> None:
         world, plan = network.world, network.plan
@@ -158,6 +159,7 @@ class Process:
             lease=network.lease,
             memory=memory,
             page=page,
+            shares=shares,
         )
         world.spawn(name, self._live, self)
 
@@ -172,6 +174,10 @@ class Process:
     def owns_slots(self) -> bool:
         """Whether turns are taken here."""
         return bool(self.duties.slots)
+
+    def owns(self, instance_id: str) -> bool:
+        """Whether turns of an instance are taken here."""
+        return self.duties.owns(instance_id)
 
     def submit(self, ask: Ask) -> None:
         """Let the owner carry out what a client asks."""

@@ -142,6 +142,8 @@ class _Run:
         self.memory = random.choice([0, 2_000, 64 << 20])
         self.page = random.choice([2, 5, 1000])
         self.poll = self.lease // random.choice([6, 16])
+        self.shares = hub.kind == "memory" and Random(f"the owners of {seed}").random() < 0.5
+        """Whether there are several owners at a time."""
         self.processes: list[Process] = []
         self.joined = 0
         self.peace = False
@@ -262,6 +264,7 @@ class _Run:
             # The owner of an instance may not offer what it calls: then another process does it.
             offers=ACTIVITIES if self.peace or random.random() < 0.5 else _some(random, ACTIVITIES),
             queues=[QUEUE] if self.peace or random.random() < 0.5 else [],
+            shares=self.shares,
             on_crash=self._crashed,
         )
         self.processes.append(process)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from perdure.engine.errors import StoreError
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision that this code reads and writes."""
 
-KNOWN = frozenset({"0001", "0002", HEAD})
+KNOWN = frozenset({"0001", "0002", "0003", HEAD})
 """Every revision that ``upgrade`` can start from."""
 
 

@@ -13,6 +13,7 @@ from tests.engine.store.conformance_listing import ListingConformance
 from tests.engine.store.conformance_payloads import PayloadConformance
 from tests.engine.store.conformance_reopening import ReopeningConformance
 from tests.engine.store.conformance_schedules import ScheduleConformance
+from tests.engine.store.conformance_slots import SlotConformance
 from tests.engine.store.conformance_subscriptions import SubscriptionConformance
 from tests.engine.store.conformance_suspects import SuspectsConformance
 
@@ -27,6 +28,7 @@ class Conformance(
     ListingConformance,
     PayloadConformance,
     ScheduleConformance,
+    SlotConformance,
     SubscriptionConformance,
     ReopeningConformance,
     DefinitionConformance,

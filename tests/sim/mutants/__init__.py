@@ -10,8 +10,9 @@ from tests.sim.mutants.further import PRESENT
 from tests.sim.mutants.importing import install
 from tests.sim.mutants.model import Mutant
 from tests.sim.mutants.planned import PLANNED
+from tests.sim.mutants.sharing import SHARING
 
-ALL: dict[str, Mutant] = {**PRESENT, **PLANNED}
+ALL: dict[str, Mutant] = {**PRESENT, **PLANNED, **SHARING}
 MUTANTS = {name: mutant for name, mutant in ALL.items() if not mutant.guard}
 """Those that can be found."""
 

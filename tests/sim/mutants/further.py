@@ -57,14 +57,19 @@ PRESENT = {
         _CONSUMED,
         _CONSUMED.replace("not self._delete(self._inbox, id_)", "id_ not in self._inbox"),
     ),
-    "slot_taken_from_the_living": one(
-        "perdure.engine.store.memory_members",
-        "if set(self._slots.values()) <= {None, worker}:",
-        "if True:",
+    "slot_taken_from_the_living": Mutant(
+        (
+            Change(
+                "perdure.engine.store.memory_members",
+                "self._slots if set(self._slots.values()) <= {None, worker} else ()",
+                "self._slots",
+            ),
+            Change("perdure.engine.store.memory_members", "if self._slots[slot] is None:", "if True:"),
+        )
     ),
     "open_task_not_recovered_at_takeover": one(
         "perdure.engine.loading",
-        "self._rest.adopt.append(row_of(task, instance.slot, queue, event, deliveries=1))",
+        "self._rest.adopt.append(row)",
         "pass",
         "open task not recovered at takeover",
     ),
@@ -113,8 +118,8 @@ PRESENT = {
     ),
     "results_dropped_when_joining_again": one(
         "perdure.engine.joining",
-        "            self.finished.append(Finished(instance_id, each.execution, each.event))\n        self.",
-        "            pass\n        self.",
+        "self._feed_again(results)\n        self._ask_again(list",
+        "self._ask_again(list",
     ),
     "cancel_undoes_nothing": one(
         "perdure.engine.sagas",

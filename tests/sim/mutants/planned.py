@@ -1,8 +1,4 @@
-"""The wrong engines that ``reliability.md`` lists, as far as they need no PostgreSQL.
-
-A slot that is handed over undrained, or without rows for its running activities, needs two owners at once:
-it waits for PostgreSQL.
-"""
+"""The wrong engines that ``reliability.md`` lists, as far as one owner can be wrong alone."""
 
 from __future__ import annotations
 

@@ -1,0 +1,41 @@
+"""``python -m tests.many_workers [--workers 4] [--chains 2000] [--steps 10] [--lease 4]``: real processes.
+
+They share the slots of a hub on a real PostgreSQL; one is killed in the middle, one is stopped past its lease
+and goes on afterwards. With ``--scale`` it is the same work by one, two and four of them, and then by one to
+whom others come.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from tests.many_workers.crowd import kill_one_and_stop_one
+from tests.many_workers.scale import add_under_load, counting, measure
+from tests.postgres import running
+
+
+def main() -> None:
+    """Print what came of it."""
+    parser = argparse.ArgumentParser(prog="tests.many_workers", description=__doc__)
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--chains", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--lease", type=float, default=4.0)
+    parser.add_argument("--scale", action="store_true", help="measure instead")
+    options = parser.parse_args()
+    with running() as server:
+        if options.scale:
+            counting(server)
+            for workers in (1, 2, 4):
+                print(measure(server, workers, options.chains, options.steps))  # noqa: T201
+            print("shares after", add_under_load(server, options.chains, options.steps))  # noqa: T201
+            return
+        account = kill_one_and_stop_one(
+            server, workers=options.workers, chains=options.chains, steps=options.steps, lease=options.lease
+        )
+    print(account)  # noqa: T201
+    account.check()
+
+
+if __name__ == "__main__":
+    main()

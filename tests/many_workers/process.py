@@ -1,0 +1,62 @@
+"""A worker that shares the slots of a hub: ``python -m tests.many_workers.process URL LEASE NAME``.
+
+It says its worker's id when it has joined, and leaves at the end of its input. Its activity counts.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from perdure.engine.activities import Registry
+from perdure.engine.store import open_store
+from perdure.engine.worker import Worker
+
+ROOT = Path(__file__).parents[2]
+
+
+class Process:
+    """Such a process, from the test's side. The database knows it by its ``name``."""
+
+    def __init__(self, url: str, lease: float, name: str) -> None:
+        self.name = name
+        command = [sys.executable, "-m", "tests.many_workers.process", url, str(lease), name]
+        self.popen = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.popen.stdout is not None
+        self.id = self.popen.stdout.readline().strip()
+
+    def kill(self) -> None:
+        """End it at once, if it has not ended."""
+        self.popen.kill()
+        with self.popen:
+            pass
+
+    def end(self) -> int:
+        """Let it leave; returns its exit code."""
+        with self.popen:
+            pass
+        return self.popen.returncode
+
+
+def increment(n: int) -> int:
+    """One more."""
+    return n + 1
+
+
+def main(url: str, lease: str, name: str) -> None:
+    """Work until the input ends."""
+    registry = Registry()
+    registry.add("Increment", increment)
+    store = open_store(f"{url}&application_name={name}")
+    with Worker(store, registry, lease=round(float(lease) * 1_000_000)) as worker:
+        sys.stdout.write(f"{worker.id}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+    store.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,78 @@
+"""The same work by one, two and more workers: steps a second, and what each step costs the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.engine.clock import monotonic
+from tests.engine.facts import eventually
+from tests.many_workers.crowd import Crowd, chain, crowd
+from tests.postgres import Server
+
+_WORK = (
+    "SELECT (SELECT sum(calls) FROM pg_stat_statements), (SELECT sum(rows) FROM pg_stat_statements),"
+    " pg_current_wal_lsn() - '0/0'"
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of some workers together."""
+
+    workers: int
+    steps_per_second: float
+    queries: float
+    rows: float
+    log_bytes: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.workers} workers: {self.steps_per_second:,.0f} steps/s;"
+            f" a step takes {self.queries:.2f} queries, {self.rows:.2f} rows and"
+            f" {self.log_bytes:,.0f} bytes of log"
+        )
+
+
+def counting(server: Server) -> None:
+    """Let the server count statements from now on; it is started anew."""
+    with server.connect() as sql:
+        sql.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+        sql.execute("ALTER SYSTEM SET pg_stat_statements.track = 'all'")
+    server.stop("INT")
+    server.start()
+    with server.connect() as sql:
+        sql.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public")
+
+
+def measure(server: Server, workers: int, chains: int, steps: int) -> Cost:
+    """Start all chains at once, and wait until the last has ended."""
+    with crowd(server, 10.0, watched=False) as hub:
+        hub.join(workers)
+        hub.until_shared(workers)
+        flow = chain(steps)
+        began, before = monotonic(), _work(hub)
+        hub.client.run_many(flow, [0] * chains)
+        eventually(lambda: hub.done() == chains)
+        seconds = monotonic() - began
+        queries, rows, log = (after - was for after, was in zip(_work(hub), before, strict=True))
+        total = chains * steps
+        return Cost(workers, total / seconds, queries / total, rows / total, log / total)
+
+
+def add_under_load(server: Server, chains: int, steps: int) -> list[float]:
+    """One worker has much to do, and more come one by one: seconds until each has its share."""
+    with crowd(server, 10.0, watched=False) as hub:
+        hub.join(1)
+        hub.until_shared(1)
+        hub.client.run_many(chain(steps), [0] * chains)
+        found = []
+        for count in (2, 3, 4):
+            hub.join(1)
+            found.append(hub.until_shared(count))
+        eventually(lambda: hub.done() == chains)
+        return found
+
+
+def _work(hub: Crowd) -> tuple[float, ...]:
+    (row,) = hub.sql.execute(_WORK.replace("pg_stat_statements", "public.pg_stat_statements")).fetchall()
+    return tuple(float(each) for each in row)
