@@ -504,6 +504,10 @@ class Client:
         """The live workers of the hub."""
         return _items(self._send("GET", "/workers"))
 
+    def drain_worker(self, worker: str) -> Document:
+        """Ask a live worker to give its slots to others and leave. Raises ``NotFound``."""
+        return self._post(f"/workers/{_quoted(worker)}/drain", {}, None)
+
     def statistics(self, instance: str) -> Document:
         """Events, bytes and attempts of an instance's history by steps. Raises ``NotFound``."""
         return self._document("GET", f"/instances/{_quoted(instance)}/stats")

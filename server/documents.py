@@ -535,12 +535,19 @@ class Worker(Struct):
     host: str
     turns: bool
     reserve: bool
+    draining: bool
     activities: list[str]
     queues: list[str]
     lease_until: Time
     joined_at: Time
     slots: int
     tasks: int
+
+
+class WorkerAsked(Struct):
+    """The worker that is to leave."""
+
+    id: str
 
 
 class Workers(Struct):

@@ -22,6 +22,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of workflow files, for editors.",
     "run": "Run a workflow file to its end in this process.",
     "serve": "Serve the HTTP API and run workflows and activities.",
+    "worker": "Run workflows and activities, without an API.",
     "deploy": "Store workflows, so that they can be started by name.",
     "definitions": "Look at deployed versions; choose what is started.",
     "start": "Start an instance of a deployed workflow.",

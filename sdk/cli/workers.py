@@ -36,7 +36,8 @@ def _row(each: dict[str, Any]) -> tuple[str, ...]:
 
 def _role(each: dict[str, Any]) -> str:
     """What it does: takes turns, may take turns when nobody else does, or runs activities alone."""
-    return "reserve" if each["reserve"] else "turns" if each["turns"] else "activities"
+    role = "reserve" if each["reserve"] else "turns" if each["turns"] else "activities"
+    return f"{role}, leaving" if each["draining"] else role
 
 
 @workers.command(cls=Command)
@@ -60,3 +61,16 @@ def show(ctx: click.Context, worker_id: str) -> None:
         f"queues      {', '.join(found['queues']) or '-'}",
     ]
     console(ctx).answer(found, "\n".join(lines))
+
+
+@workers.command(cls=Command)
+@click.argument("worker_ids", nargs=-1, required=True, metavar="ID...")
+@click.pass_context
+def drain(ctx: click.Context, worker_ids: tuple[str, ...]) -> None:
+    """Ask workers to leave: others get their slots, and what they run may end."""
+    out = console(ctx)
+    with open_hub(ctx) as hub:
+        done = [hub.drain_worker(each) for each in worker_ids]
+    for each in done:
+        out.note(f"asked {each['id']} to leave")
+    out.answer(done, "")

@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from perdure.compiler.ir import IR_VERSION
 from perdure.engine.access import Role
-from perdure.server import documents
+from perdure.server import bodies, documents
 from perdure.server.answers import answer
 from perdure.server.api import api_of
-from perdure.server.operation import ANYBODY, json_answer, route
-from perdure.server.payloads import Query
+from perdure.server.operation import ANYBODY, json_answer, json_body, route
+from perdure.server.parameters import piece
+from perdure.server.payloads import Query, path_text, without_body
 from perdure.server.problems import RETRY_SECONDS, Problem
 
 _TAG = "Server"
@@ -51,3 +52,20 @@ async def list_workers(request: Request) -> Response:
     Query(request)
     api = api_of(request)
     return answer({"items": await api.call(api.client.workers), "next": None})
+
+
+@route(
+    "POST",
+    "/workers/{worker}/drain",
+    Role.ADMIN,
+    tag="Fleet",
+    pieces=[piece("worker", "The id of the worker.")],
+    body=json_body(bodies.Nothing, required=False),
+    answers={200: json_answer("It is asked to.", documents.WorkerAsked)},
+    problems={404: "there is no such live worker"},
+)
+async def drain_worker(request: Request) -> Response:
+    """Ask a worker to give its slots to others, end what it runs, and leave."""
+    await without_body(request)
+    api = api_of(request)
+    return answer(await api.call(api.client.drain_worker, path_text(request, "worker")))

@@ -11,6 +11,7 @@ from perdure.engine.client import Client
 from perdure.engine.store.memory import MemoryStore
 from perdure.server.app import create_app
 from tests.engine.letters import given_letters
+from tests.engine.store.factory import LEASE, worker
 from tests.server.hub import API, ECHO, YAML, refusal
 
 
@@ -104,3 +105,11 @@ def test_an_actor_is_named_in_print(http: TestClient) -> None:
     """A name that would spoil a listing is 422."""
     answer = http.post(f"{API}/instances/i/suspend", headers={"Perdure-Actor": "%0A"})
     assert refusal(answer) == (422, "invalid_actor")
+
+
+def test_a_worker_is_asked_to_leave(http: TestClient, store: MemoryStore) -> None:
+    """It is shown so until it has; for one that is not there it is 404."""
+    store.join(worker("w1"), LEASE)
+    assert http.post(f"{API}/workers/w1/drain").json() == {"id": "w1"}
+    assert [each["draining"] for each in http.get(f"{API}/workers").json()["items"]] == [True]
+    assert refusal(http.post(f"{API}/workers/w2/drain")) == (404, "not_found")
