@@ -481,6 +481,19 @@ class DeadLetter(DeadLetterRow):
     event: Any
 
 
+class Discarded(Struct):
+    """A dead letter that is gone."""
+
+    number: int
+
+
+class Delivered(Struct):
+    """A dead letter that was sent after all, and the id of the message that it is now."""
+
+    number: int
+    message: str
+
+
 class DeadLetters(Struct):
     """A page of them, newest first."""
 

@@ -118,7 +118,7 @@ async def show_dead_letter(request: Request) -> Response:
     tag=_TAG,
     pieces=[NUMBER],
     body=json_body(bodies.Nothing, required=False),
-    answers={202: json_answer("It is sent.", documents.Changed)},
+    answers={202: json_answer("It is sent.", documents.Delivered)},
     problems={404: _UNKNOWN, 409: "a task, or what cannot be delivered again", 410: "the instance has ended"},
     keyed=True,
 )
@@ -137,7 +137,7 @@ async def retry_dead_letter(request: Request) -> Response:
     tag=_TAG,
     pieces=[NUMBER],
     body=json_body(bodies.Nothing, required=False),
-    answers={200: json_answer("It is gone.", documents.Changed)},
+    answers={200: json_answer("It is gone.", documents.Discarded)},
     problems={404: _UNKNOWN, 409: "another request had this Idempotency-Key"},
     keyed=True,
 )

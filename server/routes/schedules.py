@@ -88,7 +88,7 @@ async def resume(request: Request) -> Response:
     pieces=[SCHEDULE],
     body=json_body(bodies.Times),
     answers={202: json_answer("It is done soon.", documents.Changed)},
-    problems=_UNKNOWN,
+    problems={**_UNKNOWN, 409: "as many ranges as may be are being filled in already"},
 )
 async def backfill(request: Request) -> Response:
     """Start what was due in a range: 202, it is done soon."""

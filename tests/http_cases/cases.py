@@ -60,6 +60,7 @@ PIECES = (
     ("^/schedules/", "id", "schedule"),
     ("^/queues/", "name", "queue"),
     ("^/tokens/", "token", "token"),
+    ("^/dead-letters/", "number", "number"),
 )
 """Which words of the hub a piece of a path is filled with, most of the time."""
 
@@ -141,10 +142,13 @@ def run(
     schema.app = hub.app if app is None else app
 
     @schema.hook("filter_case")
-    def without_its_own_key(context: HookContext, case: Case[Any]) -> bool:
-        """Who revokes the key of these cases ends them."""
-        named = (case.path_parameters or {}).get("name")
-        return case.operation.label != "DELETE /keys/{name}" or named not in {hub.key["name"], hub.key["id"]}
+    def not_the_ground_it_stands_on(context: HookContext, case: Case[Any]) -> bool:
+        """Who revokes the key of these cases, or sends their worker away, ends them."""
+        pieces = case.path_parameters or {}
+        if case.operation.label == "POST /workers/{worker}/drain":
+            return pieces.get("worker") not in hub.workers
+        ours = {hub.key["name"], hub.key["id"]}
+        return case.operation.label != "DELETE /keys/{name}" or pieces.get("name") not in ours
 
     tally = Tally()
     for event in from_schema(schema).execute():

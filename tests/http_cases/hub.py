@@ -16,6 +16,7 @@ from perdure.engine.worker import Worker
 from perdure.server.app import create_app
 from perdure.server.deployments import deploy_source
 from perdure.server.settings import Settings
+from tests.engine.letters import given_letters
 
 WAIT_SECONDS = 0.02
 """The longest wait: a case that waits costs no more."""
@@ -84,10 +85,11 @@ operations:
 
 @dataclass
 class Hub:
-    """The application, the key that may do everything, and what is there, by the name of a parameter."""
+    """The application, the key that may do everything, the workers, and what is there, by the name of a parameter."""
 
     app: Starlette
     key: dict[str, str]
+    workers: set[str] = field(default_factory=set)
     words: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -134,10 +136,12 @@ def given_hub() -> Generator[Hub]:
         client.wait("gate-2", 20)
         client.call_entity("Counter@a", "add", 1, timeout=20)
         client.set_queue("slow", "10/s")
+        letters = given_letters(store, *["gate-0"] * 6)
         ids = [f"{name}-{number}" for name in ("echo", "gate", "fails", "asks") for number in range(4)]
         yield Hub(
             app,
             key,
+            {each["id"] for each in client.workers()},
             {
                 "wait": ["0s", "1ms", "15ms"],
                 "instance": [*ids, "orders-1"],
@@ -152,6 +156,7 @@ def given_hub() -> Generator[Hub]:
                 "operation": ["add", "get"],
                 "schedule": ["orders"],
                 "queue": ["slow"],
+                "number": [str(each) for each in letters],
                 "token": [tokens.get(timeout=20) for _ in range(4)],
             },
         )

@@ -1,6 +1,7 @@
 """A server in a process of its own, on a database in a file: ``python served.py DATABASE LOG``.
 
-It prints its URL when it answers. The activity ``Note`` adds its argument, as a line, to the file LOG.
+It prints its URL when it answers. The activity ``Note`` adds its argument, as a line, to the file LOG,
+``Ask`` adds its token to the file ``token`` beside it and waits to be completed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
 
-from perdure.engine.activities import Registry
+from perdure.engine.activities import Context, Pending, Registry
 from perdure.engine.client import Client
 from perdure.engine.store import open_store
 from perdure.engine.worker import Worker
@@ -56,7 +57,14 @@ def _main(database: str, log: str) -> None:
         sys.stdout.flush()
 
     activities = Registry()
+
+    def ask(ctx: Context) -> None:
+        with Path(log).with_name("token").open("a", encoding="utf-8") as file:
+            file.write(f"{ctx.token()}\n")
+        raise Pending
+
     activities.add("Note", note)
+    activities.add("Ask", ask)
     store = open_store(f"sqlite:///{database}")
     with Worker(store, activities) as worker:
         serve(create_app(Client(store, worker), worker), "127.0.0.1", 0, on_ready=announce)

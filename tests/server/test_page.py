@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from perdure.engine import errors
+from perdure.engine.store import open_store
+from perdure.server.app import OPERATIONS
 from tests.blocks import blocks
 from tests.checkout import ROOT
+from tests.engine.letters import given_letters
+from tests.http_examples import EXAMPLES
+from tests.http_page import BEGIN, written
 from tests.server.served import given_process
 
 PAGE = ROOT / "docs" / "http-api.md"
@@ -23,11 +29,25 @@ def test_the_examples_of_the_page_work(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed, and the page's examples use it")
     examples = [block for block in blocks(PAGE) if block.language == "bash"]
+    script = "".join(f"echo '>>> {each.place}'\n{each.text}\n" for each in examples)
     with given_process(tmp_path) as (_, url):
-        for example in examples:
-            command = ["bash", "-euo", "pipefail", "-c", example.text.replace(URL, url)]
-            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"{example.place}\n{done.stdout}{done.stderr}"
+        with closing(open_store(f"sqlite:///{tmp_path / 'hub.db'}")) as store:
+            given_letters(store, "kept", "kept")
+        command = ["bash", "-euo", "pipefail", "-c", script.replace(URL, url)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        last = done.stdout.rpartition(">>> ")[2]
+        assert done.returncode == 0, f"{last}\n{done.stderr}"
+
+
+def test_every_route_has_an_example() -> None:
+    """And none is there twice, or for what is no route."""
+    assert set(EXAMPLES) == {f"{each.method} {each.path}" for each in OPERATIONS}
+
+
+def test_the_routes_are_what_the_document_says() -> None:
+    """`python -m tests.http_page` writes them."""
+    begun = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    assert begun[1] + begun[2] == written()
 
 
 def test_the_page_names_every_code() -> None:
