@@ -85,7 +85,7 @@ operations:
 
 @dataclass
 class Hub:
-    """The application, the key that may do everything, the workers, and what is there, by the name of a parameter."""
+    """The application, the key that may do everything, the workers, and words for parameters by their names."""
 
     app: Starlette
     key: dict[str, str]
