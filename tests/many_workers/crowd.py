@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -37,6 +39,14 @@ WATCH = (
 FORGET = "DROP TABLE hub.written; DROP FUNCTION hub.note CASCADE"
 
 
+def patiently(fact: Callable[[], object]) -> None:
+    """Wait until it is true: five times as long as anything takes, for all of this happens at once."""
+    for _ in range(5):
+        with suppress(AssertionError):
+            return eventually(fact)
+    raise AssertionError("it did not come true")
+
+
 def chain(steps: int) -> Program:
     """A workflow of sequential steps."""
     lines = [
@@ -53,11 +63,13 @@ class Crowd:
     sql: psycopg.Connection
     client: Client
     lease: float
+    log: Path
+    """Where activities write what they do."""
     processes: list[Process] = field(default_factory=list)
 
     def join(self, count: int = 1) -> list[Process]:
         """More workers; they have joined when this returns."""
-        new = [Process(self.url, self.lease, f"p{len(self.processes) + n}") for n in range(count)]
+        new = [Process(self.url, self.lease, f"p{len(self.processes) + n}", self.log) for n in range(count)]
         self.processes += new
         return new
 
@@ -68,7 +80,7 @@ class Crowd:
     def until_shared(self, count: int) -> float:
         """Wait until so many workers have about as many slots; returns how many seconds that took."""
         since = monotonic()
-        eventually(lambda: _balanced(list(self.shares().values()), count))
+        patiently(lambda: _balanced(list(self.shares().values()), count))
         return monotonic() - since
 
     def done(self) -> int:
@@ -93,6 +105,10 @@ class Crowd:
         query = "SELECT count(*) FROM hub.written WHERE pid = ANY(%s) AND at > %s"
         return int(self._one(query, list(pids), since))
 
+    def ran(self) -> Counter[str]:
+        """How often each activity has run, by its key."""
+        return Counter(self.log.read_text().splitlines() if self.log.exists() else [])
+
     def now(self) -> object:
         """The database's time."""
         return self._one("SELECT clock_timestamp()")
@@ -111,10 +127,10 @@ def crowd(server: Server, lease: float, *, watched: bool = True) -> Iterator[Cro
     """A hub; all processes have ended afterwards. Where it is ``watched``, it is noted who writes turns."""
     url = server.new_hub()
     store = PostgresStore(url)
-    with server.connect() as sql:
+    with server.connect() as sql, TemporaryDirectory() as folder:
         if watched:
             sql.execute(WATCH)
-        found = Crowd(url, sql, Client(store), lease)
+        found = Crowd(url, sql, Client(store), lease, Path(folder) / "log")
         try:
             yield found
         finally:
@@ -178,18 +194,19 @@ def kill_one_and_stop_one(server: Server, *, workers: int, chains: int, steps: i
         ids = hub.client.run_many(flow, [0] * chains)
         started = monotonic() - began
         killed, stopped, *others = processes
-        eventually(lambda: hub.steps() >= chains * steps // 5)
+        patiently(lambda: hub.steps() >= chains * steps // 5)
         stopped.popen.send_signal(signal.SIGSTOP)
         old = hub.writers(stopped.name)
+        assert old, "it has written turns"
         killed.kill()
         fell = monotonic()
-        eventually(lambda: not {killed.id, stopped.id} & set(hub.shares()))
+        patiently(lambda: not {killed.id, stopped.id} & set(hub.shares()))
         taken = monotonic() - fell
         dead_at = hub.now()
         assert {hub.state(killed.id), hub.state(stopped.id)} == {"dead"}
         shared_again = hub.until_shared(workers - 2)
         stopped.popen.send_signal(signal.SIGCONT)
-        eventually(lambda: hub.done() == chains)
+        patiently(lambda: hub.done() == chains)
         ended = monotonic() - began
         back = hub.until_shared(workers - 1)
         assert stopped.id not in {each["id"] for each in hub.client.workers()}, "it came back as another"
@@ -201,3 +218,19 @@ def kill_one_and_stop_one(server: Server, *, workers: int, chains: int, steps: i
         }  # fmt: skip
         assert [process.end() for process in (stopped, *others)] == [0] * (workers - 1)
         return account
+
+
+def come_and_go(server: Server, *, chains: int, steps: int, lease: float) -> tuple[Account, Counter[str]]:
+    """Chains on two workers, to whom two more come, and the first two leave; how often each step was run."""
+    flow = chain(steps)
+    with crowd(server, lease, watched=False) as hub:
+        first = hub.join(2)
+        hub.until_shared(2)
+        ids = hub.client.run_many(flow, [0] * chains)
+        second = hub.join(2)
+        hub.until_shared(4)
+        assert [process.end() for process in first] == [0, 0]
+        hub.until_shared(2)
+        assert set(hub.shares()) == {process.id for process in second}
+        patiently(lambda: hub.done() == chains)
+        return take_account(hub, ids, steps), hub.ran()

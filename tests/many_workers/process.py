@@ -1,6 +1,7 @@
-"""A worker that shares the slots of a hub: ``python -m tests.many_workers.process URL LEASE NAME``.
+"""A worker that shares the slots of a hub: ``python -m tests.many_workers.process URL LEASE NAME LOG``.
 
-It says its worker's id when it has joined, and leaves at the end of its input. Its activity counts.
+It says its worker's id when it has joined, and leaves at the end of its input. Its activity counts, and
+writes a line into the file LOG each time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from perdure.engine.activities import Registry
+from perdure.engine.activities import Context, Registry
 from perdure.engine.store import open_store
 from perdure.engine.worker import Worker
 
@@ -19,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 class Process:
     """Such a process, from the test's side. The database knows it by its ``name``."""
 
-    def __init__(self, url: str, lease: float, name: str) -> None:
+    def __init__(self, url: str, lease: float, name: str, log: Path) -> None:
         self.name = name
-        command = [sys.executable, "-m", "tests.many_workers.process", url, str(lease), name]
+        command = [sys.executable, "-m", "tests.many_workers.process", url, str(lease), name, str(log)]
         self.popen = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -41,13 +42,14 @@ class Process:
         return self.popen.returncode
 
 
-def increment(n: int) -> int:
-    """One more."""
-    return n + 1
-
-
-def main(url: str, lease: str, name: str) -> None:
+def main(url: str, lease: str, name: str, log: str) -> None:
     """Work until the input ends."""
+
+    def increment(n: int, ctx: Context) -> int:
+        with Path(log).open("a") as file:
+            file.write(f"{ctx.idempotency_key}\n")
+        return n + 1
+
     registry = Registry()
     registry.add("Increment", increment)
     store = open_store(f"{url}&application_name={name}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from perdure.engine.clock import monotonic
-from tests.engine.facts import eventually
-from tests.many_workers.crowd import Crowd, chain, crowd
+from tests.many_workers.crowd import Crowd, chain, crowd, patiently
 from tests.postgres import Server
 
+STARTERS = 8
+"""Clients that start the chains."""
 _WORK = (
     "SELECT (SELECT sum(calls) FROM pg_stat_statements), (SELECT sum(rows) FROM pg_stat_statements),"
     " pg_current_wal_lsn() - '0/0'"
@@ -37,7 +39,6 @@ def counting(server: Server) -> None:
     """Let the server count statements from now on; it is started anew."""
     with server.connect() as sql:
         sql.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
-        sql.execute("ALTER SYSTEM SET pg_stat_statements.track = 'all'")
     server.stop("INT")
     server.start()
     with server.connect() as sql:
@@ -51,8 +52,9 @@ def measure(server: Server, workers: int, chains: int, steps: int) -> Cost:
         hub.until_shared(workers)
         flow = chain(steps)
         began, before = monotonic(), _work(hub)
-        hub.client.run_many(flow, [0] * chains)
-        eventually(lambda: hub.done() == chains)
+        with ThreadPoolExecutor(STARTERS) as starters:
+            list(starters.map(lambda _: hub.client.run(flow, 0), range(chains)))
+        patiently(lambda: hub.done() == chains)
         seconds = monotonic() - began
         queries, rows, log = (after - was for after, was in zip(_work(hub), before, strict=True))
         total = chains * steps
@@ -69,7 +71,7 @@ def add_under_load(server: Server, chains: int, steps: int) -> list[float]:
         for count in (2, 3, 4):
             hub.join(1)
             found.append(hub.until_shared(count))
-        eventually(lambda: hub.done() == chains)
+        patiently(lambda: hub.done() == chains)
         return found
 
 

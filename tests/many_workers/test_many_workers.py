@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.many_workers.crowd import kill_one_and_stop_one
+from tests.many_workers.crowd import come_and_go, kill_one_and_stop_one
 from tests.postgres import Server
 
 LEASE = 2.0
@@ -20,3 +20,11 @@ def test_one_is_killed_and_one_stopped_and_every_step_is_recorded_once(postgres:
     account = kill_one_and_stop_one(postgres, workers=3, chains=150, steps=10, lease=LEASE)
     print(account)  # noqa: T201
     account.check()
+
+
+@pytest.mark.slow
+def test_nothing_runs_twice_while_workers_come_and_go(postgres: Server) -> None:
+    """Slots move under load, twice; what runs meanwhile is ended where it runs."""
+    account, ran = come_and_go(postgres, chains=100, steps=15, lease=10.0)
+    account.check()
+    assert (len(ran), set(ran.values())) == (1500, {1})
