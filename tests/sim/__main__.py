@@ -43,7 +43,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--mutant", choices=sorted(mutants.ALL))
     parser.add_argument("--mutants", action="store_true", help="look for every mutant, and count the seeds")
-    parser.add_argument("--tries", type=int, default=5, help="starting points for each mutant")
+    parser.add_argument("--tries", type=int, help="starting points for each mutant: 5 for all, 1 for one")
     parser.add_argument("--jobs", type=int, default=2, help="hunts at one time")
     parser.add_argument("--shrink", action="store_true", help="leave out what the failure does not need")
     parser.add_argument("--without", default="", help="kinds of faults to leave out, with commas")
@@ -111,21 +111,30 @@ def _shrink(options: argparse.Namespace) -> int:
 
 
 def _hunt(options: argparse.Namespace) -> int:
-    """Look for the first seed that finds a mutant."""
-    for count, seed in enumerate(_seeds(options), 1):
+    """Look for the first seed that finds a mutant, from each starting point."""
+    from tests.sim.hunting import APART
+
+    firsts = [options.first + APART * number for number in range(options.tries or 1)]
+    found = [_found(options, first) for first in firsts]
+    return not all(found)
+
+
+def _found(options: argparse.Namespace, first: int) -> bool:
+    for count, seed in enumerate(range(first, first + options.seeds), 1):
         failure = _failure(seed, options.store, _cut(options))
         if failure is not None:
             reason = failure.reason.splitlines()[0][:150]
             print(f"{options.mutant}: found after {count} seeds: seed {seed}: {reason}")
-            return 0
+            return True
     print(f"{options.mutant}: not found by {options.seeds} seeds")
-    return 1
+    return False
 
 
 def _hunt_all(options: argparse.Namespace) -> int:
     from tests.sim.hunting import table
 
-    text, found = table(sorted(mutants.MUTANTS), tries=options.tries, seeds=options.seeds, jobs=options.jobs)
+    names, tries = sorted(mutants.MUTANTS), options.tries or 5
+    text, found = table(names, tries=tries, seeds=options.seeds, jobs=options.jobs)
     print(text)
     return not found
 
