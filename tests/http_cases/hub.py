@@ -85,7 +85,7 @@ operations:
 
 @dataclass
 class Hub:
-    """The application, the key that may do everything, the workers, and words for parameters by their names."""
+    """The application, the key that may do everything, the workers, and words for parameters."""
 
     app: Starlette
     key: dict[str, str]
