@@ -441,6 +441,7 @@ class Client:
         ended_from: str | None = None,
         ended_before: str | None = None,
         older_than: float | None = None,
+        query: str | None = None,
         dry_run: bool = False,
         reason: str | None = None,
         limit: int = 100,
@@ -448,6 +449,7 @@ class Client:
     ) -> Document:
         """Delete a slice of the ended instances that match; ``next`` is the cursor of the next one."""
         texts = {
+            "q": query,
             "name": name,
             "ended_from": ended_from,
             "ended_before": ended_before,
@@ -455,14 +457,14 @@ class Client:
             "reason": reason,
             "cursor": cursor,
         }
-        query: dict[str, str | list[str]] = {
+        asked: dict[str, str | list[str]] = {
             "status": list(statuses),
             "tag": [f"{key}:{value}" for key, value in (tags or {}).items()],
             "dry_run": "true" if dry_run else "false",
             "limit": str(limit),
             **{key: text for key, text in texts.items() if text is not None},
         }
-        return self._delete("/instances", query)
+        return self._delete("/instances", asked)
 
     def create_key(self, name: str, role: str, *, expires: float | None = None) -> Document:
         """Make a key, with its ``secret``, which is not shown again. ``expires`` is in seconds from now."""

@@ -60,11 +60,11 @@ class Streams:
                     yield f"event: changed\nid: {seen}\ndata: {json.dumps(notice)}\n\n".encode()
                     beat = clock.monotonic() + self._settings.heartbeat_seconds
                 now = clock.monotonic()
-                if now >= over:
-                    return
                 if now >= beat:
                     yield b": still here\n\n"
                     beat = now + self._settings.heartbeat_seconds
+                if now >= over:
+                    return
                 if not await next_look(min(over, beat) - now):
                     return
 

@@ -60,6 +60,7 @@ WRONG: dict[str, tuple[str, Callable[[int, Any], tuple[int, Any]]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_server_is_found(wrong: str) -> None:
     """By the check that is for it; one route is enough."""

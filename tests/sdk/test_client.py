@@ -315,3 +315,5 @@ def test_many_are_counted_and_acted_on(client: Client) -> None:
         "ExecutionTerminated"
     ]
     assert client.history(instance, step="nothing", failed=True)["items"] == []
+    assert client.purge_many(query=query)["instances"] == 1
+    assert client.purge_many(query=query)["instances"] == 0

@@ -31,6 +31,8 @@ def given_streams(**settings: Any) -> Generator[TestClient]:
         with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as http:
             assert http.post(f"{API}/definitions", content=GATE, headers=YAML).status_code == 201
             given_instance(http, "gate", id="g", input={"limit": 1})
+            while not http.get(f"{API}/instances/g/state").json()["fibers"]:
+                pass
             yield http
 
 
@@ -65,7 +67,6 @@ def test_who_comes_back_hears_of_what_is_new_alone() -> None:
     """Nothing for the version that was seen, at once for another one."""
     with given_streams(stream_seconds=0.05) as http:
         path = f"{API}/instances/g/stream"
-        assert http.get(f"{API}/instances/g/state").json()["fibers"]
         (now,) = list(notices(http.get(path).iter_lines()))[-1:]
         back = {"last-event-id": now["version"]}
         assert list(notices(http.get(path, headers=back).iter_lines())) == []
