@@ -16,6 +16,9 @@ from tests.sim.faults import FaultyStore, Network
 from tests.sim.process import Process
 from tests.sim.world import SECOND
 
+PATIENCE = 86_400.0
+"""Seconds that a client waits for an answer: it asks again while its key is remembered."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -71,8 +74,9 @@ class Asking:
         outcome: list[Answer] = []
         group = outcome if process is None else process
         asking = self.world.spawn(f"{who}: {what}", partial(self._ask, act, process, outcome), group)
-        clock.wait(asking.done)
-        answer = outcome[0] if outcome else Answer(error=OutcomeUnknown("the process ended"))
+        clock.wait(asking.done, PATIENCE)
+        ended = "the process ended" if asking.over else "there is no answer"
+        answer = outcome[0] if outcome else Answer(error=OutcomeUnknown(ended))
         self.world.note(f"client of {who}: {what}: {answer.error or 'done'}")
         return answer
 

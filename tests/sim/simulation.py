@@ -52,7 +52,7 @@ RANGE = 1000
 """Seeds with the same documents; the next ones have others."""
 SAFETY = 4_000
 """Steps of the world with faults."""
-LIVENESS = 60_000
+LIVENESS = 100_000
 """Steps without, in which everything must end."""
 WORK = ("timers", "tasks", "inbox")
 """Tables that have no rows when there is nothing to do."""
