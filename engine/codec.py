@@ -21,9 +21,6 @@ LARGE = 16 << 10
 FIELDS = ("input", "result", "output", "data", "cause", "error", "items", "around")
 """Fields of events that hold values of users."""
 
-_APART = frozenset({FanOutSplit, ExecutionStarted})
-"""What is looked at however short the text: it has values that are kept apart in any case."""
-
 _KEY = re.compile(r"sha256:[0-9a-f]{64}")
 _PREFIX = "sha256:"
 
@@ -100,15 +97,21 @@ def split_events(events: list[Event]) -> Split:
     """A turn's events as one JSON array, the large values apart."""
     values: dict[str, str] = {}
     raw = _encoder.encode(events)
-    if len(raw) < LARGE and _APART.isdisjoint(map(type, events)):
+    if len(raw) < LARGE and not any(map(_is_apart, events)):
         return Split(raw.decode(), values)
     parts = []
     for event in events:
         raw = _encoder.encode(event)
-        if len(raw) >= LARGE or type(event) in _APART:
+        if len(raw) >= LARGE or _is_apart(event):
             raw = _encoder.encode(_split(event, values))
         parts.append(raw)
     return Split(f"[{b','.join(parts).decode()}]", values)
+
+
+def _is_apart(event: Event) -> bool:
+    """Whether it is looked at however short the text: it has values that are kept apart in any case."""
+    begins_chunk = isinstance(event, ExecutionStarted) and event.chunk is not None
+    return begins_chunk or isinstance(event, FanOutSplit)
 
 
 def _split(event: Any, values: dict[str, str]) -> Any:

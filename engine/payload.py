@@ -47,7 +47,7 @@ def to_json(value: Any) -> Any:
     if kind is float and math.isfinite(value):
         return value
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_builtin).encode()
+        text = _JSON.encode(value).encode()
     except RecursionError:
         raise BadPayload("the value is nested too deeply") from None
     except UnicodeEncodeError:
@@ -72,3 +72,6 @@ def _builtin(value: Any) -> Any:
     if made is value:
         raise TypeError(f"{type(value).__name__} is no JSON value")
     return made
+
+
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_builtin)

@@ -22,6 +22,8 @@ from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditEntry, IfExists, Message, Request
 from perdure.engine.turning import payload_rows
 
+_SORTED = json.JSONEncoder(sort_keys=True, default=dict)
+
 
 class Ask:
     """A start (with an instance and its Program) or a message, and the place of its answer.
@@ -137,7 +139,7 @@ def keyed_request(route: str, target: str, key: str | None, body: Any) -> Reques
         return None
     if not 0 < len(key) <= MAX_ID:
         raise UserError(f"an idempotency key has 1 to {MAX_ID} characters")
-    text = json.dumps(body, sort_keys=True, default=dict)
+    text = _SORTED.encode(body)
     fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return Request(route=route, target=target, key=key, fingerprint=fingerprint, answer="")
 

@@ -37,6 +37,8 @@ from perdure.engine.views import (
     parse_time,
 )
 
+_POLICIES: tuple[str, ...] = get_args(IfExists)
+
 
 class Start(NamedTuple):
     """What ``Starts.start`` is given."""
@@ -356,9 +358,8 @@ def _unknown_event(workflow: str, name: str, known: frozenset[str]) -> UserError
 
 
 def _policy(text: str) -> IfExists:
-    known = get_args(IfExists)
-    if text not in known:
-        raise UserError(f"if_exists is not {text!r}", hint=f"one of: {', '.join(known)}")
+    if text not in _POLICIES:
+        raise UserError(f"if_exists is not {text!r}", hint=f"one of: {', '.join(_POLICIES)}")
     return cast("IfExists", text)
 
 
