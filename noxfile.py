@@ -50,12 +50,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Run the quick suite but the simulation measured, and fail below the floors."""
+    """Run the quick suite measured, and fail below the floors."""
     data = Path(session.create_tmp()).resolve() / "data"
     for old in data.parent.glob("data*"):
         old.unlink()
     measured = {"COVERAGE_FILE": str(data), "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml")}
-    _run(session, "python", "-m", "pytest", "--ignore=tests/sim", *session.posargs, **measured)
+    _run(session, "python", "-m", "pytest", *session.posargs, **measured)
     _run(session, "python", ".ci/coverage_floors.py", COVERAGE_FILE=str(data))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+from tests import measuring
 
 if TYPE_CHECKING:
     from tests.postgres import Server
@@ -30,6 +32,17 @@ for name in [
 hypothesis.settings.register_profile("perdure", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "perdure")
+
+
+MEASURING = measuring.begun()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a measured run count what this test reaches, or not."""
+    if MEASURING is not None:
+        MEASURING.turn_to(item.path)
+    return (yield)
 
 
 @pytest.fixture(scope="session")
