@@ -15,7 +15,6 @@ from perdure.server.api import ACTOR, PREFIX
 from perdure.server.operation import Answer, Body, Operation, Parameter
 from perdure.server.problems import MEDIA_TYPE
 
-MAX_KEY = 255
 _REFERENCE = "#/components/schemas/{name}"
 _ABOUT = """\
 Everything that the engine can do. Bodies are JSON in UTF-8, times are RFC 3339 in UTC, durations are written
@@ -238,7 +237,7 @@ _HEADERS = {
         "in": "header",
         "description": "Makes the request repeatable: with the same body it is carried out once and has the "
         "first answer, with another body it is refused (409).",
-        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": r"^[!-~]+$"},
+        "schema": {"type": "string", "pattern": r"^[!-~](?:[ -~]{0,253}[!-~])?$"},
     },
     "actor": {
         "name": ACTOR.title(),

@@ -10,7 +10,8 @@ from perdure.engine.instance import ENDED, Status
 from perdure.server.bodies import DURATION_PATTERN
 from perdure.server.operation import Parameter
 
-FLAG = {"type": "boolean", "default": False}
+FLAG = {"anyOf": [{"type": "boolean"}, {"const": ""}], "default": False}
+"""The bare name means true."""
 TIME = {"type": "string", "format": "date-time"}
 DURATION = {"type": "string", "pattern": DURATION_PATTERN}
 NAME = {"type": "string", "minLength": 1}
