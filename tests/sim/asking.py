@@ -74,9 +74,10 @@ class Asking:
         outcome: list[Answer] = []
         group = outcome if process is None else process
         asking = self.world.spawn(f"{who}: {what}", partial(self._ask, act, process, outcome), group)
-        clock.wait(asking.done, PATIENCE)
-        ended = "the process ended" if asking.over else "there is no answer"
-        answer = outcome[0] if outcome else Answer(error=OutcomeUnknown(ended))
+        if not clock.wait(asking.done, PATIENCE):
+            # What hangs for a day is ended by somebody.
+            self.world.kill(outcome) if process is None else process.crash()
+        answer = outcome[0] if outcome else Answer(error=OutcomeUnknown("the process ended"))
         self.world.note(f"client of {who}: {what}: {answer.error or 'done'}")
         return answer
 

@@ -164,6 +164,7 @@ class _Run:
             poll=self.poll,
             long_time=self.long_time,
             at_peace=lambda: self.peace,
+            shutdowns=lambda: self.plan.counts["shutdown"],
         )
         self.scenes = scenes(stage, random)
 

@@ -33,6 +33,8 @@ class Stage:
     poll: int
     long_time: bool
     at_peace: Callable[[], bool]
+    shutdowns: Callable[[], int]
+    """How many processes were told to stop."""
 
     @property
     def store(self) -> Store:
