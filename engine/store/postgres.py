@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.expression import Executable
 
 from perdure.engine.errors import FenceLost, Refused, StoreError
+from perdure.engine.instance import SLOTS
 from perdure.engine.store import statements as s
 from perdure.engine.store.changes import Changes
 from perdure.engine.store.clock import HeardClock
@@ -26,6 +27,7 @@ from perdure.engine.store.postgres_errors import ERRORS, Lost, translated
 from perdure.engine.store.postgres_schema import prepare
 from perdure.engine.store.postgres_sessions import MICROSECONDS, Begun, Pool, Session
 from perdure.engine.store.sql import SqlStore
+from perdure.engine.store.statements import BySlot
 from perdure.engine.store.tables import METADATA
 from perdure.engine.store.transaction import Compiler, Transaction
 from perdure.engine.store.urls import postgres_url
@@ -225,6 +227,11 @@ class _Transaction(Transaction):
 
     def _lock_name(self, name: str) -> str:
         return f"perdure {self._schema} {name}"
+
+    def rows_of_slots(self, query: BySlot, slots: frozenset[int], **parameters: Any) -> list[tuple[Any, ...]]:
+        if len(slots) == SLOTS:
+            return self.rows(query.all, **parameters)
+        return self.rows(query.listed, slots=sorted(slots), **parameters)
 
     def rows_each(
         self, statement: Executable, parameters: Sequence[Mapping[str, Any]]

@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ARRAY,
     Column,
     ColumnElement,
+    Integer,
     Select,
     Table,
+    any_,
     bindparam,
     case,
     delete,
@@ -199,15 +202,20 @@ _LAST_OPEN = (
 
 
 class BySlot(NamedTuple):
-    """A SELECT over all slots, and the same over those in the parameter ``slots``."""
+    """A SELECT over all slots, and the same over those in the parameter ``slots``.
+
+    ``listed`` has an array for them, on PostgreSQL: its text is the same for any number of slots.
+    """
 
     all: Select[Any]
     some: Select[Any]
+    listed: Select[Any]
 
 
 def by_slot(query: Select[Any], column: Column[Any]) -> BySlot:
     """A SELECT whose rows lie in slots that this column has."""
-    return BySlot(query, query.where(column.in_(bindparam("slots", expanding=True))))
+    listed = column == any_(bindparam("slots", type_=ARRAY(Integer)))
+    return BySlot(query, query.where(column.in_(bindparam("slots", expanding=True))), query.where(listed))
 
 
 _OPEN = or_(*(t.instances.c.status == literal_column(f"'{status}'") for status in Status if not status.ended))
