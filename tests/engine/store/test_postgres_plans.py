@@ -65,7 +65,7 @@ def test_no_statement_reads_a_growing_table_through(planner: psycopg.Connection)
     """What a hub holds costs nothing until it is asked for."""
     found = {}
     lists = {"slots": [1], "keys": ["k"], "instances": ["i"], "names": ["q"]}
-    for name, statement in every_statement(*MODULES):
+    for name, statement in every_statement("listed", *MODULES):
         compiled = _COMPILER(statement)
         values: dict[str, Any] = {key: _value(compiled, key) for key in compiled.parameters}
         found[name] = scans(planner, compiled, values | lists)
