@@ -110,11 +110,11 @@ def test_questions_that_come_meanwhile_are_the_next_group() -> None:
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
             await groups.ask(0)
-        assert asked == [1, MOST]
+        assert sorted(asked) == [1, MOST], "two threads may come in any order"
         tasks[5].cancel()  # Whoever has left keeps nobody.
         go_on.set()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert asked == [1, MOST, MOST, MOST]
+        assert sorted(asked) == [1, MOST, MOST, MOST]
 
     asyncio.run(test())
 

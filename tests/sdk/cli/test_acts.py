@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.facts import eventually
 from tests.sdk.cli.program import given_database, perdure, serving
 
 GREETING = """\
@@ -28,11 +29,17 @@ def deployed(here: Path) -> None:
     assert perdure("start", "greeting", "--id", "one", "-i", "name=Ada").code == 0
 
 
+def begun(*to: str) -> None:
+    """Wait until the instance waits: a server that is ready has not taken all turns yet."""
+    eventually(lambda: "answered" in perdure("explain", "one", *to).out)
+
+
 @pytest.mark.slow
 def test_a_stuck_step_and_a_restart(here: Path) -> None:
     """A step is given its output by hand; afterwards all of it is done again with another input."""
     with serving(cwd=here) as url:
         to = ("--server", url)
+        begun(*to)
         assert perdure("resolve", "one", "nowhere", "--skip", *to).code == 4
         assert perdure("restart", "one", "--yes", *to).code == 4
         assert perdure("resolve", "one", "answered", "--output", '"yes"', *to).err == "resolving one\n"
@@ -78,6 +85,7 @@ def test_a_fork(here: Path) -> None:
     """Another instance goes on from a step."""
     with serving(cwd=here) as url:
         to = ("--server", url)
+        begun(*to)
         assert perdure("fork", "one", "answered", "--id", "two", *to).out == "two\n"
         assert perdure("resolve", "two", "answered", "--output", '"yes"', *to).code == 0
         assert perdure("wait", "two", "--timeout", "20s").code == 0
