@@ -1,7 +1,8 @@
 """A hub that was exported is closed: what would be done there from then on is not done in the copy.
 
-Who opens it is told by the revision of its schema. Who had it open already finds one of two tables gone,
-to which everything writes that anybody is told of: messages and the audit.
+Who opens it is told by the revision of its schema. Who had it open already finds tables gone: messages and
+the audit, to which everything writes that a client is told of, and workers, on which all rests that one of
+these writes. One that was stopped for so long that it counts no more may go on in the middle of a turn.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from perdure.engine.errors import Conflict
 from perdure.engine.store.migrations import HEAD
 
 _PREFIX = "closed "
-_TABLES = ("inbox", "audit")
+_TABLES = ("inbox", "audit", "workers")
 
 CLOSE = (
     *(f"ALTER TABLE {name} RENAME TO {name}_of_closed_hub" for name in _TABLES),

@@ -1,7 +1,7 @@
 """A hub as a file, to be read into another database: every row of every table, as of one moment.
 
 Who exports a hub closes it: from the transaction on that ends the file nobody works on it or writes to it,
-for what goes on in two places is done twice. Two of its tables bear other names from then on, which stops
+for what goes on in two places is done twice. Three of its tables bear other names from then on, which stops
 whoever had it open; whoever opens it is told.
 
 The file is JSON a line: a header, then for each table its name and columns and its rows, and at the end how
@@ -26,6 +26,7 @@ from perdure.engine.store import tables as t
 from perdure.engine.store.closing import CLOSE
 from perdure.engine.store.migrations import HEAD
 from perdure.engine.store.records import to_worker
+from perdure.engine.store.rows import OUTSIDE
 from perdure.engine.store.transaction import Transaction
 
 FORMAT = 1
@@ -38,8 +39,8 @@ _LEFT_OUT = (t.workers,)
 _TABLES = [table for table in t.METADATA.sorted_tables if table not in _LEFT_OUT]
 _THERE_ANYWAY = (t.meta, t.slots)
 """What is in a hub that nobody has used."""
-_FREED = {(t.slots, "owner"), (t.tasks, "worker"), (t.tasks, "silent_at")}
-"""Columns that say which process has something: in the other database none has."""
+_FREED = {t.slots: ("owner",), t.tasks: ("worker", "silent_at")}
+"""Columns that say which process has something, its id first: in the other database none has."""
 
 
 def _key(table: Table) -> list[Any]:
@@ -153,7 +154,7 @@ def _lines(tx: Transaction, header: dict[str, Any], counts: dict[str, int]) -> I
         names = [str(column.name) for column in table.columns]
         yield {"table": str(table.name), "columns": names}
         flags = [index for index, column in enumerate(table.columns) if isinstance(column.type, Boolean)]
-        freed = [index for index, name in enumerate(names) if (table, name) in _FREED]
+        freed = [names.index(name) for name in _FREED.get(table, ())]
         keys = [names.index(column.name) for column in _key(table)]
         counts[str(table.name)] = 0
         page = tx.rows(_FIRST[table])
@@ -162,8 +163,10 @@ def _lines(tx: Transaction, header: dict[str, Any], counts: dict[str, int]) -> I
                 values = list(row)
                 for index in flags:
                     values[index] = bool(values[index])
-                for index in freed:
-                    values[index] = None
+                # What is completed from outside no process has: it stays so.
+                if freed and values[freed[0]] != OUTSIDE:
+                    for index in freed:
+                        values[index] = None
                 yield values
             counts[str(table.name)] += len(page)
             after = {f"after_{names[index]}": page[-1][index] for index in keys}

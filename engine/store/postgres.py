@@ -51,6 +51,7 @@ RENEW = s.RENEW.returning(_TIME)
 SNAPSHOT = select(cast(func.pg_current_snapshot(), Text))
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _LOCK_ALL = text(f"LOCK TABLE {', '.join(map(_QUOTE, METADATA.tables))} IN EXCLUSIVE MODE")
+_WAIT_FOR_US = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _SEQUENCE = "CAST(pg_get_serial_sequence(:table, 'ord') AS regclass)"
 _LAST_NUMBER = text(f"SELECT pg_sequence_last_value({_SEQUENCE})")
 _NUMBER_FROM = text(f"SELECT setval({_SEQUENCE}, :last)")
@@ -194,6 +195,8 @@ class PostgresStore(SqlStore):
 
     def _alone(self, tx: Transaction) -> None:
         tx.run(_LOCK_ALL)
+        # A large file takes long until it is on the disk, and everybody else is locked out anyway.
+        tx.run(_WAIT_FOR_US)
 
     def _last_number(self, tx: Transaction, table: str) -> int:
         ((last,),) = tx.rows(_LAST_NUMBER, table=table)

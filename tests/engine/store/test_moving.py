@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 
 from perdure.engine.client import Client
 from perdure.engine.errors import Conflict, StoreError, UserError
 from perdure.engine.instance import Status
 from perdure.engine.store.moving import SqlMoving
 from perdure.engine.store.postgres import PostgresStore
+from perdure.engine.store.rows import OUTSIDE, Batch
 from perdure.engine.store.sql import SqlStore
 from perdure.engine.store.sqlite import SqliteStore
-from perdure.engine.store.tables import METADATA
+from perdure.engine.store.tables import METADATA, tasks
 from tests.engine.driver import SECOND, START, VirtualClock
-from tests.engine.store.factory import LEASE, instance, message, payload, worker
+from tests.engine.store.factory import LEASE, instance, message, payload, task, worker
 from tests.golden import milestones
 from tests.golden.milestones import LATER, finished, kept
 from tests.postgres import Server
@@ -154,6 +155,28 @@ def test_every_row_is_moved(full: Path, tmp_path: Path) -> None:
     assert counts == {name: len(found) + (name == "meta") for name, found in before.items()}
 
 
+def test_what_is_completed_from_outside_is_handed_to_nobody_where_it_was_moved_to(
+    small: Path, tmp_path: Path
+) -> None:
+    """Whoever has its token does it; what a worker had is handed out again."""
+    with closing(SqliteStore(small)) as store:
+        store.join(worker("w"), LEASE)
+        store.commit(Batch(worker="w", adopt=(task(1, of="a", heartbeat=SECOND), task(2, of="a"))))
+        store.claim("w", ["mail"], [], 2, 3)
+        outside = task(1, of="a").execution, 1
+        store.hand_over("w", [outside])
+        with store._write() as tx:
+            tx.run(update(tasks).where(tasks.c.seq == 1).values(silent_at=7))
+        store.leave("w")
+        data = exported(store)
+    with closing(SqliteStore(tmp_path / "new.db")) as store:
+        taken_in(store, data)
+        assert store.claimed(OUTSIDE) == {outside}
+        with store._read() as tx:
+            found = tx.rows(select(tasks.c.seq, tasks.c.worker, tasks.c.silent_at).order_by(tasks.c.seq))
+        assert found == [(1, OUTSIDE, 7), (2, None, None)], "it is missed when it is silent, as before"
+
+
 def test_a_number_is_not_used_again(small: Path, tmp_path: Path) -> None:
     """Somebody may have read up to it."""
     with closing(SqliteStore(small)) as store:
@@ -194,6 +217,22 @@ def test_nothing_is_acknowledged_by_a_closed_hub_to_whoever_had_it_open(small: P
                 act()
 
 
+def test_a_worker_that_was_stopped_for_long_writes_nothing_to_a_closed_hub(small: Path) -> None:
+    """It goes on in the middle of a turn that hears a timer: nothing of that would be said to anybody."""
+    clock = VirtualClock()
+    with closing(SqliteStore(small, clock=clock)) as store, closing(SqliteStore(small, clock=clock)) as other:
+        other.join(worker("w"), LEASE)
+        other.take_slots("w")
+        clock.now += 2 * LEASE
+        exported(store)
+        with pytest.raises(StoreError):
+            other.commit(Batch(worker="w", lease=LEASE, adopt=(task(1, of="a"),)))
+        with pytest.raises(StoreError):
+            other.rejoin(["w"], worker("w2"), LEASE)
+        with pytest.raises(StoreError):
+            other.join(worker("w3"), LEASE)
+
+
 def test_a_hub_that_is_opened_again_is_as_it_was(full: Path) -> None:
     """It ends as if it had never been closed."""
     with closing(SqliteStore(full, clock=later())) as store:
@@ -223,12 +262,22 @@ def test_nobody_writes_to_a_server_while_it_is_exported(url: str) -> None:
         data = exported(store)
         with pytest.raises(StoreError):
             start(other, "c")
+        with pytest.raises(StoreError):
+            other.join(worker("w"), LEASE)
     with pytest.raises(Conflict, match="is closed"):
         PostgresStore(url)
     with closing(PostgresStore(url, reopen=True)) as again:
         assert [again.instance(each) is not None for each in "abc"] == [True, True, False]
         start(again, "c")
     assert b'"c"' not in data
+
+
+@pytest.mark.slow
+def test_a_server_waits_until_a_large_file_is_on_the_disk(url: str) -> None:
+    """It ends what others begin and leave: an export would fail when all is written."""
+    with closing(PostgresStore(url)) as store, store._write() as tx:
+        store._alone(tx)
+        assert tx.rows(text("SHOW idle_in_transaction_session_timeout")) == [("0",)]
 
 
 # -- all or nothing -------------------------------------------------------------------------------
