@@ -23,6 +23,9 @@ from perdure.engine.workplace import POLL_EVERY, Workplace
 AHEAD = 60_000_000
 """Microseconds of timers that are kept in memory."""
 
+FOR_OTHERS = 200
+"""Asks that are carried out in the database in one round, a transaction each: the lease must not run out."""
+
 
 class Intake(Workplace):
     """The duties of a member towards who has something to say."""
@@ -87,12 +90,12 @@ class Intake(Workplace):
 
     def _admit(self, asks: Sequence[Ask]) -> None:
         """Look up what clients chose, all at once, and give the owner what stands."""
-        here = list[Ask]()
+        here, others = list[Ask](), list[Ask]()
         for ask in asks:
-            if self.owns(ask.message.instance):
-                here.append(ask)
-            else:
-                self._settle(ask)
+            (here if self.owns(ask.message.instance) else others).append(ask)
+        self.asking.extendleft(reversed(others[FOR_OTHERS:]))
+        for ask in others[:FOR_OTHERS]:
+            self._settle(ask)
         if not here:
             return
         asks = here

@@ -268,6 +268,9 @@ def set_aside(hot: Hot, each: Input, rest: Writes, requests: Requests) -> None:
     if isinstance(each.event, TimerFired):
         return
     hot.held += 1
+    if isinstance(each.event, RESULTS):
+        # It runs no more, though no turn has heard of its end: who gets the slot must not get a task.
+        hot.eager.discard((each.execution or "", each.event.scheduled_seq))
     message = each.message or _result_message(hot, each)
     if each.message is None:
         # The result is kept, so the task must not be handed out again.

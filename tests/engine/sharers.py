@@ -17,14 +17,14 @@ from perdure.engine.attempts import Answer
 from perdure.engine.client import Client
 from perdure.engine.duties import Duties
 from perdure.engine.entity_tasks import EntityTask
-from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown
+from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, Refused
 from perdure.engine.executor import Executor, Limits
 from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.store.memory import MemoryStore
-from perdure.engine.store.rows import Batch
+from perdure.engine.store.rows import Batch, Request
 from perdure.engine.tasks import Task, Work
 from tests.engine.driver import SECOND, VirtualClock
 
@@ -120,6 +120,8 @@ class Sharer:
         )
         self.awake = True
         self.late = 0.0
+        self.longest = 0
+        """Microseconds of its longest step."""
         self._coming: list[tuple[int, Ask]] = []
         self._sharers = sharers
         self.duties.join()
@@ -133,12 +135,13 @@ class Sharer:
         """Whether turns of an instance are taken here."""
         return self.duties.owns(instance_id)
 
-    def submit(self, ask: Ask) -> None:
+    def submit(self, *asks: Ask) -> None:
         """Let the owner carry out what a client asks."""
-        self._coming.append((self._sharers.clock.now + round(self.late * SECOND), ask))
+        self._coming += [(self._sharers.clock.now + round(self.late * SECOND), ask) for ask in asks]
 
     def act(self) -> None:
         """Take a step."""
+        began = self._sharers.clock.now
         due = [each for each in self._coming if each[0] <= self._sharers.clock.now]
         self._coming = [each for each in self._coming if each not in due]
         self.duties.asking.extend(ask for _, ask in due)
@@ -148,6 +151,7 @@ class Sharer:
             self.duties.rejoin()
         except Busy:
             pass  # the next step tries again
+        self.longest = max(self.longest, self._sharers.clock.now - began)
 
     def watch(self, _instance_id: str, _callback: Any) -> Any:
         """Nobody is told."""
@@ -163,11 +167,26 @@ class Watched(MemoryStore):
     """A database that is ``busy`` when it is told to be; whoever writes must own what it writes."""
 
     busy = False
+    refuses = False
+    """Whether it takes no turn."""
+    slow = 0.0
+    """Seconds that a start of a client takes."""
+
+    def __init__(self, passing: VirtualClock) -> None:
+        super().__init__(passing)
+        self._passing = passing
+
+    def start(self, *args: Any, **options: Any) -> Request | None:
+        """What the database does for a client, and the time that passes."""
+        self._passing.now += round(self.slow * SECOND)
+        return super().start(*args, **options)
 
     def commit(self, batch: Batch) -> int:
         """Turns are taken for one's own slots alone."""
         if self.busy and batch.checkpoints:
             raise Busy("the database has no time")
+        if self.refuses and any(each.history for each in batch.checkpoints):
+            raise Refused("the database does not take it")
         for each in batch.checkpoints:
             owner = self.slot_owners().get(each.slot)
             assert owner == batch.worker, f"{batch.worker} writes {each.id}, which is {owner}'s"

@@ -10,7 +10,7 @@ from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.sharing import PATIENCE
 from tests.engine.driver import compiled
 from tests.engine.facts import WAIT
-from tests.engine.sharers import Sharers, id_in, sharers
+from tests.engine.sharers import LEASE, Sharers, id_in, sharers
 from tests.engine.test_entity_python import Tally
 
 MARK = compiled("do: [{ m: { call: Mark, with: '${ input }' } }, { return: '${ m }' }]").program
@@ -25,6 +25,17 @@ HEARS = compiled(
       - a: { wait_for_event: Go, timeout: never }
       - b: { wait_for_event: Go, timeout: never }
       - return: ${ [a, b] }
+    """
+).program
+BOTH = compiled(
+    """
+    events: { Go: {} }
+    do:
+      - p:
+          parallel:
+            a: [{ m: { call: Mark, with: 1 } }, { output: '${ m }' }]
+            b: [{ w: { wait_for_event: Go, timeout: never } }, { output: '${ w }' }]
+      - return: ${ p }
     """
 ).program
 PING = compiled(
@@ -117,6 +128,31 @@ def test_a_result_that_no_commit_has_taken_reaches_the_new_owner(hub: Sharers) -
     assert len(hub.begun()) == 1
 
 
+def test_what_ended_while_its_instance_was_parked_does_not_run_again_when_its_slot_moves(
+    hub: Sharers,
+) -> None:
+    """Its result is set aside in the inbox: nothing of it runs any more, whoever leaves then."""
+    first = hub.join()
+    id_ = hub.client.run(BOTH, id=id_in(range(192, SLOTS)))["id"]
+    hub.settle(0.5)
+    hub.store.refuses = True
+    hub.client.raise_event(id_, "Go", 2)
+    hub.settle(0.5)
+    hub.store.refuses = False
+    assert hub.client.instance(id_)["status"] == "Suspended"
+    first.end()
+    hub.settle(0.5)
+    second = hub.join()
+    hub.settle()
+    assert second.owns(id_)
+    assert hub.store.claimed(first.duties.id) == frozenset()
+    hub.leave(first)
+    hub.settle()
+    hub.client.resume(id_)
+    assert hub.client.wait(id_, WAIT)["output"] == {"a": 1, "b": 2}
+    assert hub.begun() == []
+
+
 def test_a_slot_that_comes_back_hears_what_was_waiting_there(hub: Sharers) -> None:
     """An entity's owner remembers what it cannot act on yet; a later owner hears of it by the inbox."""
     hub.registry.add_entity(Tally)
@@ -185,6 +221,19 @@ def test_a_client_is_answered_though_the_slot_moves_before_its_turn(hub: Sharers
     for number in (1, 2):
         hub.via(first).raise_event(id_, "Go", number)
     assert hub.client.wait(id_, WAIT)["output"] == [1, 2]
+
+
+def test_a_worker_keeps_its_lease_though_much_is_asked_for_slots_that_it_gave_away(hub: Sharers) -> None:
+    """Each of it is a transaction of its own: a round of all of them would outlast the lease."""
+    first = hub.join()
+    hub.settle(0.5)
+    hub.join()
+    hub.store.slow, first.late = 0.02, 2.0
+    ids = hub.via(first).run_many(WAITS, [None] * 2000)
+    hub.settle(0.5)
+    assert all(hub.store.instance(id_) for id_ in ids)
+    assert sum(map(first.owns, ids)) < len(ids)
+    assert 0 < first.longest < LEASE // 2, "some was carried out for others, a part at a time"
 
 
 def test_chores_are_one_workers(hub: Sharers) -> None:
