@@ -15,7 +15,7 @@ from sqlalchemy import select, text, update
 from perdure.engine.client import Client
 from perdure.engine.errors import Conflict, StoreError, UserError
 from perdure.engine.instance import Status
-from perdure.engine.store.moving import SqlMoving
+from perdure.engine.store.moving import PAGE, SqlMoving
 from perdure.engine.store.postgres import PostgresStore
 from perdure.engine.store.rows import OUTSIDE, Batch
 from perdure.engine.store.sql import SqlStore
@@ -175,6 +175,41 @@ def test_what_is_completed_from_outside_is_handed_to_nobody_where_it_was_moved_t
         with store._read() as tx:
             found = tx.rows(select(tasks.c.seq, tasks.c.worker, tasks.c.silent_at).order_by(tasks.c.seq))
         assert found == [(1, OUTSIDE, 7), (2, None, None)], "it is missed when it is silent, as before"
+
+
+def many_tasks(path: Path) -> None:
+    """Give the hub more of them than are read at once, under keys of two columns."""
+    with closing(SqliteStore(path, synchronous="NORMAL")) as store:
+        store.join(worker("w"), LEASE)
+        some = (task(number, of=f"é{number % 3}") for number in range(2 * PAGE + 5))
+        store.commit(Batch(worker="w", adopt=tuple(some)))
+        store.leave("w")
+
+
+def test_a_table_of_several_pages_is_moved_whole(small: Path, tmp_path: Path) -> None:
+    """Each row once."""
+    many_tasks(small)
+    with closing(SqliteStore(small)) as store:
+        before = rows(store)
+        data = exported(store)
+    with closing(SqliteStore(tmp_path / "new.db")) as store:
+        assert taken_in(store, data)["tasks"] == 2 * PAGE + 5
+        assert rows(store) == before
+
+
+@pytest.mark.slow
+def test_a_table_of_several_pages_is_moved_whole_by_a_server(small: Path, url: str, tmp_path: Path) -> None:
+    """In the order of its keys, whatever that is there."""
+    many_tasks(small)
+    with closing(SqliteStore(small)) as store:
+        before = rows(store)
+        data = exported(store)
+    with closing(PostgresStore(url)) as store:
+        taken_in(store, data)
+        data = exported(store)
+    with closing(SqliteStore(tmp_path / "new.db")) as store:
+        taken_in(store, data)
+        assert rows(store) == before
 
 
 def test_a_number_is_not_used_again(small: Path, tmp_path: Path) -> None:
