@@ -29,7 +29,7 @@ def check_open(revision: str | None, database: str) -> None:
     """Raises ``Conflict`` for a closed hub."""
     if is_closed(revision):
         raise Conflict(
-            f"{database} was exported, and is closed: its work goes on where it was imported.",
+            f"{database} was exported, and is closed: its work goes on where its file is imported.",
             hint="`perdure hub reopen` opens it again, if it was imported nowhere",
         )
 

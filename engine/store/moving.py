@@ -23,10 +23,11 @@ from sqlalchemy import Boolean, ColumnElement, Select, Table, bindparam, delete,
 from perdure.engine.errors import Conflict, UserError
 from perdure.engine.store import statements as s
 from perdure.engine.store import tables as t
+from perdure.engine.store.auditing import write_audit
 from perdure.engine.store.closing import CLOSE
 from perdure.engine.store.migrations import HEAD
 from perdure.engine.store.records import to_worker
-from perdure.engine.store.rows import OUTSIDE
+from perdure.engine.store.rows import OUTSIDE, AuditEntry
 from perdure.engine.store.transaction import Transaction
 
 FORMAT = 1
@@ -84,7 +85,12 @@ class SqlMoving(ABC):
     def _number_from(self, tx: Transaction, table: str, last: int) -> None:
         """Let the next row of the table have a higher number than this."""
 
-    def export(self, write: Callable[[bytes], object], finish: Callable[[], object]) -> dict[str, int]:
+    def export(
+        self,
+        write: Callable[[bytes], object],
+        finish: Callable[[], object],
+        audit: AuditEntry | None = None,
+    ) -> dict[str, int]:
         """Write the hub, line by line, and close it; how many rows of each table there were.
 
         ``finish`` is called when all is written: when it returns, the file is on the disk. Only then is the
@@ -95,6 +101,7 @@ class SqlMoving(ABC):
         with self._write() as tx:
             self._alone(tx)
             self._refuse_workers(tx)
+            write_audit(tx, [audit])
             last = {str(table.name): self._last_number(tx, table.name) for table in NUMBERED}
             header = {"perdure_hub": FORMAT, "schema": HEAD, "at": tx.now, "last": last}
             for value in _lines(tx, header, counts):
@@ -107,7 +114,7 @@ class SqlMoving(ABC):
                 tx.run(statement)
         return counts
 
-    def take_in(self, lines: Iterable[bytes]) -> dict[str, int]:
+    def take_in(self, lines: Iterable[bytes], audit: AuditEntry | None = None) -> dict[str, int]:
         """Read what ``export`` wrote into this hub, all of it or nothing; how many rows of each table.
 
         Raises ``Conflict`` unless this is a hub that nobody has used, and ``UserError`` for what is no whole
@@ -133,6 +140,7 @@ class SqlMoving(ABC):
             tx.run(s.SET_TIME, value=str(max(time, moved, tx.now)))
             for table in NUMBERED:
                 self._number_from(tx, table.name, reader.last[table.name])
+            write_audit(tx, [audit])
         return counts
 
     def _refuse_workers(self, tx: Transaction) -> None:
@@ -184,7 +192,10 @@ class _Reader:
         self._line: Any = None
         self._number = 0
         self._counts: dict[str, int] = {}
-        header = self._next()
+        try:
+            header = self._next()
+        except UserError:
+            header = None
         if not isinstance(header, dict) or header.get("perdure_hub") != FORMAT:
             raise UserError("the file is no hub that was exported")
         if header["schema"] != HEAD:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 import zlib
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -14,12 +15,14 @@ import click
 
 from perdure.cli.connection import open_store, told_where
 from perdure.cli.console import console
-from perdure.cli.failures import UNREACHABLE, USAGE, Stop
+from perdure.cli.failures import CONFLICT, NO, UNREACHABLE, USAGE, Stop
 from perdure.cli.settings import GLOBAL_OPTIONS, Command, settings
-from perdure.engine.errors import StoreError
+from perdure.engine.audit import LOCAL, entry
+from perdure.engine.errors import Conflict, StoreError
 
 if TYPE_CHECKING:
-    from perdure.engine.store.moving import SqlMoving
+    from perdure.engine.store.rows import AuditEntry
+    from perdure.engine.store.sql import SqlStore
 
 _GZIP = b"\x1f\x8b"
 
@@ -41,11 +44,11 @@ def export_hub(ctx: click.Context, file: Path) -> None:
     out = console(ctx)
     if file.exists():
         raise Stop(USAGE, "usage", f"{file} exists already", hint="give the name of a new file")
-    with _opened(ctx, "hub export") as store:
-        counts = _write(file, store)
+    with _opened(ctx, "hub export", there=True) as store:
+        counts = _write(file, store, _noted(ctx, "hub.export", file=str(file)))
     out.answer({"file": str(file), "rows": counts}, "")
     out.note(f"{_said(counts)} are in {file}")
-    out.note("this database is closed now: perdure hub import FILE, with --db, goes on in another one")
+    out.note("this database is closed now: perdure hub import FILE, with --db, once, goes on in another one")
 
 
 @hub.command("import", cls=Command)
@@ -60,7 +63,7 @@ def import_hub(ctx: click.Context, file: Path) -> None:
     with _opened(ctx, "hub import") as store:
         try:
             with _read(file) as lines:
-                counts = store.take_in(lines)
+                counts = store.take_in(lines, _noted(ctx, "hub.import", file=str(file)))
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise Stop(USAGE, "invalid", f"{file} was cut off, or changed") from None
     out.answer({"file": str(file), "rows": counts}, "")
@@ -68,30 +71,56 @@ def import_hub(ctx: click.Context, file: Path) -> None:
 
 
 @hub.command(cls=Command)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
-def reopen(ctx: click.Context) -> None:
+def reopen(ctx: click.Context, yes: bool) -> None:
     """Open a hub again that was closed by an export.
 
     Only if the file was imported nowhere: else everything that ran goes on twice.
     """
-    with _opened(ctx, "hub reopen", reopen=True):
+    out = console(ctx)
+    try:
+        with _opened(ctx, "hub reopen", there=True):
+            out.note("this database was not closed")
+            return
+    except Conflict:
         pass
-    console(ctx).note("this database is open")
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise click.UsageError("to reopen the hub without being asked, give --yes", ctx)
+        if not click.confirm("Was its file imported nowhere?", err=True):
+            raise Stop(NO, "declined", "the hub stays closed")
+    with _opened(ctx, "hub reopen", there=True, reopen=True) as store:
+        store.add_audit([_noted(ctx, "hub.reopen")])
+    out.note("this database is open again")
+
+
+def _noted(ctx: click.Context, action: str, **details: str) -> AuditEntry:
+    return entry(settings(ctx).acting() or LOCAL, action, "hub", **details)
 
 
 @contextmanager
-def _opened(ctx: click.Context, command: str, *, reopen: bool = False) -> Generator[SqlMoving]:
+def _opened(
+    ctx: click.Context, command: str, *, there: bool = False, reopen: bool = False
+) -> Generator[SqlStore]:
     url = settings(ctx).database(command)
     if url.startswith("memory:") or url.removeprefix("sqlite://").strip("/") in {"", ":memory:"}:
         raise Stop(USAGE, "usage", f"{command} needs a database that outlives this command; give --db")
+    file = Path(url.removeprefix("sqlite:///")).expanduser()
+    if there and url.startswith("sqlite:") and not file.exists():
+        raise Stop(CONFLICT, "not_found", f"there is no database {file}", hint="--db names another one")
     options = {"reopen": True} if reopen else {}
     with told_where(ctx), open_store(url, **options) as store:
-        yield cast("SqlMoving", store)
+        yield cast("SqlStore", store)
 
 
-def _write(file: Path, store: SqlMoving) -> dict[str, int]:
+def _write(file: Path, store: SqlStore, audit: AuditEntry) -> dict[str, int]:
     """The file gets its name last, when the hub is closed: no open hub has a file that looks whole."""
     part = file.with_name(f"{file.name}.part")
+    if part.exists():
+        raise Stop(
+            USAGE, "usage", f"{part} is there", hint="it may be the whole of another hub: look at it first"
+        )
     whole = False
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw:
@@ -105,7 +134,7 @@ def _write(file: Path, store: SqlMoving) -> dict[str, int]:
                 os.fsync(raw.fileno())
                 whole = True
 
-            counts = store.export(to.write, finish)
+            counts = store.export(to.write, finish, audit)
         part.rename(file)
     except BaseException as error:
         if not whole:

@@ -340,7 +340,7 @@ def test_a_file_that_ends_early_is_refused_wherever_it_ends(small: Path, tmp_pat
         before = rows(store)
         for end in few:
             for cut in (lines[:end], [*lines[:end], lines[end][:-3]]):
-                with pytest.raises(UserError, match="was cut off, or changed"):
+                with pytest.raises(UserError, match=r"cut off, or changed|no hub that was"):
                     store.take_in(cut)
         assert rows(store) == before
         store.take_in(lines)

@@ -42,9 +42,31 @@ def test_a_hub_is_opened_again(here: Path) -> None:
     """When nobody has used the file."""
     started(here)
     perdure("hub", "export", "hub.jsonl")
-    again = perdure("hub", "reopen")
-    assert (again.code, again.err) == (0, "this database is open\n")
+    asked = perdure("hub", "reopen")
+    assert (asked.code, "give --yes" in asked.err) == (2, True)
+    again = perdure("hub", "reopen", "--yes", "--actor", "ann")
+    assert (again.code, again.err) == (0, "this database is open again\n")
     assert "one" in perdure("list").out
+    acts = [(each["actor"], each["action"]) for each in perdure("audit", "--json").data]
+    assert acts[:2] == [("ann", "hub.reopen"), ("local", "hub.export")]
+    assert perdure("hub", "reopen").err == "this database was not closed\n"
+
+
+def test_what_is_not_there_is_neither_exported_nor_opened(here: Path) -> None:
+    """Nor is it made."""
+    for words in (["export", "hub.gz"], ["reopen", "--yes"]):
+        refused = perdure("hub", *words, "--db", "sqlite:///typo.db")
+        assert (refused.code, "there is no database typo.db" in refused.err) == (4, True)
+    assert not (here / "typo.db").exists()
+
+
+def test_a_file_that_is_no_export_is_told_so(here: Path) -> None:
+    """Whatever it is."""
+    (here / "empty").write_text("")
+    (here / "flow.yaml").write_text(FLOW)
+    for name in ("empty", "flow.yaml"):
+        refused = perdure("hub", "import", name, "--db", "sqlite:///new.db")
+        assert (refused.code, "is no hub that was exported" in refused.err) == (2, True)
 
 
 def test_a_file_that_cannot_be_written_leaves_the_hub_open(here: Path) -> None:
