@@ -8,7 +8,7 @@ MUTANTS = {
     "answers_before_the_commit": one(
         "perdure.engine.worker",
         "self._duties.asking.append(ask)\n",
-        "self._duties.asking.append(ask)\n                ask.answer()\n",
+        "self._duties.asking.append(ask)\n                    ask.answer()\n",
     ),
     "hangs_up_when_told_to_stop": one(
         "perdure.server.serve",
