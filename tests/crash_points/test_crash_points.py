@@ -75,7 +75,7 @@ def test_there_are_enough_points() -> None:
 def test_a_wrong_engine_is_found(name: str, store: StoreKind) -> None:
     """The negative control: by few points of few scenarios."""
     scenarios = [f"--scenario={each}" for each in ("chain", "queues", "generations")]
-    command = [sys.executable, "-m", "tests.crash_points", "--mutant", name, "--store", store, "--every=5"]
+    command = [sys.executable, "-m", "tests.crash_points", "--mutant", name, "--store", store, "--every=2"]
     done = subprocess.run([*command, *scenarios], cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "found after 0 points" not in done.stdout, "no fault was needed to find it"
