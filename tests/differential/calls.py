@@ -31,8 +31,8 @@ METHODS = frozenset(
 _REPEATABLE = frozenset({"start", "send", "reopen", "post", "redeliver", "discard", "answer"})
 """What answers None when it is carried out, and else what was carried out before."""
 _SILENT = frozenset(
-    "join rejoin leave calm set_queue use_api_key add_audit record give_back pin forget_request "
-    "change_schedule changed close".split()
+    "join rejoin leave calm release_slots set_queue use_api_key add_audit record give_back pin "
+    "forget_request change_schedule changed close".split()
 )
 """What is carried out unless it raises."""
 
