@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -39,10 +40,22 @@ MEASURING = measuring.begun()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let a measured run count what this test reaches, or not."""
+    """Let a measured run count what this test reaches, or not; and leave every logger as it was.
+
+    A command that a test calls in this process sends what is logged elsewhere, and a harness silences it: a
+    later test would look for it in vain.
+    """
     if MEASURING is not None:
         MEASURING.turn_to(item.path)
-    return (yield)
+    known = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    before = [(each, each.level, each.handlers[:], each.propagate, each.disabled) for each in known]
+    try:
+        return (yield)
+    finally:
+        for each, level, handlers, propagate, disabled in before:
+            if each.level != level:
+                each.setLevel(level)
+            each.handlers, each.propagate, each.disabled = handlers, propagate, disabled
 
 
 @pytest.fixture(scope="session")

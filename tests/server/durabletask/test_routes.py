@@ -453,14 +453,8 @@ def test_entities(http: TestClient, prefix: str) -> None:
         pass
 
 
-def test_a_signal_that_nobody_can_hear(
-    http: TestClient, prefix: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_nobody_can_hear(http: TestClient, prefix: str, caplog: pytest.LogCaptureFixture) -> None:
     """202, as the clients expect; the log says what became of it."""
-    # Commands that other tests call in this process keep to themselves what is logged.
-    for name in ("perdure", "perdure.server"):
-        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
-        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     caplog.set_level(logging.WARNING, logger="perdure.server")
     for path in ("nothing/k?op=add", "counter/k?op=nothing", "counter/k?op=add"):
         assert http.post(f"{prefix}/entities/{path}").status_code == 202
