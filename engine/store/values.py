@@ -15,10 +15,8 @@ _replace = msgspec.structs.replace
 
 
 def read(tx: Transaction, instances: Iterable[str], keys: Iterable[str]) -> dict[tuple[str, str], str]:
-    """The texts behind keys of instances, by both. A chunk has those of its parent too."""
+    """The texts behind some keys of instances, by both. A chunk has those of its parent too."""
     owners, wanted = sorted(set(instances)), sorted(set(keys))
-    if not wanted:
-        return {}
     rows = tx.rows(s.VALUES, instances=owners, keys=wanted)
     found = {(instance, key): value for instance, key, value in rows}
     lenders = [] if len(found) == len(owners) * len(wanted) else tx.rows(s.PARENTS, instances=owners)

@@ -253,3 +253,14 @@ def test_an_order_that_comes_with_the_start_moves_nothing(hub: Hub, client: Clie
         hub.run()
         assert [letter.kind for letter in hub.store.dead_letters("new")] == ["ExecutionMigrated"]
     assert (hub.status("new"), hub.instance("new").version) == ("Running", "1.0.0")
+
+
+def test_an_order_to_move_to_what_cannot_be_read_is_a_dead_letter(hub: Hub, client: Client) -> None:
+    """The instance goes on with what it has."""
+    hub.send(ExecutionMigrated(version="9.9.9", digest="nobody has it"))
+    hub.run()
+    (letter,) = hub.store.dead_letters("i")
+    assert letter.kind == "ExecutionMigrated"
+    hub.raise_event("Go")
+    hub.run()
+    assert hub.output() == "1.0.0 old"
