@@ -46,6 +46,8 @@ class Network:
         self.full_until = 0
         self.full_error: type[StoreError] = Busy
         self.connected: list[FaultyStore] = []
+        self.buried: set[str] = set()
+        """Members that another one has declared dead."""
         self.on_the_way = object()
         """The group of what was sent and has not arrived."""
 
@@ -180,6 +182,8 @@ class FaultyStore:
     def _written(self, name: str, arguments: tuple[Any, ...], result: Any) -> None:
         if name in {"join", "rejoin"}:
             self.member_ids.append(arguments[-2].id)
+        if name == "take_over" and result:
+            self._network.buried.add(arguments[1])
         self._network.written(name, arguments, result)
 
     def _before(self, name: str, act: Callable[[], Any], arguments: tuple[Any, ...]) -> None:

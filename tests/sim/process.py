@@ -41,6 +41,8 @@ class InlineActivities:
             limits=Limits(1, 1, 1),
         )
         self._contexts: dict[tuple[str, int], Context] = {}
+        self._completed: set[tuple[str, int]] = set()
+        """Activities whose results this process has had: it loses none while nobody takes it for dead."""
         self._stopping = False
 
     @staticmethod
@@ -77,6 +79,8 @@ class InlineActivities:
             if isinstance(task, EntityTask):
                 context = Context(task.instance, task.name, task.operations[0].id, 1)
             else:
+                known = task.id in self._completed and not self._process.was_buried
+                assert not known, f"{task.name} of {task.instance} has ended here before"
                 context = self._executor.context_of(task)
                 self.heartbeats.begin(task, context)
             assert task.id not in self._contexts, "one task runs twice in one process"
@@ -101,7 +105,10 @@ class InlineActivities:
         answer = self._answer(task, context)
         if task.name == KILL:
             self._process.crash()
-        self.heartbeats.end(task.id, well=isinstance(answer, TaskCompleted))
+        completed = isinstance(answer, TaskCompleted)
+        self.heartbeats.end(task.id, well=completed)
+        if completed and not isinstance(task, EntityTask):
+            self._completed.add(task.id)
         self._process.ended(task, answer)
         del self._contexts[task.id]
 
@@ -144,6 +151,7 @@ class Process:
             self.pace = plan.random.choice(PACES), plan.random.uniform(-1000, 1000)
         self.token_key: Callable[[], str] = lambda: network.hub.look().token_key()
         self._plan = plan
+        self._network = network
         self._poll = poll
         self._on_crash = on_crash
         self.faulty = FaultyStore(network, name, crash=self.crash)
@@ -167,6 +175,11 @@ class Process:
     def member_ids(self) -> list[str]:
         """The ids under which it has been a member."""
         return self.faulty.member_ids
+
+    @property
+    def was_buried(self) -> bool:
+        """Whether another process has ever taken it for dead."""
+        return not self._network.buried.isdisjoint(self.member_ids)
 
     # -- what clients in this process use ---------------------------------------------------------
 

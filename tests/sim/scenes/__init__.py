@@ -14,10 +14,11 @@ from tests.sim.scenes.lives import Lives
 from tests.sim.scenes.places import Places
 from tests.sim.scenes.poison import Poison
 from tests.sim.scenes.repeats import Repeats
+from tests.sim.scenes.rewinds import Rewinds
 from tests.sim.scenes.stage import Scene, Stage
 from tests.sim.scenes.versions import Versions
 
-SOME = (Bookings, Calendar, Crossing, Endings, Lives, Places, Repeats, Versions)
+SOME = (Bookings, Calendar, Crossing, Endings, Lives, Places, Repeats, Rewinds, Versions)
 QUICK = (Counters,)
 """Their clients look again and again for an answer: where time is long, that takes too many steps."""
 SELDOM = 0.04
