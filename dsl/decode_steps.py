@@ -216,7 +216,9 @@ class StepDecoder:
         return model.FanOut(
             items=self._forms.items(child(node, "fan_out"), "fan_out"),
             each=_name(node, "each", DEFAULT_ITEM),
+            each_span=_span_of(node, "each"),
             at=_name(node, "at", DEFAULT_INDEX),
+            at_span=_span_of(node, "at"),
             key=self._keys.value(node, "key"),
             width=self._defaults.width if width is None else width,
             on_failure=self._failure_policy(node.get("on_failure")),
@@ -270,7 +272,9 @@ class StepDecoder:
         return model.ForEach(
             items=self._forms.items(child(node, "for_each"), "for_each"),
             each=_name(node, "each", DEFAULT_ITEM),
+            each_span=_span_of(node, "each"),
             at=_name(node, "at", DEFAULT_INDEX),
+            at_span=_span_of(node, "at"),
             limit=self._keys.count(node, "limit"),
             body=self._body(node, common),
             timeout=self._keys.duration(node, "timeout"),
@@ -284,6 +288,7 @@ class StepDecoder:
             condition=self._forms.expression(child(node, "while" if "while" in node else "until")),
             limit=1 if limit is None else limit,
             at=_name(node, "at", DEFAULT_INDEX),
+            at_span=_span_of(node, "at"),
             body=self._body(node, common),
             timeout=self._keys.duration(node, "timeout"),
             checkpoint_every=None if every is None else int(plain(every)),
@@ -367,6 +372,12 @@ def _value_of(steps: tuple[model.Step, ...]) -> str | None:
         return None
     names = [step.name for step in steps if step.name is not None]
     return names[0] if len(names) == 1 else None
+
+
+def _span_of(node: MapNode, key: str) -> Span | None:
+    """Where the value of a key stands, if it is there."""
+    found = node.get(key)
+    return None if found is None else found.span
 
 
 def _name(node: MapNode, key: str, default: str) -> str:

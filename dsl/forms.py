@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from perdure.dsl import slips
 from perdure.dsl.diagnostics import Collector, quote
@@ -25,6 +25,7 @@ from perdure.dsl.source import Span, TextMap
 from perdure.dsl.templates import ForeignTemplate, foreign_template, names_in
 
 NOTHING = Const(None)
+"""What stands in for a value that cannot be read, so that nothing more is said of it: compare with ``is``."""
 NEVER = "never"
 _NO_LINE_BREAK = "write |- or >-, which leave out the line break at the end"
 _NAMES = re.compile(r"!?[a-z_][\w.]*( (==|!=|<|>|<=|>=) [\w.']+)?")
@@ -88,6 +89,10 @@ def plain(node: Node) -> Any:
             return {entry.name: plain(entry.value) for entry in node.entries}
 
 
+def _is_constant(value: Value) -> TypeGuard[Const]:
+    return isinstance(value, Const) and value is not NOTHING
+
+
 def _ends_its_line(value: Value, node: Node) -> bool:
     """Whether a block scalar is one expression and, because of how it is written, a line break."""
     match value:
@@ -132,11 +137,11 @@ class Forms:
                 return self._scalar(node)
             case ListNode():
                 items = tuple(self.value(item) for item in node.items)
-                constants = [item.value for item in items if isinstance(item, Const)]
+                constants = [item.value for item in items if _is_constant(item)]
                 return Const(constants) if len(constants) == len(items) else ListValue(items)
             case MapNode():
                 entries = tuple((self.key(entry), self.value(entry.value)) for entry in node.entries)
-                mapping = {key: item.value for key, item in entries if isinstance(item, Const)}
+                mapping = {key: item.value for key, item in entries if _is_constant(item)}
                 return Const(mapping) if len(mapping) == len(entries) else MapValue(entries)
 
     def _scalar(self, node: ScalarNode) -> Value:

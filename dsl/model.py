@@ -372,6 +372,8 @@ class FanOut(Step):
     body: Block
     timeout: Duration | None = None
     chunk: Chunk = "auto"
+    at_span: Span | None = None
+    each_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,6 +412,8 @@ class ForEach(Step):
     limit: Count | None
     body: Block
     timeout: Duration | None = None
+    at_span: Span | None = None
+    each_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,6 +427,7 @@ class Loop(Step):
     body: Block
     timeout: Duration | None = None
     checkpoint_every: int | None = None
+    at_span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

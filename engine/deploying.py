@@ -15,6 +15,7 @@ from perdure.engine.caller import Caller
 from perdure.engine.compatibility import breaks
 from perdure.engine.definitions import refuse_breaking, unknown
 from perdure.engine.errors import Conflict
+from perdure.engine.replay_check import replay_running
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Definition
 from perdure.engine.views import definition_view
@@ -40,11 +41,14 @@ class Deploying(Caller):
         dry_run: bool = False,
         activate: bool = True,
         allow_breaking: bool = False,
+        check_replay: bool = False,
     ) -> list[dict[str, Any]]:
         """Store definitions and make them the active versions; what is there already is left alone.
 
         Raises ``Conflict`` when a version has other content, ``BreakingChange`` when one breaks what the
-        active version promises and neither its number nor ``allow_breaking`` says so; nothing is stored then.
+        active version promises and neither its number nor ``allow_breaking`` says so; with ``check_replay``,
+        ``WouldDiverge`` when running instances of the active version have decided what the new one would not.
+        Nothing is stored then.
         """
         now = self.store.time()
         rows = [(_definition_row(each, now), encode.encode(each.program)) for each in entries]
@@ -56,6 +60,7 @@ class Deploying(Caller):
         broken = self._breaks([(each.name, each.version, each.program) for each in entries], known)
         if not allow_breaking:
             refuse_breaking(broken)
+        replayed = self._replays(entries, known) if check_replay else {}
         outcomes = _outcomes(rows, found, activate)
         if not dry_run:
             said = [
@@ -74,6 +79,7 @@ class Deploying(Caller):
                 "outcome": outcome,
                 "active": _is_active(present, activate),
                 "breaks": broken.get((row.name, row.version), ("", []))[1],
+                **replayed.get((row.name, row.version), {}),
             }
             for (row, _), present, outcome in zip(rows, found, outcomes, strict=True)
         ]
@@ -116,6 +122,21 @@ class Deploying(Caller):
         if found is None:
             raise unknown(name, version)
         return {**definition_view(found), "active": False, "retired": True, "changed": not found.retired}
+
+    def _replays(
+        self, entries: Iterable[Deployment], known: Mapping[tuple[str, str | None], Definition]
+    ) -> dict[tuple[str, str], dict[str, int]]:
+        """How many running instances each new version decides everything of. Raises ``WouldDiverge``."""
+        found = {}
+        for each in entries:
+            active = known.get((each.name, None))
+            if isinstance(each.program, Program):
+                other = active is not None and active.program != encode.digest(each.program)
+                count = 0
+                if active is not None and other:
+                    count = replay_running(self.store, active, each.version, each.program)
+                found[each.name, each.version] = {"replayed": count}
+        return found
 
     def _breaks(
         self, entries: Iterable[tuple[str, str, Any]], known: Mapping[tuple[str, str | None], Definition]

@@ -10,6 +10,7 @@ from perdure.engine import audit, dead_letters
 from perdure.engine.caller import Caller
 from perdure.engine.cursors import valid_limit
 from perdure.engine.errors import NotFound
+from perdure.engine.hub_counts import hub_counts
 from perdure.engine.ids import new_id
 from perdure.engine.requests import keyed_request
 from perdure.engine.statistics import statistics
@@ -40,6 +41,10 @@ class Operations(Caller):
         if row is None:
             raise NotFound(f"there is no instance {instance!r}")
         return statistics(self.store, row, self._programs)
+
+    def stats(self) -> dict[str, Any]:
+        """How many instances, tasks, messages and the like the hub has; no history is read for it."""
+        return hub_counts(self.store)
 
     def workers(self) -> list[dict[str, Any]]:
         """The live workers of the hub, oldest first, with how many slots and claimed tasks they have."""

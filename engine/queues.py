@@ -13,6 +13,7 @@ from perdure.dsl.duration import format_duration, parse_duration
 from perdure.engine import audit
 from perdure.engine.caller import Caller
 from perdure.engine.errors import UserError
+from perdure.engine.hub_counts import MOST as MOST_COUNTED
 from perdure.engine.store.rows import QueueRow
 from perdure.engine.tasks import DEFAULT_QUEUE
 
@@ -31,18 +32,26 @@ class Queues(Caller):
     """The methods of a client."""
 
     def queues(self) -> list[dict[str, Any]]:
-        """Every queue that has a rate or is served: its name, its rate and how many workers serve it."""
+        """Every named queue that has a rate, is served or has tasks that wait, with how many of them.
+
+        They are counted up to ``hub_counts.MOST``.
+        """
         rates = {each.name: rate_text(each) for each in self.store.queues()}
         served = [name for worker in self.store.workers() for name in worker.queues]
+        waiting = {name: count for name, count in self.store.counts(MOST_COUNTED).queues.items() if name}
         return [
-            {"name": name, "rate": rates.get(name), "workers": served.count(name)}
-            for name in sorted({*rates, *served})
+            {
+                "name": name,
+                "rate": rates.get(name),
+                "workers": served.count(name),
+                "waiting": waiting.get(name, 0),
+            }
+            for name in sorted({*rates, *served, *waiting})
         ]
 
     def set_queue(self, name: str, rate: str | None) -> dict[str, Any]:
         """Give a queue a rate, or take it away; audited. Raises ``UserError`` for what is no name or rate."""
-        if not _NAME.fullmatch(name):
-            raise _invalid(f"{name!r} is no name of a queue", "letters, digits, '.', '_' and '-'")
+        check_queue(name)
         if name == DEFAULT_QUEUE:
             raise _invalid(
                 "the default queue has no rate: its tasks run at once where their instances are",
@@ -52,6 +61,15 @@ class Queues(Caller):
         said = audit.entry(self.actor, "queue.set", name, rate=rate)
         self.store.set_queue(name, settings, said)
         return {"name": name, "rate": None if settings is None else rate_text(settings)}
+
+
+def check_queue(name: str) -> None:
+    """Raises ``UserError`` for what no step can name as its queue."""
+    if not _NAME.fullmatch(name):
+        raise _invalid(
+            f"{name!r} is no name of a queue",
+            "up to 128 letters, digits, '.', '_' and '-', of which the first is a letter or '_'",
+        )
 
 
 def parse_rate(name: str, text: str) -> QueueRow:

@@ -110,9 +110,18 @@ class Client:
         dry_run: bool = False,
         activate: bool = True,
         allow_breaking: bool = False,
+        check_replay: bool = False,
     ) -> list[Document]:
-        """Deploy every workflow of a file, or none. Raises ``InvalidDocument`` with its diagnostics."""
-        flags = {"dry_run": dry_run, "activate": activate, "allow_breaking": allow_breaking}
+        """Deploy every workflow of a file, or none. Raises ``InvalidDocument`` with its diagnostics.
+
+        With ``check_replay`` it is a ``Conflict`` when running instances have decided what it would not.
+        """
+        flags = {
+            "dry_run": dry_run,
+            "activate": activate,
+            "allow_breaking": allow_breaking,
+            "check_replay": check_replay,
+        }
         query = {"filename": filename} | {name: "true" if flag else "false" for name, flag in flags.items()}
         headers = {"content-type": "application/yaml"}
         try:
@@ -481,8 +490,12 @@ class Client:
         """Let a key, by its name or its id, count no more."""
         return self._delete(f"/keys/{_quoted(name)}", {})
 
+    def stats(self) -> Document:
+        """How many instances, tasks, messages and the like the hub has."""
+        return self._document("GET", "/stats")
+
     def queues(self) -> list[Document]:
-        """Every queue that has a rate or is served."""
+        """Every named queue that has a rate, is served or has tasks that wait."""
         return _items(self._send("GET", "/queues"))
 
     def set_queue(self, name: str, rate: str | None) -> Document:

@@ -56,6 +56,7 @@ def deploy_source(
     dry_run: bool = False,
     activate: bool = True,
     allow_breaking: bool = False,
+    check_replay: bool = False,
 ) -> list[dict[str, Any]]:
     """Deploy every workflow and entity of a file, or none; ``Client.deploy`` says what comes back.
 
@@ -69,7 +70,13 @@ def deploy_source(
         raise InvalidDocument(built.diagnostics, source)
     entries = deployments(built.workflows, built.entities, text)
     try:
-        return client.deploy(entries, dry_run=dry_run, activate=activate, allow_breaking=allow_breaking)
+        return client.deploy(
+            entries,
+            dry_run=dry_run,
+            activate=activate,
+            allow_breaking=allow_breaking,
+            check_replay=check_replay,
+        )
     except Conflict as error:
         if error.code == "definition_conflict":
             raise OtherContent(str(error), _changes(client, entries), error.hint) from None

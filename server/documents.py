@@ -359,6 +359,10 @@ class Deployed(Struct):
     outcome: Annotated[str, Meta(extra_json_schema={"enum": ["created", "activated", "unchanged"]})]
     active: bool
     breaks: Annotated[list[str], Meta(description="What it breaks of the version that was active.")]
+    replayed: Annotated[
+        int | UnsetType,
+        Meta(description="Running instances that it decides everything of, if that was asked."),
+    ] = UNSET
 
 
 class Deployment(Struct):
@@ -525,10 +529,11 @@ class Queue(Struct):
     name: str
     rate: str | None
     workers: int
+    waiting: Annotated[int, Meta(description="Tasks that no worker has taken yet.")]
 
 
 class Queues(Struct):
-    """Every queue that has a rate or is served."""
+    """Every queue that has a rate, is served or has tasks that wait."""
 
     items: list[Queue]
     next: None
@@ -539,6 +544,50 @@ class QueueSet(Struct):
 
     name: str
     rate: str | None
+
+
+class Backlog(Struct):
+    """How many tasks of a queue no worker has taken yet."""
+
+    name: str
+    waiting: int
+
+
+class TaskCounts(Struct):
+    """Tasks in the database; those that a worker runs as it makes them are not there."""
+
+    waiting: int
+    claimed: int
+
+
+class MessageCounts(Struct):
+    """Messages that instances have not taken yet, and those that nobody waits for so far."""
+
+    ready: int
+    held: int
+
+
+class SlotCounts(Struct):
+    """Slots that live workers have."""
+
+    owned: int
+    of: int
+
+
+class Stats(Struct):
+    """How much of everything there is now. A count that is ``most`` means as many or more."""
+
+    at: Time
+    most: int
+    instances: Annotated[dict[str, int], Meta(description="By status, chunks of a `fan_out` included.")]
+    queues: list[Backlog]
+    tasks: TaskCounts
+    messages: MessageCounts
+    timers: int
+    late_seconds: Annotated[float, Meta(description="How long the earliest timer or message is overdue.")]
+    dead_letters: int
+    workers: int
+    slots: SlotCounts
 
 
 class Worker(Struct):
@@ -609,6 +658,13 @@ class Version(Struct):
     dsl: str
 
 
+class Diverging(Struct):
+    """A running instance, and what a new version would decide otherwise."""
+
+    id: str
+    problem: str
+
+
 class Problem(Struct):
     """An error (RFC 9457). `code` is stable; other members belong to some codes."""
 
@@ -621,4 +677,8 @@ class Problem(Struct):
     diagnostics: list[dict[str, Any]] | UnsetType = UNSET
     changes: list[str] | UnsetType = UNSET
     breaks: list[str] | UnsetType = UNSET
+    diverging: list[Diverging] | UnsetType = UNSET
+    index: Annotated[
+        int | UnsetType, Meta(description="Which item of the list is wrong; the first one is 0.")
+    ] = UNSET
     error: dict[str, Any] | UnsetType = UNSET

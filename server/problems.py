@@ -29,6 +29,7 @@ from perdure.engine.errors import (
     Unfit,
     UserError,
 )
+from perdure.engine.replay_check import WouldDiverge
 from perdure.server.answers import HEADERS, encode_json
 from perdure.server.deployments import InvalidDocument, OtherContent, diagnostics_document
 
@@ -58,7 +59,7 @@ _log = logging.getLogger("perdure.server")
 
 
 class Problem(Exception):
-    """A request that the server itself refuses."""
+    """A request that the server itself refuses; ``members`` are added to its document."""
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Problem(Exception):
         *,
         hint: str | None = None,
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -75,6 +77,7 @@ class Problem(Exception):
         self.detail = detail
         self.hint = hint
         self.headers = headers or {}
+        self.members = members or {}
 
 
 def problem_response(problem: Problem, **members: Any) -> Response:
@@ -88,7 +91,7 @@ def problem_response(problem: Problem, **members: Any) -> Response:
     }
     if problem.hint:
         document["hint"] = problem.hint
-    body = encode_json({**document, **members})
+    body = encode_json({**document, **problem.members, **members})
     return Response(body, problem.status, {**HEADERS, **problem.headers}, MEDIA_TYPE)
 
 
@@ -122,6 +125,8 @@ def _on_engine_error(request: Request, error: Exception) -> Response:
             members["changes"] = error.changes
         elif isinstance(error, BreakingChange):
             members["breaks"] = error.breaks
+        elif isinstance(error, WouldDiverge):
+            members["diverging"] = error.diverging
         elif isinstance(error, OperationFailed):
             members["error"] = error.error
         headers = {"retry-after": str(RETRY_SECONDS)} if status == 429 else {}

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from perdure.engine import clock
 from perdure.engine.errors import Overloaded, PerdureError
+from perdure.engine.instance import ENDED
 from perdure.server.answers import HEADERS
 from perdure.server.settings import Settings
 from perdure.server.waits import Waits
@@ -59,6 +60,8 @@ class Streams:
                     seen = notice["version"]
                     yield f"event: changed\nid: {seen}\ndata: {json.dumps(notice)}\n\n".encode()
                     beat = clock.monotonic() + self._settings.heartbeat_seconds
+                if notice.get("status") in ENDED:
+                    return  # nothing more will change; who comes back is told so
                 now = clock.monotonic()
                 if now >= beat:
                     yield b": still here\n\n"

@@ -7,6 +7,20 @@ from types import MappingProxyType
 
 URL = "http://127.0.0.1:7410"
 
+ACTIVITIES = """\
+from pathlib import Path
+
+from perdure import Context, Pending, activity
+
+
+@activity
+def Ask(ctx: Context) -> None:
+    with Path("token").open("a", encoding="utf-8") as file:
+        print(ctx.token(), file=file)
+    raise Pending
+"""
+"""What the server of the examples offers: the token of what is to be completed, in a file."""
+
 SETUP = f"""\
 API={URL}/api/v1 JSON='Content-Type: application/json'
 cat > shop.perdure.yaml <<'YAML'
@@ -160,6 +174,8 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "GET /livez": _get("/livez"),
         "GET /readyz": _get("/readyz"),
         "GET /version": _get("/version"),
+        "GET /stats": _get("/stats"),
+        "GET /metrics": _get("/metrics"),
         "GET /openapi.json": _get("/openapi.json", "-o openapi.json"),
         "POST /keys": _post("/keys", '{"name": "ops", "role": "admin", "expires": "90d"}', "-o key.json")
         + '\nKEY=$(sed \'s/.*"secret":"\\([^"]*\\)".*/\\1/\' key.json)',

@@ -9,7 +9,7 @@ from typing import Any
 
 from perdure.server.app import document
 from tests.checkout import ROOT
-from tests.http_examples import EXAMPLES, SETUP
+from tests.http_examples import ACTIVITIES, EXAMPLES, SETUP
 
 PAGE = ROOT / "docs" / "http-api.md"
 BEGIN = "<!-- routes: written by `python -m tests.http_page` from the OpenAPI document -->\n"
@@ -34,8 +34,11 @@ def written() -> str:
     """The part of the page that is written."""
     about = {each["name"]: each["description"] for each in document()["tags"]}
     parts = [
-        f"{BEGIN}\n## Every route\n\nBelow `/api/v1`. The examples run in this order, and begin with this;",
-        "the activity `Ask` writes its token into a file.\n",
+        f"{BEGIN}\n## Every route\n\nBelow `/api/v1`. The examples run in this order, in an empty directory,",
+        "on a hub of their own: `perdure serve` there, with this `activities.py`.\n",
+        f"{_SKIP}```python\n{ACTIVITIES}```\n",
+        "They begin with this in another terminal, in the same directory. Those of dead letters need letters",
+        "1 and 2, for an instance `kept`: a hub in which nothing went wrong has none, and answers 404.\n",
         f"{_SKIP}```bash\n{SETUP}```\n",
     ]
     tag = ""

@@ -60,10 +60,10 @@ def _items(step: model.Step, names: Mapping[str, Span], diagnostics: Collector) 
     """The names inside a step: those around, and its item's and counter's."""
     if not isinstance(step, model.FanOut | model.ForEach | model.Loop):
         return names
-    inside, span = dict(names), step.name_span or step.span
-    found = [step.at] if step.at != DEFAULT_INDEX else []
-    found += [] if isinstance(step, model.Loop) else [step.each]
-    for name in found:
+    inside, place = dict(names), step.name_span or step.span
+    found = [(step.at, step.at_span or place)] if step.at != DEFAULT_INDEX else []
+    found += [] if isinstance(step, model.Loop) else [(step.each, step.each_span or place)]
+    for name, span in found:
         _reserved(name, span, diagnostics)
         if name in inside:
             _hides(

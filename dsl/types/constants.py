@@ -8,6 +8,7 @@ from typing import Any
 
 from perdure.dsl.diagnostics import quote
 from perdure.dsl.expr import ast
+from perdure.dsl.forms import NOTHING
 from perdure.dsl.pointers import target_of
 
 MAX_PARTS = 500
@@ -28,6 +29,8 @@ def refused_constants(value: ast.Value, schema: Any, what: str) -> Iterator[str]
             return
         part, part_schema, name = waiting.pop()
         found = _resolved(part_schema, schema)
+        if part is NOTHING:
+            continue
         if isinstance(part, ast.Const):
             part = part.value
         if not isinstance(found, dict) or isinstance(part, ast.Embedded | ast.Text):

@@ -10,6 +10,7 @@ from typing import Any
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.expr import ast
 from perdure.dsl.expr.names import dotted_name, text_map
+from perdure.dsl.forms import NOTHING
 from perdure.dsl.scalars import resolve
 from perdure.dsl.source import Span
 from perdure.dsl.suggest import suggest
@@ -163,7 +164,7 @@ class Positions:
         found: Type
         match value:
             case ast.Const(constant):
-                found = type_of_json(constant)
+                found = DYN if value is NOTHING else type_of_json(constant)
             case ast.Embedded():
                 found = self._as_json(value, self.expression(value, env))
             case ast.Text(parts):
@@ -214,7 +215,7 @@ class Positions:
         if value is None or isinstance(value, int):
             return DYN
         if isinstance(value, ast.Const):
-            return type_of_json(value.value)
+            return DYN if value is NOTHING else type_of_json(value.value)
         if not isinstance(value, ast.Embedded):
             return self.json(value, env)
         found = self.expression(value, env)
@@ -257,7 +258,7 @@ class Positions:
         ``what`` names the position; ``place`` is where it stands, for what has no place of its own.
         """
         given = NULL if value is None else self.known(value)
-        if given == NEVER or wanted == DYN:
+        if given == NEVER or wanted == DYN or value is NOTHING:
             return
         value = opened(value)
         if isinstance(value, ast.MapValue) and isinstance(wanted, Map | Object):
@@ -294,7 +295,7 @@ class Positions:
     def known(self, value: ast.Value) -> Type:
         """The type that was found for a value."""
         if isinstance(value, ast.Const):
-            return type_of_json(value.value)
+            return DYN if value is NOTHING else type_of_json(value.value)
         return self._types.get(id(value), DYN)
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from perdure.engine.store.memory_api_keys import MemoryApiKeys
 from perdure.engine.store.memory_clients import MemoryClients
+from perdure.engine.store.memory_counting import MemoryCounting
 from perdure.engine.store.memory_members import MemoryMembers
 from perdure.engine.store.memory_signs import MemorySigns
 from perdure.engine.store.memory_tasks import MemoryTasks
 from perdure.engine.store.memory_turns import MemoryTurns
 
 
-class MemoryStore(MemoryApiKeys, MemoryClients, MemoryMembers, MemorySigns, MemoryTasks, MemoryTurns):
+class MemoryStore(
+    MemoryApiKeys, MemoryClients, MemoryCounting, MemoryMembers, MemorySigns, MemoryTasks, MemoryTurns
+):
     """A hub that ends with the process. ``clock`` gives microseconds since 1970 UTC.
 
     Several workers may join one store, as several processes would one database.

@@ -22,6 +22,7 @@ from perdure.engine.store.rows import (
     AuditQuery,
     Batch,
     Beat,
+    Counts,
     DeadLetter,
     Definition,
     EndedQuery,
@@ -386,6 +387,13 @@ class Clients(Protocol):
         """Entries that match, newest first: the order is that of writing."""
 
 
+class Counting(Protocol):
+    """How much of everything there is."""
+
+    def counts(self, most: int) -> Counts:
+        """Everything of one moment, each counted up to ``most``; queues are counted for the first 1,000."""
+
+
 class Access(Protocol):
     """Who may ask over HTTP."""
 
@@ -462,7 +470,7 @@ class Schedules(Protocol):
         """Change a schedule as an operator wants it. Raises ``Refused`` when the row is not as it was."""
 
 
-class Store(Access, Membership, Turns, Tasks, Clients, Grooming, Schedules, Protocol):
+class Store(Access, Counting, Membership, Turns, Tasks, Clients, Grooming, Schedules, Protocol):
     """A hub's database. Safe to use from several threads."""
 
     shares_slots: bool

@@ -196,6 +196,22 @@ class DeadLetter(Row, frozen=True, kw_only=True):
         return self.kind == "TaskScheduled"
 
 
+class Counts(Row, frozen=True, kw_only=True):
+    """What there is in a hub, counted up to a bound: a count that reaches it means as many or more.
+
+    ``instances`` are by status. ``queues`` have the tasks that wait, by the name of the queue, which is empty
+    for the default one; private ones are left out.
+    """
+
+    instances: Mapping[str, int]
+    queues: Mapping[str, int]
+    tasks_claimed: int
+    messages: int
+    messages_held: int
+    timers: int
+    dead_letters: int
+
+
 class ApiKey(Row, frozen=True, kw_only=True):
     """Somebody who may ask over HTTP. Of the secret there is a ``hash`` alone.
 

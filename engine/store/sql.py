@@ -19,6 +19,7 @@ from perdure.engine.store import commit, listing, places, purge, values
 from perdure.engine.store import statements as s
 from perdure.engine.store.api_keys import SqlApiKeys
 from perdure.engine.store.auditing import write_audit
+from perdure.engine.store.counting import SqlCounting
 from perdure.engine.store.entities import SqlEntities
 from perdure.engine.store.grooming import SqlGrooming
 from perdure.engine.store.lanes import NEVER, again, choose, claimed_count, lanes_of, waiting
@@ -73,6 +74,7 @@ FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 
 class SqlStore(
     SqlApiKeys,
+    SqlCounting,
     SqlEntities,
     SqlGrooming,
     SqlLetters,

@@ -17,31 +17,56 @@ from perdure.cli.settings import Command, settings
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and write nothing.")
 @click.option("--no-activate", is_flag=True, help="Leave it to the active version to be started.")
 @click.option("--allow-breaking", is_flag=True, help="Also what breaks callers of the active version.")
+@click.option(
+    "--check-replay", is_flag=True, help="Only if running instances would have decided the same by it."
+)
 @click.pass_context
 def deploy(
-    ctx: click.Context, paths: tuple[str, ...], dry_run: bool, no_activate: bool, allow_breaking: bool
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    dry_run: bool,
+    no_activate: bool,
+    allow_breaking: bool,
+    check_replay: bool,
 ) -> None:
     """Store workflows, so that they can be started by name.
+
+    Of a directory all files are meant whose names end in .perdure.yaml, also those further below.
 
     A version that is there already with the same content is left alone; with other content it is a conflict.
     All documents of a file are stored, or none. A new version that breaks what the active one promises needs
     a new major number, or --allow-breaking.
     """
     from perdure.cli import sources
+    from perdure.cli.finding import find
 
-    checked = [sources.check(path, sources.read_file(Path(path)), None) for path in paths]
+    checked = [sources.check(path, sources.read_file(Path(path)), None) for path in find(paths)]
     sources.refuse(checked)
-    for each in checked:
-        if not each.workflows and not each.entities:
+    empty = [each for each in checked if not each.workflows and not each.entities]
+    for each in empty:
+        # What a directory holds beside workflows, such as tests, was not named.
+        if each.source.name in paths or len(empty) == len(checked):
             raise sources.no_workflow(each.source.name, each.documents, "nothing to deploy")
-    flags = {"dry_run": dry_run, "activate": not no_activate, "allow_breaking": allow_breaking}
+    flags = {
+        "dry_run": dry_run,
+        "activate": not no_activate,
+        "allow_breaking": allow_breaking,
+        "check_replay": check_replay,
+    }
     with open_hub(ctx) as hub:
         server = settings(ctx).target()[1]
-        results = [row for each in checked for row in _deploy(hub, server is not None, each.source, flags)]
+        results = [
+            row
+            for each in checked
+            if each not in empty
+            for row in _deploy(hub, server is not None, each.source, flags)
+        ]
     out = console(ctx)
     for row in results:
         for broken in row["breaks"]:
             out.note(f"{row['name']}@{row['version']} breaks: {broken}")
+        if "replayed" in row:
+            out.note(f"{row['name']}@{row['version']} replays {row['replayed']} running instances")
     out.answer(results, "\n".join(_told(row, dry_run=dry_run) for row in results))
 
 

@@ -19,16 +19,16 @@ def queues() -> None:
 @queues.command("list", cls=Command)
 @click.pass_context
 def list_queues(ctx: click.Context) -> None:
-    """List the queues that have a rate or are served."""
+    """List the queues that have a rate, are served or have tasks that wait."""
     out = console(ctx)
     with open_hub(ctx) as hub:
         found = hub.queues()
     page = {"items": found, "next": None}
-    out.page(page, ("NAME", "RATE", "WORKERS"), _row, nothing="no queues beside the default one")
+    out.page(page, ("NAME", "RATE", "WORKERS", "WAITING"), _row, nothing="no queues beside the default one")
 
 
 def _row(each: dict[str, Any]) -> tuple[str, ...]:
-    return each["name"], each["rate"] or "", str(each["workers"])
+    return each["name"], each["rate"] or "", str(each["workers"]), str(each["waiting"])
 
 
 @queues.command("set", cls=Command)

@@ -13,6 +13,7 @@ from perdure.cli.console import console
 from perdure.cli.garbage import collect_rarely
 from perdure.cli.logs import log_to_stderr
 from perdure.cli.settings import Command, settings
+from perdure.cli.texts import told_queues
 
 
 @click.command(cls=Command)
@@ -44,7 +45,7 @@ def serve(
     from perdure.cli import sources
     from perdure.engine.activities import Registry
     from perdure.engine.client import Client
-    from perdure.engine.queues import per_second
+    from perdure.engine.queues import check_queue, per_second
     from perdure.engine.worker import Worker
     from perdure.server.app import create_app
     from perdure.server.guards import is_loopback
@@ -56,6 +57,8 @@ def serve(
     out = console(ctx)
     log_to_stderr(quiet=out.quiet)
     rate = None if key_rate is None else per_second(key_rate)
+    for name in queues:
+        check_queue(name)
     registry = sources.registry(modules, Path()) or Registry()
     names = sorted(registry.names)
 
@@ -64,8 +67,15 @@ def serve(
         asks = limits.require_keys or bool(client.keys())
         keys = "asked for" if asks else f"none, so whoever reaches {host} may do everything"
         out.answer(
-            {"url": address, "database": shown(url), "activities": names, "asks_for_keys": asks},
-            f"serving {address}\n  database    {shown(url)}\n  activities  {offered}\n  keys        {keys}",
+            {
+                "url": address,
+                "database": shown(url),
+                "activities": names,
+                "queues": list(queues),
+                "asks_for_keys": asks,
+            },
+            f"serving {address}\n  database    {shown(url)}\n  activities  {offered}\n"
+            f"{told_queues(queues)}  keys        {keys}",
         )
         stack.enter_context(redirect_stdout(sys.stderr))  # what activities print is not our answer
 

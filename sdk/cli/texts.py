@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+
+def told_queues(queues: Sequence[str]) -> str:
+    """The line of a banner with the named queues that are served; none without any."""
+    return f"  queues      {', '.join(queues)}\n" if queues else ""
 
 
 def ending(instance: dict[str, Any], place: str | None = None) -> str:

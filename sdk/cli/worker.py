@@ -17,6 +17,7 @@ from perdure.cli.console import console
 from perdure.cli.garbage import collect_rarely
 from perdure.cli.logs import log_to_stderr
 from perdure.cli.settings import Command, settings
+from perdure.cli.texts import told_queues
 
 ROLES = ("turns", "activities")
 LOOK_EVERY = 0.2
@@ -35,7 +36,13 @@ def _roles(_ctx: click.Context, _param: click.Parameter, given: str) -> frozense
 @click.command(cls=Command)
 @click.argument("modules", nargs=-1, metavar="[MODULE]...")
 @click.option(
-    "--role", "roles", default=",".join(ROLES), show_default=True, callback=_roles, help="What to do."
+    "--role",
+    "roles",
+    default=",".join(ROLES),
+    show_default=True,
+    callback=_roles,
+    metavar="ROLES",
+    help="What to do: turns (of workflows), activities, or both with a comma between them.",
 )
 @click.option("--queue", "queues", multiple=True, metavar="NAME", help="A named queue to serve as well.")
 @click.option(
@@ -70,12 +77,15 @@ def worker(
     """
     from perdure.cli import sources
     from perdure.engine.activities import Registry
+    from perdure.engine.queues import check_queue
     from perdure.engine.worker import Worker
 
     collect_rarely()
     url = settings(ctx).database("worker")
     out = console(ctx)
     log_to_stderr(quiet=out.quiet)
+    for name in queues:
+        check_queue(name)
     registry = (sources.registry(modules, Path()) if "activities" in roles else None) or Registry()
     names = sorted(registry.names)
     with _told_to_stop() as stopping, open_store(url) as store:
@@ -86,9 +96,15 @@ def worker(
         try:
             roles_shown, offered = ", ".join(sorted(roles)), ", ".join(names) or "none"
             out.answer(
-                {"id": working.id, "database": shown(url), "roles": sorted(roles), "activities": names},
+                {
+                    "id": working.id,
+                    "database": shown(url),
+                    "roles": sorted(roles),
+                    "activities": names,
+                    "queues": list(queues),
+                },
                 f"working as {working.id}\n  database    {shown(url)}\n  roles       {roles_shown}\n"
-                f"  activities  {offered}",
+                f"  activities  {offered}\n{told_queues(queues)}".rstrip("\n"),
             )
             with redirect_stdout(sys.stderr):  # what activities print is not our answer
                 while working.alive and not (working.leaving or stopping.wait(LOOK_EVERY)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -25,13 +26,14 @@ def list_workers(ctx: click.Context) -> None:
     out = console(ctx)
     with open_hub(ctx) as hub:
         page = {"items": hub.workers(), "next": None}
-    titles = ("ID", "HOST", "ROLE", "SLOTS", "TASKS", "JOINED")
+    titles = ("ID", "HOST", "ROLE", "QUEUES", "SLOTS", "TASKS", "JOINED")
     out.page(page, titles, _row, nothing="no process works on this database")
 
 
 def _row(each: dict[str, Any]) -> tuple[str, ...]:
     counts = (str(each["slots"]), str(each["tasks"]))
-    return (each["id"], each["host"], _role(each), *counts, time_text(each["joined_at"]))
+    queues = ",".join(each["queues"]) or "-"
+    return (each["id"], each["host"], _role(each), queues, *counts, time_text(each["joined_at"]))
 
 
 def _role(each: dict[str, Any]) -> str:
@@ -40,15 +42,27 @@ def _role(each: dict[str, Any]) -> str:
     return f"{role}, leaving" if each["draining"] else role
 
 
+def _meant(live: Sequence[dict[str, Any]], given: str) -> dict[str, Any]:
+    """The worker whose id begins so. Raises ``Stop`` for none, and for several."""
+    found = [each for each in live if each["id"] == given] or [
+        each for each in live if given and each["id"].startswith(given)
+    ]
+    if not found:
+        hint = "perdure workers list shows those that live"
+        raise Stop(CONFLICT, "not_found", f"there is no live worker {given!r}", hint=hint)
+    if len(found) > 1:
+        several = ", ".join(each["id"] for each in found)
+        raise Stop(CONFLICT, "ambiguous", f"the ids of several workers begin with {given!r}: {several}")
+    return found[0]
+
+
 @workers.command(cls=Command)
 @click.argument("worker_id", metavar="ID")
 @click.pass_context
 def show(ctx: click.Context, worker_id: str) -> None:
-    """Show a live worker and what it offers."""
+    """Show a live worker and what it offers. The beginning of its ID is enough."""
     with open_hub(ctx) as hub:
-        found = next((each for each in hub.workers() if each["id"] == worker_id), None)
-    if found is None:
-        raise Stop(CONFLICT, "not_found", f"there is no live worker {worker_id!r}")
+        found = _meant(hub.workers(), worker_id)
     lines = [
         f"id          {found['id']}",
         f"host        {found['host']}",
@@ -67,10 +81,15 @@ def show(ctx: click.Context, worker_id: str) -> None:
 @click.argument("worker_ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_context
 def drain(ctx: click.Context, worker_ids: tuple[str, ...]) -> None:
-    """Ask workers to leave: others get their slots, and what they run may end."""
+    """Ask workers to leave: others get their slots, and what they run may end.
+
+    The beginning of an ID is enough when no other one begins so.
+    """
     out = console(ctx)
     with open_hub(ctx) as hub:
-        done = [hub.drain_worker(each) for each in worker_ids]
+        live = hub.workers()
+        meant = [_meant(live, each)["id"] for each in worker_ids]
+        done = [hub.drain_worker(each) for each in meant]
     for each in done:
         out.note(f"asked {each['id']} to leave")
     out.answer(done, "")

@@ -78,6 +78,11 @@ def _chooses(path: str) -> Callable[[Endpoint], Operation]:
             schema={"type": "boolean", "default": True},
         ),
         Parameter(name="allow_breaking", text="Also what breaks the active version.", schema=FLAG),
+        Parameter(
+            name="check_replay",
+            text="Only what decides all that the newest 100 running instances of the active version did.",
+            schema=FLAG,
+        ),
     ],
     body=Body(content={YAML: {"type": "string"}, JSON: bodies.File}),
     answers={
@@ -86,14 +91,14 @@ def _chooses(path: str) -> Callable[[Endpoint], Operation]:
         ),
         200: json_answer("Nothing is new, or nothing was written.", documents.Deployment),
     },
-    problems={409: "a version is there with other content, or would break the active one"},
+    problems={409: "a version is there with other content, would break the active one, or would diverge"},
 )
 async def deploy(request: Request) -> Response:
     """Deploy every workflow of a file, or none: 201 when one is new, 200 when nothing has changed."""
     query = Query(request)
     dry_run, filename = query.flag("dry_run"), _filename(query)
     activate = query.choice("activate", ("true", "false"), "true") == "true"
-    allow_breaking = query.flag("allow_breaking")
+    allow_breaking, check_replay = query.flag("allow_breaking"), query.flag("check_replay")
     api = api_of(request)
     text = await _text(request, filename, api)
     items = await api.call(
@@ -104,6 +109,7 @@ async def deploy(request: Request) -> Response:
         dry_run=dry_run,
         activate=activate,
         allow_breaking=allow_breaking,
+        check_replay=check_replay,
     )
     created = [each for each in items if each["outcome"] == "created"]
     if dry_run or not created:

@@ -10,9 +10,10 @@ from starlette.responses import Response
 from perdure.compiler.ir import IR_VERSION
 from perdure.engine.access import Role
 from perdure.server import bodies, documents
-from perdure.server.answers import answer
+from perdure.server.answers import HEADERS, answer
 from perdure.server.api import api_of
-from perdure.server.operation import ANYBODY, json_answer, json_body, route
+from perdure.server.metrics import exposition
+from perdure.server.operation import ANYBODY, Answer, json_answer, json_body, route
 from perdure.server.parameters import piece
 from perdure.server.payloads import Query, path_text, without_body
 from perdure.server.problems import RETRY_SECONDS, Problem
@@ -42,6 +43,36 @@ async def get_version(request: Request) -> Response:
     """The release, the newest version of Programs that it runs, and its language."""
     Query(request)
     return answer({"version": version("perdure"), "ir": IR_VERSION, "dsl": "perdure/1"})
+
+
+@route(
+    "GET",
+    "/stats",
+    Role.VIEWER,
+    tag=_TAG,
+    answers={200: json_answer("The counts.", documents.Stats)},
+)
+async def get_stats(request: Request) -> Response:
+    """How many instances, tasks, messages and the like there are: cheap, whatever the hub holds."""
+    Query(request)
+    api = api_of(request)
+    return answer(await api.call(api.client.stats))
+
+
+@route(
+    "GET",
+    "/metrics",
+    Role.VIEWER,
+    tag=_TAG,
+    answers={200: Answer(text="Gauges.", content={"text/plain": {"type": "string"}})},
+    problems={501: "the extra `metrics` is not installed"},
+)
+async def get_metrics(request: Request) -> Response:
+    """The same counts for Prometheus, with the open streams of this server."""
+    Query(request)
+    api = api_of(request)
+    text, media_type = exposition(await api.call(api.client.stats), api.streams.open)
+    return Response(text, 200, HEADERS, media_type)
 
 
 @route(

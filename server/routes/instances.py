@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from perdure.engine.access import Role
 from perdure.engine.cursors import MAX_LIMIT
+from perdure.engine.errors import PerdureError
 from perdure.engine.filters import ORDERS
 from perdure.engine.instance import ENDED
 from perdure.engine.starts import Start, check_form
@@ -49,7 +50,7 @@ from perdure.server.payloads import (
     read_seconds,
     read_tags,
 )
-from perdure.server.problems import Problem, problem_row
+from perdure.server.problems import Problem, problem_row, status_of
 
 LIMIT = 50
 HISTORY_LIMIT = 200
@@ -158,13 +159,26 @@ async def start_batch(request: Request) -> Response:
     rows = await read_json(request, api.settings.batch_bytes)
     if not isinstance(rows, list) or not 0 < len(rows) <= MAX_LIMIT:
         raise Problem(422, "invalid_body", f"The body must be a list of 1 to {MAX_LIMIT} starts.")
-    starts = [_read_start(row, f"start {number}") for number, row in enumerate(rows, 1)]
+    starts = [_read_start_of(rows, index) for index in range(len(rows))]
     found = await api.call(api.client.start_many, starts, request_key=key)
     items = [
         {"id": each} if isinstance(each, str) else {"id": start.id, "problem": problem_row(each)}
         for start, each in zip(starts, found, strict=True)
     ]
     return answer({"items": items, "next": None}, 201)
+
+
+def _read_start_of(rows: list[Any], index: int) -> Start:
+    """One start of a batch. Raises ``Problem`` with its ``index``, so that nobody has to count."""
+    try:
+        return _read_start(rows[index], "start")
+    except PerdureError as error:
+        problem = Problem(status_of(error), error.code, str(error), hint=error.hint)
+    except Problem as error:
+        problem = error
+    problem.detail = f"start {index + 1} of {len(rows)}: {problem.detail}"
+    problem.members = {"index": index}
+    raise problem
 
 
 def _read_start(row: Any, what: str) -> Start:

@@ -18,7 +18,7 @@ _TAG = "Fleet"
 
 @route("GET", "/queues", Role.VIEWER, tag=_TAG, answers={200: json_answer("All of them.", documents.Queues)})
 async def list_queues(request: Request) -> Response:
-    """Every queue that has a rate or is served."""
+    """Every named queue that has a rate, is served or has tasks that wait."""
     Query(request)
     api = api_of(request)
     return answer({"items": await api.call(api.client.queues), "next": None})

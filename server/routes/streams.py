@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from perdure.engine.access import Role
-from perdure.server.answers import encode_json
+from perdure.engine.instance import ENDED
+from perdure.server.answers import HEADERS, encode_json
 from perdure.server.api import api_of
 from perdure.server.operation import Answer, route
 from perdure.server.parameters import INSTANCE, Q
@@ -30,14 +31,18 @@ _ANSWER = Answer(
     Role.VIEWER,
     tag="Instances",
     pieces=[INSTANCE],
-    answers={200: _ANSWER},
+    answers={
+        200: _ANSWER,
+        204: Answer(text="It has ended, and the version in `Last-Event-ID` is the last one: come no more."),
+    },
     problems={404: "there is no such instance"},
 )
 async def instance(request: Request) -> Response:
     """A notice when an instance has changed; the first one at once.
 
     With the header `Last-Event-ID` the first one comes when there is another version than that. A stream ends
-    after a while, and when the server does: ask again.
+    after the notice that the instance has ended. It also ends after a while, and when the server does: ask
+    again. Browsers come back by themselves until they get a 204.
     """
     Query(request)
     api, instance_id = api_of(request), path_text(request, "id")
@@ -45,8 +50,10 @@ async def instance(request: Request) -> Response:
     async def read() -> dict[str, Any]:
         return await api.call(api.client.version_of, instance_id)
 
-    await read()
-    return api.streams.response(instance_id, request.headers.get(_SEEN), read)
+    notice, seen = await read(), request.headers.get(_SEEN)
+    if notice["status"] in ENDED and notice["version"] == seen:
+        return Response(None, 204, HEADERS)
+    return api.streams.response(instance_id, seen, read)
 
 
 @route("GET", "/stream", Role.VIEWER, tag="Instances", query=[Q], answers={200: _ANSWER})

@@ -11,6 +11,7 @@ import msgspec
 from perdure.engine.store.protocol import (
     Access,
     Clients,
+    Counting,
     Grooming,
     Membership,
     Schedules,
@@ -22,7 +23,7 @@ from perdure.engine.store.rows import AuditQuery, Purged, Takeover
 
 METHODS = frozenset(
     name
-    for protocol in (Access, Membership, Turns, Tasks, Clients, Grooming, Schedules, Store)
+    for protocol in (Access, Counting, Membership, Turns, Tasks, Clients, Grooming, Schedules, Store)
     for name in vars(protocol)
     if not name.startswith("_")
 )

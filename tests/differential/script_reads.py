@@ -57,6 +57,9 @@ class Reads(Draw):
     def token_key(self) -> Call:
         return Call("token_key")
 
+    def counts(self) -> Call:
+        return Call("counts", (self.random.choice([1, 2, 1000]),))
+
     def claimed_count(self) -> Call:
         return Call("claimed_count", (self.random.choice(["c", "d", ""]),))
 

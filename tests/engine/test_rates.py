@@ -51,7 +51,7 @@ def test_a_rate_slows_a_queue(hub: Hub) -> None:
     client = Client(hub.store)
     client.actor = "ann"
     assert client.set_queue("slow", "2/s") == {"name": "slow", "rate": "2/s"}
-    assert client.queues() == [{"name": "slow", "rate": "2/s", "workers": 0}]
+    assert client.queues() == [{"name": "slow", "rate": "2/s", "workers": 0, "waiting": 0}]
     hub.queues = ("slow",)
     hub.activity("Echo", lambda value: value)
     hub.start(

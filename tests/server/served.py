@@ -1,7 +1,7 @@
 """A server in a process of its own, on a database in a file: ``python served.py DATABASE LOG``.
 
-It prints its URL when it answers. The activity ``Note`` adds its argument, as a line, to the file LOG,
-``Ask`` adds its token to the file ``token`` beside it and waits to be completed.
+It prints its URL when it answers. The activity ``Note`` adds its argument, as a line, to the file LOG; a file
+``activities.py`` beside it has others in its place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
 
-from perdure.engine.activities import Context, Pending, Registry
+from perdure.engine.activities import Registry, load_activities
 from perdure.engine.client import Client
 from perdure.engine.store import open_store
 from perdure.engine.worker import Worker
@@ -36,7 +36,7 @@ do:
 def given_process(folder: Path) -> Generator[tuple[Popen[str], str]]:
     """The process and its URL. Its database is in ``folder``, and so is what the activity noted."""
     command = [sys.executable, "-W", "error", __file__, str(folder / "hub.db"), str(folder / "notes")]
-    process = Popen(command, stdout=PIPE, text=True)
+    process = Popen(command, stdout=PIPE, text=True, cwd=folder)
     try:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
@@ -58,13 +58,9 @@ def _main(database: str, log: str) -> None:
 
     activities = Registry()
 
-    def ask(ctx: Context) -> None:
-        with Path(log).with_name("token").open("a", encoding="utf-8") as file:
-            file.write(f"{ctx.token()}\n")
-        raise Pending
-
     activities.add("Note", note)
-    activities.add("Ask", ask)
+    if Path("activities.py").is_file():
+        activities = load_activities(Path("activities.py"))
     store = open_store(f"sqlite:///{database}")
     with Worker(store, activities) as worker:
         serve(create_app(Client(store, worker), worker), "127.0.0.1", 0, on_ready=announce)

@@ -89,3 +89,22 @@ def test_what_can_be_no_start_is_refused_whatever_is_deployed(
     rows = [{"workflow": "echo"}, body]
     assert refusal(http.post(f"{API}/instances:batch", json=rows)) == (422, code)
     assert http.get(f"{API}/instances").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (7, "invalid_body"),
+        ({"workflo": "echo"}, "unknown_field"),
+        ({"workflow": "echo", "id": "a/b"}, "invalid_id"),
+        ({"workflow": "echo", "delay": "soon"}, "invalid_parameter"),
+    ],
+)
+def test_a_refused_list_says_which_start_is_wrong(http: TestClient, wrong: object, code: str) -> None:
+    """By its place from 0, and in words from 1: one of a thousand was not to be found."""
+    fine = {"workflow": "echo"}
+    answer = http.post(BATCH, json=[fine, fine, wrong, fine])
+    assert refusal(answer) == (422, code)
+    assert answer.json()["index"] == 2
+    assert answer.json()["detail"].startswith("start 3 of 4: ")
+    assert http.get(f"{API}/instances").json()["items"] == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.server.hub import API, ECHO, GATE, YAML, given_server, refusal
+from tests.server.hub import API, ECHO, GATE, YAML, given_instance, given_server, refusal
 
 OTHER = ECHO.replace("${ input }", "${ [input] }")
 NEWER = OTHER.replace("1.0.0", "1.1.0")
@@ -254,3 +254,40 @@ def test_a_version_is_chosen_and_retired(http: TestClient) -> None:
     assert refusal(http.post(f"{API}/instances", json={"workflow": "echo@1.0.0"})) == (409, "retired")
     assert refusal(http.post(f"{API}/instances", json={"workflow": "echo"})) == (404, "not_found")
     assert refusal(http.post(f"{API}/definitions/echo@9/retire")) == (404, "not_found")
+
+
+NAP = """\
+dsl: perdure/1
+name: nap
+version: {0}
+do:
+- first: {{ wait: {1} }}
+- then: {{ wait: {2} }}
+"""
+
+
+def test_a_version_that_would_diverge_is_refused() -> None:
+    """When that is asked: which running instances have decided otherwise, and where; nothing is stored."""
+    with given_server(NAP.format("1.0.0", "1h", "1h")) as http:
+        for number in range(12):
+            given_instance(http, "nap", id=f"n{number}")
+        ended = given_instance(http, "nap", id="over")
+        http.post(f"{ended}/terminate")
+        http.get(ended, params={"wait": "60s"})
+        for number in range(12):
+            while not http.get(f"{API}/instances/n{number}/state").json()["fibers"]:
+                pass
+        other = NAP.format("1.1.0", "2h", "1h")
+        for how in ({"dry_run": "true"}, {}):
+            refused = deploy(http, other, check_replay="true", **how)
+            assert refusal(refused) == (409, "would_diverge")
+            found = refused.json()["diverging"]
+            assert sorted(each["id"] for each in found) == sorted(f"n{number}" for number in range(12))
+            assert all("timer" in each["problem"] for each in found)
+            assert "12 of 12 running instances of 1.0.0" in refused.json()["detail"]
+            assert "and 2 more" in refused.json()["detail"]
+            assert names(http) == ["nap@1.0.0"]
+        fits = deploy(http, NAP.format("1.2.0", "1h", "3h"), check_replay="true")
+        assert (fits.status_code, fits.json()["items"][0]["replayed"]) == (201, 12)
+        # Without being asked nobody looks.
+        assert "replayed" not in deploy(http, other).json()["items"][0]

@@ -16,7 +16,7 @@ from perdure.server.app import OPERATIONS
 from tests.blocks import blocks
 from tests.checkout import ROOT
 from tests.engine.letters import given_letters
-from tests.http_examples import EXAMPLES
+from tests.http_examples import ACTIVITIES, EXAMPLES
 from tests.http_page import BEGIN, written
 from tests.server.served import given_process
 
@@ -30,6 +30,7 @@ def test_the_examples_of_the_page_work(tmp_path: Path) -> None:
         pytest.skip("curl is not installed, and the page's examples use it")
     examples = [block for block in blocks(PAGE) if block.language == "bash"]
     script = "".join(f"echo '>>> {each.place}'\n{each.text}\n" for each in examples)
+    (tmp_path / "activities.py").write_text(ACTIVITIES, encoding="utf-8")
     with given_process(tmp_path) as (_, url):
         with closing(open_store(f"sqlite:///{tmp_path / 'hub.db'}")) as store:
             given_letters(store, "kept", "kept")

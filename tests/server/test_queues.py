@@ -21,7 +21,7 @@ def test_a_rate_is_set_and_taken_away(http: TestClient) -> None:
     """It is listed as long as it stands."""
     assert http.put(f"{API}/queues/slow", json={"rate": "10/s"}).json() == {"name": "slow", "rate": "10/s"}
     assert http.get(f"{API}/queues").json() == {
-        "items": [{"name": "slow", "rate": "10/s", "workers": 0}],
+        "items": [{"name": "slow", "rate": "10/s", "workers": 0, "waiting": 0}],
         "next": None,
     }
     assert http.put(f"{API}/queues/slow", json={"rate": None}).json() == {"name": "slow", "rate": None}

@@ -76,6 +76,18 @@ def test_who_comes_back_hears_of_what_is_new_alone() -> None:
         assert ended["status"] == "Terminated"
 
 
+def test_the_stream_of_what_has_ended_ends() -> None:
+    """It stayed open for minutes, and browsers came back for ever: 204 tells them that it was the last."""
+    with given_streams(stream_seconds=300) as http:
+        path = f"{API}/instances/g/stream"
+        http.post(f"{API}/instances/g/terminate")
+        http.get(f"{API}/instances/g", params={"wait": "20s"})
+        (ended,) = notices(http.get(path).iter_lines())
+        assert ended["status"] == "Terminated"
+        again = http.get(path, headers={"last-event-id": ended["version"]})
+        assert (again.status_code, again.content) == (204, b"")
+
+
 def test_a_list_has_a_stream_of_its_own() -> None:
     """Its version is that of the rows that the query finds."""
     with given_streams(stream_seconds=0.01) as http:

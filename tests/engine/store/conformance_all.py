@@ -6,6 +6,7 @@ from tests.engine.store.conformance import StoreConformance
 from tests.engine.store.conformance_api_keys import ApiKeyConformance
 from tests.engine.store.conformance_audit import AuditConformance
 from tests.engine.store.conformance_claims import ClaimConformance
+from tests.engine.store.conformance_counting import CountingConformance
 from tests.engine.store.conformance_definitions import DefinitionConformance
 from tests.engine.store.conformance_letters import LettersConformance
 from tests.engine.store.conformance_life import LifeConformance
@@ -23,6 +24,7 @@ class Conformance(
     ApiKeyConformance,
     AuditConformance,
     ClaimConformance,
+    CountingConformance,
     LifeConformance,
     LettersConformance,
     ListingConformance,

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.sql.expression import Executable
 
 from perdure.engine.store import (
+    counting,
     entities,
     grooming,
     listing,
@@ -58,7 +59,7 @@ def scans(planner: psycopg.Connection, compiled: Compiled, values: dict[str, Any
     return found
 
 
-MODULES = (statements, entities, purge, grooming, places, schedules, subscriptions, postgres)
+MODULES = (statements, counting, entities, purge, grooming, places, schedules, subscriptions, postgres)
 
 
 def test_no_statement_reads_a_growing_table_through(planner: psycopg.Connection) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.sql.expression import Executable
 
 from perdure.engine.instance import Status
-from perdure.engine.store import entities, grooming, listing, purge, statements
+from perdure.engine.store import counting, entities, grooming, listing, purge, statements
 from perdure.engine.store.rows import AuditQuery, Condition, EndedQuery, EntityQuery, InstanceQuery
 from perdure.engine.store.sqlite import _COMPILER, SqliteStore
 from perdure.engine.store.statements import BySlot
@@ -73,7 +73,7 @@ def every_statement(some: str, *modules: ModuleType) -> Iterator[tuple[str, Exec
 def test_no_statement_reads_a_growing_table_through(store: SqliteStore) -> None:
     """What a hub holds costs nothing until it is asked for."""
     found = {}
-    for name, statement in every_statement("some", statements, entities, purge, grooming):
+    for name, statement in every_statement("some", statements, counting, entities, purge, grooming):
         compiled = _COMPILER(statement)
         values: dict[str, object] = dict.fromkeys(compiled.parameters, 1)
         lists = {"slots": [1], "keys": ["k"], "instances": ["i"], "names": ["q"]}

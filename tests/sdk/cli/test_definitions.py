@@ -99,3 +99,26 @@ def test_instances_move_to_another_version(here: Path) -> None:
     assert refused.code == 4
     assert "has not begun" in refused.err
     assert perdure("migrate", "one", "--to", "9.0.0").code == 4
+
+
+def test_a_directory_is_deployed_with_all_in_it(here: Path) -> None:
+    """Tests beside the workflows are passed over; alone they are nothing to deploy."""
+    folder = here / "flows" / "more"
+    folder.mkdir(parents=True)
+    (folder / "next.perdure.yaml").write_text(OLD.replace("order", "next"))
+    cases = (
+        "dsl: perdure/1\nkind: test\nworkflow: next\ncases:\n- { name: one, expect: { status: Completed } }\n"
+    )
+    (here / "flows" / "next.perdure-test.yaml").write_text(cases)
+    assert perdure("deploy", "flows").out == "next@1.0.0 created\n"
+    alone = perdure("deploy", "flows/next.perdure-test.yaml")
+    assert (alone.code, "holds only tests" in alone.err) == (2, True)
+    (here / "empty").mkdir()
+    empty = perdure("deploy", "empty")
+    assert (empty.code, "no workflow file below empty" in empty.err) == (2, True)
+
+
+def test_a_checked_deploy_says_how_many_it_replayed() -> None:
+    """Of versions of which nothing runs, none."""
+    answer = perdure("deploy", "old.perdure.yaml", "--check-replay")
+    assert (answer.code, answer.err) == (0, "order@1.0.0 replays 0 running instances\n")

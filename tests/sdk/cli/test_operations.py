@@ -128,9 +128,9 @@ def test_workers_are_listed(here: Path) -> None:
     store.join(Worker(id="w1", host="here", ir=1, activities=("Mail",)), 3600_000_000)
     store.take_slots("w1")
     titles, row = (line.split() for line in perdure("workers", "list").out.splitlines())
-    assert (titles[:5], row[:5]) == (
-        ["ID", "HOST", "ROLE", "SLOTS", "TASKS"],
-        ["w1", "here", "turns", "256", "0"],
+    assert (titles[:6], row[:6]) == (
+        ["ID", "HOST", "ROLE", "QUEUES", "SLOTS", "TASKS"],
+        ["w1", "here", "turns", "-", "256", "0"],
     )
     (document,) = perdure("workers", "list", "--json").data
     assert (document["id"], document["slots"], document["tasks"]) == ("w1", 256, 0)
@@ -138,4 +138,27 @@ def test_workers_are_listed(here: Path) -> None:
     assert perdure("workers", "show", "w1", "--json").data == document
     assert perdure("workers", "show", "w2").code == 4
     store.leave("w1")
+    store.close()
+
+
+def test_the_beginning_of_an_id_names_a_worker(here: Path) -> None:
+    """As long as no other one begins so: nobody types 32 characters."""
+    assert perdure("workers", "list").code == 0
+    store = SqliteStore(here / ".perdure" / "perdure.db")
+    for name in ("abc1", "abd2"):
+        store.join(Worker(id=name, host="here", ir=1, queues=("slow",)), 3600_000_000)
+    assert [line.split()[3] for line in perdure("workers", "list").out.splitlines()] == [
+        "QUEUES",
+        "slow",
+        "slow",
+    ]
+    assert perdure("workers", "show", "abc", "--json").data["id"] == "abc1"
+    several = perdure("workers", "drain", "ab")
+    assert (several.code, "abc1, abd2" in several.err) == (4, True)
+    assert perdure("workers", "drain", "").code == 4
+    assert [each.draining for each in store.workers()] == [False, False]
+    assert perdure("workers", "drain", "abd", "--json").data == [{"id": "abd2"}]
+    assert [each.draining for each in store.workers()] == [False, True]
+    for name in ("abc1", "abd2"):
+        store.leave(name)
     store.close()

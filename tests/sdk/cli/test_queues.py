@@ -15,7 +15,7 @@ def test_a_rate_is_set_and_listed() -> None:
         "name": "slow",
         "rate": "1/s",
     }
-    assert perdure("queues", "list").out.splitlines()[1].split() == ["slow", "1/s", "0"]
+    assert perdure("queues", "list").out.splitlines()[1].split() == ["slow", "1/s", "0", "0"]
     assert perdure("queues", "set", "slow", "--no-rate").code == 0
     assert perdure("queues", "list", "--json").data == []
 

@@ -103,3 +103,12 @@ def test_a_role_is_one_of_two(here: Path) -> None:
     """Anything else is wrong usage."""
     answer = perdure("worker", "--role", "turns,api")
     assert (answer.code, "'api'" in answer.err) == (2, True)
+
+
+def test_a_queue_that_no_step_can_name_is_refused(here: Path) -> None:
+    """It was served for ever, and nothing came."""
+    for command in ("worker", "serve"):
+        answer = perdure(command, "--queue", "slow", "--queue", "a b", "--json")
+        assert (answer.code, answer.document["error"]["code"]) == (2, "invalid_queue")
+        assert "letters, digits" in answer.document["error"]["hint"]
+    assert "turns (of workflows), activities, or both" in " ".join(perdure("worker", "--help").out.split())
