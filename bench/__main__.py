@@ -6,7 +6,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("chain", "latency", "fan_out", "settlement", "http", "store", "expressions", "compile")
+NAMES = ("chain", "latency", "fan_out", "settlement", "http", "store", "waiting", "expressions", "compile")
 
 
 def main(argv: list[str]) -> int:

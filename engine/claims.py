@@ -16,7 +16,7 @@ from perdure.engine.requests import Finished
 from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.rows import TaskRow
 from perdure.engine.tasks import Task, Work, private_queue, work_in
-from perdure.engine.workplace import POLL_EVERY, Workplace
+from perdure.engine.workplace import Workplace
 
 MAX_DELIVERIES = 5
 """Hand-outs of a task before it is poison."""
@@ -31,7 +31,7 @@ class Claims(Workplace):
         """Take tasks from the table while there are places; suspects of poison one after the other."""
         if self._suspect is not None and self._is_cleared(*self._suspect, tick):
             self._suspect, self._tasks_news = None, True
-        if self._draining or not (self._tasks_news or tick - self._claimed >= POLL_EVERY):
+        if self._draining or not (self._tasks_news or tick - self._claimed >= self.pace.poll):
             return False
         self._tasks_news, self._claimed = False, tick
         names, places = self._activities.claimable

@@ -33,8 +33,6 @@ from perdure.engine.store.rows import Batch
 from perdure.engine.suspects import MAX_DEATHS, why_parked
 from perdure.engine.views import row_views
 
-MEMBERS_EVERY = 0.25
-"""Seconds between looks at the other members, and at slots that nobody owns."""
 GROOM_EVERY = 20.0
 """Seconds between looks for what is over and may go."""
 GROOM_AGAIN = 1.0
@@ -59,12 +57,13 @@ class Duties(Claims, Intake, Joining):
     def round(self) -> bool:
         """Everything once; returns whether there was anything to do."""
         now, tick = self.store.time(), clock.monotonic()
-        if tick - self._looked >= MEMBERS_EVERY:
+        if tick - self._looked >= self.pace.members:
             self._looked = tick
             self._look_at_members(now, tick)
         # Whoever asks here may have heard before that a message elsewhere is safe: that one comes first.
         asks = len(self.asking)
-        if self.store.changed():
+        told, self._told = self._told, False
+        if told or ((asks or not self.pace.told) and self.store.changed()):
             self._news = self._tasks_news = self._types_news = True
             self.owner.upgrades.forget()
         if self.slots:

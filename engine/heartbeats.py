@@ -59,6 +59,10 @@ class Heartbeats:
         self._last: list[Beat] = []
         self._lock = threading.Lock()
 
+    def __bool__(self) -> bool:
+        """Whether an activity runs that is to be heard of."""
+        return bool(self._running)
+
     def begin(self, task: Task, context: Context) -> None:
         """An activity starts."""
         if task.heartbeat:

@@ -165,7 +165,7 @@ class Intake(Workplace):
     def _poll(self, now: int, tick: float) -> None:
         """The inbox and the timers, as far as they are due."""
         owner = self.owner
-        if self._news or tick - self._polled >= POLL_EVERY:
+        if self._news or tick - self._polled >= self.pace.poll:
             limit = self._page + owner.accepted
             messages = self.store.inbox(self.slots, limit)
             owner.accept(messages)
@@ -186,7 +186,7 @@ class Intake(Workplace):
 
     def _start_scheduled(self, now: int, tick: float) -> bool:
         """Look after the schedules; returns whether there was anything to do."""
-        if tick - self._scheduled < POLL_EVERY:
+        if tick - self._scheduled < min(self.pace.poll, POLL_EVERY):
             return False
         self._scheduled = tick
         busy, messages = self._scheduling.round(self.id, self.slots, now, tick)

@@ -25,6 +25,7 @@ from perdure.engine.requests import Ask
 from perdure.engine.residents import MAX_TURNS
 from perdure.engine.store.protocol import Store
 from perdure.engine.tasks import Work
+from perdure.engine.workplace import MEMBERS_EVERY, Pace
 
 LEASE = 10_000_000
 """Microseconds that a membership lasts without renewal; it is renewed after a third of it."""
@@ -32,9 +33,15 @@ LAST_GIVING = 3.0
 """Seconds in which a worker that stops must have given its slots to others, if there are any."""
 LAST_WORK = 5.0
 """Seconds in which a worker that stops must have recorded what has ended."""
+CALM_AFTER = 5.0
+"""Seconds without work."""
 HINT_EVERY = 0.01
 CALM_HINT_EVERY = 0.05
 """Seconds between looks for a hint, and after some seconds without work."""
+TOLD_POLL = 1.0
+"""Seconds between looks of a worker that is told of what others write: a notice may be lost."""
+TOLD_MEMBERS = 1.0
+"""Seconds between its looks at members when it has had no work for a while; less with a short lease."""
 
 MAX_ASKS = 100_000
 """Starts and events of this process's clients that may wait for their commit."""
@@ -50,8 +57,9 @@ class Worker:
     nothing else. ``private`` queues are those of instances whose tasks it runs, whatever their names. It runs
     up to ``concurrency`` sync activities, ``async_concurrency`` async ones and ``entity_concurrency``
     operations of entities at once (as many each unless it is said), takes up to ``turns`` instances' turns in
-    one commit, and refuses starts and events beyond ``asks`` that wait for an answer. ``on_event`` is called
-    after each commit, on the worker's thread, with an instance's id and its new history events.
+    one commit, and refuses starts and events beyond ``asks`` that wait for an answer. While the store tells
+    what others write, it looks for itself every ``poll`` seconds only. ``on_event`` is called after each
+    commit, on the worker's thread, with an instance's id and its new history events.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Worker:
         lease: int = LEASE,
         memory: int = 64 << 20,
         takes_turns: bool = True,
+        poll: float = TOLD_POLL,
     ) -> None:
         self.store = store
         self.programs = Programs(store.program)
@@ -97,6 +106,9 @@ class Worker:
         )
         self._token_key = ""
         self._most_asks = asks
+        self._poll = poll
+        # Leases are watched without a gap, and renewed in time.
+        self._rest = min(TOLD_MEMBERS, lease / 8_000_000)
         self._duties.changed = self._notify
         self._duties.moved = self._notify_all
         self._watchers: dict[str, list[Callable[[], None]]] = {}
@@ -223,6 +235,10 @@ class Worker:
 
         return undo
 
+    def _told(self, members: bool) -> None:
+        self._duties.told(members=members)
+        self._wakeup.set()
+
     def _done(self, task: Work, event: Any) -> None:
         self._duties.done(task, event)
         self._wakeup.set()
@@ -247,10 +263,14 @@ class Worker:
             # Read before anything runs: an activity's token must not fail with the database.
             self._token_key = self.store.token_key()
             self._duties.join()
+            deafen = self.store.listen(self._told)
             self._worked = clock.monotonic()
             self._ready.set()
-            while not self._stopping:
-                self._guarded(self._live)
+            try:
+                while not self._stopping:
+                    self._guarded(self._live)
+            finally:
+                deafen()
             self._drain()
         except BaseException as error:  # noqa: BLE001
             _log.exception("the worker has stopped")
@@ -260,6 +280,7 @@ class Worker:
             self._fail_all()
 
     def _live(self) -> bool:
+        self._duties.pace = self._pace()
         if self._duties.round():
             self._worked = clock.monotonic()
         else:
@@ -312,11 +333,24 @@ class Worker:
             self._over = True
         self._duties.fail_asks(StoreError("the worker has stopped; whether this was done is not known"))
 
+    def _pace(self) -> Pace:
+        if not self.store.listening:
+            return Pace()
+        return Pace(self._poll, self._rest if self._calm else min(MEMBERS_EVERY, self._rest), told=True)
+
+    @property
+    def _calm(self) -> bool:
+        return not self._executor.running and clock.monotonic() - self._worked >= CALM_AFTER
+
     def _sleep(self) -> None:
-        tick = clock.monotonic()
-        timeout = HINT_EVERY if tick - self._worked < 5 else CALM_HINT_EVERY
+        if self._duties.pace.told:
+            timeout = self._duties.pace.members
+        else:
+            timeout = CALM_HINT_EVERY if self._calm else HINT_EVERY
         if self._executor.backlog:
             timeout = TEND_EVERY
+        elif self._executor.heartbeats:
+            timeout = min(timeout, CALM_HINT_EVERY)
         due = self._duties.owner.timers.next()
         if due is not None:
             timeout = min(timeout, (due - self.store.time()) / 1_000_000)

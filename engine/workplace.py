@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from perdure.engine.errors import (
     PerdureError,
@@ -26,6 +26,19 @@ PAGE = 1000
 """Rows of the inbox, or timers, that are read at once."""
 POLL_EVERY = 0.5
 """Seconds between looks at the inbox and the tasks without any hint."""
+MEMBERS_EVERY = 0.25
+"""Seconds between looks at the other members, and at slots that nobody owns."""
+
+
+class Pace(NamedTuple):
+    """Seconds between looks without a hint, at work and at members.
+
+    Who is ``told`` of what others write asks whether there is any only where an order rests on it.
+    """
+
+    poll: float = POLL_EVERY
+    members: float = MEMBERS_EVERY
+    told: bool = False
 
 
 class Activities(Protocol):
@@ -93,6 +106,8 @@ class Workplace:
         self.moved: Callable[[], None] = lambda: None
         self.recorded: Callable[[str, list[dict[str, Any]]], None] | None = None
         self.slots: frozenset[int] = frozenset()
+        self.pace = Pace()
+        self._told = False
         self._scheduling = Scheduling(store, programs)
         self._scheduled = float("-inf")
         self.owner = Owner(self._offers, memory=memory, turns=turns)
@@ -134,6 +149,12 @@ class Workplace:
     def done(self, task: Work, event: Any) -> None:
         """An activity has ended; from any thread."""
         self.finished.append(Finished(task.instance, task.execution, event))
+
+    def told(self, *, members: bool) -> None:
+        """Others have written something, perhaps about ``members`` or their slots; from any thread."""
+        if members:
+            self._looked = float("-inf")
+        self._told = True
 
     @property
     def asked(self) -> int:

@@ -13,7 +13,8 @@ from tests.postgres import Server
 
 How = Literal["pass", "lose", "deaf", "late"]
 """What becomes of the next COMMIT: it arrives and is answered; it never arrives; it does, but its answer does
-not; or it arrives when ``let_go`` is called, long after its sender has heard that the connection is gone."""
+not; or it arrives when ``let_go`` is called, long after its sender has heard that the connection is gone. A
+notice's is not meant."""
 
 
 class Proxy:
@@ -66,9 +67,11 @@ class Proxy:
                 self._threads[-1].start()
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        notice = False
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
-                how = self._fate(data)
+                how = "pass" if notice else self._fate(data)
+                notice = b"pg_notify" in data
                 if how == "late":
                     self._held.append((server, data))
                     _close(client)

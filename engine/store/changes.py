@@ -25,6 +25,10 @@ class Changes:
         """A transaction that is no news; told before it commits."""
         with self._lock:
             self._mine.add(number)
+            if len(self._mine) > _MANY:
+                # Nobody has looked for long, and the next one who does need not be told how long.
+                self._mine.clear()
+                self._next = None
 
     def seen(self, snapshot: str) -> bool:
         """Whether a transaction of somebody else has ended since the snapshot before. True for the first."""

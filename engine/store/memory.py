@@ -13,10 +13,18 @@ from perdure.engine.store.memory_members import MemoryMembers
 from perdure.engine.store.memory_signs import MemorySigns
 from perdure.engine.store.memory_tasks import MemoryTasks
 from perdure.engine.store.memory_turns import MemoryTurns
+from perdure.engine.store.notices import Untold
 
 
 class MemoryStore(
-    MemoryApiKeys, MemoryClients, MemoryCounting, MemoryMembers, MemorySigns, MemoryTasks, MemoryTurns
+    MemoryApiKeys,
+    MemoryClients,
+    MemoryCounting,
+    MemoryMembers,
+    MemorySigns,
+    MemoryTasks,
+    MemoryTurns,
+    Untold,
 ):
     """A hub that ends with the process. ``clock`` gives microseconds since 1970 UTC.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,9 +23,12 @@ from perdure.engine.instance import SLOTS
 from perdure.engine.store import statements as s
 from perdure.engine.store.changes import Changes
 from perdure.engine.store.clock import HeardClock
+from perdure.engine.store.notices import Notice, Told
 from perdure.engine.store.postgres_errors import ERRORS, Lost, translated
+from perdure.engine.store.postgres_notices import MESSAGES, NOTICES, Listener, Teller, channel
 from perdure.engine.store.postgres_schema import prepare
-from perdure.engine.store.postgres_sessions import MICROSECONDS, Begun, Pool, Session
+from perdure.engine.store.postgres_sessions import MICROSECONDS, Begun, Pool, Session, direct
+from perdure.engine.store.rows import TaskRow, Worker
 from perdure.engine.store.sql import SqlStore
 from perdure.engine.store.statements import BySlot
 from perdure.engine.store.tables import METADATA
@@ -55,6 +58,7 @@ _WAIT_FOR_US = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _SEQUENCE = "CAST(pg_get_serial_sequence(:table, 'ord') AS regclass)"
 _LAST_NUMBER = text(f"SELECT pg_sequence_last_value({_SEQUENCE})")
 _NUMBER_FROM = text(f"SELECT setval({_SEQUENCE}, :last)")
+NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)"
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
@@ -77,6 +81,11 @@ class PostgresStore(SqlStore):
         self._members: dict[str, Session] = {}
         self._one_at_a_time = threading.RLock()
         self._changes = Changes()
+        self._slots: dict[str, frozenset[int]] = {}
+        self._told: dict[object, Told] = {}
+        self._listener: Listener | None = None
+        self._listening = threading.Lock()
+        self._teller = Teller(self._notify, channel(self._url.schema))
         session = self._connect()
         prepare(session, self._url, reopen=reopen)
         self._pool.give_back(session)
@@ -93,6 +102,9 @@ class PostgresStore(SqlStore):
     def close(self) -> None:
         if self._closed or self._process != os.getpid():
             return
+        self._told.clear()
+        self._listen_or_not()
+        self._teller.close()
         self._closed = True
         with self._one_at_a_time:
             for worker in list(self._members):
@@ -120,10 +132,11 @@ class PostgresStore(SqlStore):
             return
         try:
             with self._pool.begun(write=True) as (session, begun), self._undone_by_errors(session):
-                yield self._transaction(session, begun)
+                yield (tx := self._transaction(session, begun))
                 self._commit(session, begun, quiet=quiet)
         except ERRORS as error:
             raise translated(error) from error
+        self._tell(tx.notice, quiet=quiet)
 
     @contextmanager
     def _written_by(self, member: str) -> Iterator[Transaction]:
@@ -133,13 +146,14 @@ class PostgresStore(SqlStore):
         try:
             with self._undone_by_errors(session):
                 begun = session.begin(write=True)
-                yield self._transaction(session, begun)
+                yield (tx := self._transaction(session, begun))
                 self._commit(session, begun, quiet=True)
         except ERRORS as error:
             found = translated(error)
             if isinstance(found, Lost) or not session.usable:
                 raise FenceLost(f"The connection of the worker {member!r} is lost: {found}") from error
             raise found from error
+        self._tell(tx.notice.without(self._owned), quiet=True)
 
     @contextmanager
     def _undone_by_errors(self, session: Session) -> Iterator[None]:
@@ -149,13 +163,69 @@ class PostgresStore(SqlStore):
             session.undo()
             raise
 
-    def _transaction(self, session: Session, begun: Begun) -> Transaction:
+    def _transaction(self, session: Session, begun: Begun) -> _Transaction:
         return _Transaction(session.cursor, self._clock.heard(begun.time), self._url.schema)
 
     def _commit(self, session: Session, begun: Begun, *, quiet: bool) -> None:
         if quiet and begun.number is not None:
             self._changes.mine(begun.number)
         session.commit()
+
+    # -- notices ----------------------------------------------------------------------------------
+
+    @property
+    def listening(self) -> bool:
+        """Whether what other processes tell would be heard."""
+        listener = self._listener
+        return listener is not None and listener.hears
+
+    def listen(self, told: Told, /) -> Callable[[], None]:
+        """Listen, on a connection and in a thread of its own, until it is undone."""
+        key = object()
+        self._told[key] = told
+        self._listen_or_not()
+
+        def undo() -> None:
+            if self._told.pop(key, None) is not None:
+                self._listen_or_not()
+
+        return undo
+
+    def _listen_or_not(self) -> None:
+        with self._listening:
+            if self._told and self._listener is None and self._url.can_listen:
+                self._listener = Listener(
+                    lambda: direct(self._url, TIMEOUT),
+                    channel(self._url.schema),
+                    self._teller,
+                    heard=self._hear,
+                    lost=lambda: self._hear(Notice(tasks=True)),
+                )
+            elif not self._told and self._listener is not None:
+                self._listener.close()
+                self._listener = None
+
+    def _tell(self, notice: Notice, *, quiet: bool) -> None:
+        """Tell others what is committed; and this process, if it does not know it by itself."""
+        if notice:
+            self._teller.tell(notice)
+            if not quiet:
+                self._hear(notice)
+
+    def _notify(self, channel: str, text: str) -> None:
+        with self._write(quiet=True) as tx:
+            assert isinstance(tx, _Transaction)
+            tx.notify(channel, text)
+
+    def _hear(self, notice: Notice) -> None:
+        """Messages for others' slots are nothing to this process."""
+        if notice.slots & self._owned or any(notice[1:]):
+            for told in tuple(self._told.values()):
+                told(notice.members)
+
+    @property
+    def _owned(self) -> frozenset[int]:
+        return frozenset().union(*self._slots.values())
 
     # -- time and membership ----------------------------------------------------------------------
 
@@ -185,12 +255,28 @@ class PostgresStore(SqlStore):
         self._members[worker] = Session(self._url, timeout=half, patience=half)
 
     def _exit(self, worker: str) -> None:
+        self._slots.pop(worker, None)
         session = self._members.pop(worker, None)
         if session is not None:
             session.close()
 
-    def _surely_over(self, worker: str) -> bool:
+    def rejoin(self, old: Sequence[str], worker: Worker, lease: int) -> frozenset[int]:
+        slots = self._slots[worker.id] = super().rejoin(old, worker, lease)
+        return slots
+
+    def take_slots(self, worker: str, slots: Collection[int] | None = None) -> frozenset[int]:
+        taken = self._slots[worker] = super().take_slots(worker, slots)
+        return taken
+
+    def release_slots(self, worker: str, slots: Collection[int], tasks: Sequence[TaskRow]) -> None:
+        super().release_slots(worker, slots, tasks)
+        self._slots[worker] = self._slots.get(worker, frozenset()) - frozenset(slots)
+
+    def gone(self, worker: str) -> list[str]:
         """Nobody can tell from here: the lease decides."""
+        return []
+
+    def _surely_over(self, worker: str) -> bool:
         return False
 
     def _alone(self, tx: Transaction) -> None:
@@ -220,6 +306,8 @@ class _Transaction(Transaction):
         super().__init__(cursor, _COMPILER, now)  # type: ignore[arg-type]
         self._cursor = cursor
         self._schema = schema
+        self.notice = Notice()
+        """What others are to be told when it is committed."""
 
     def lock(self, name: str) -> None:
         self._cursor.execute(LOCK, [self._lock_name(name)])
@@ -227,6 +315,27 @@ class _Transaction(Transaction):
     def try_lock(self, name: str) -> bool:
         ((got,),) = self._cursor.execute(TRY_LOCK, [self._lock_name(name)]).fetchall()
         return bool(got)
+
+    def notify(self, channel: str, text: str) -> None:
+        """Nobody waits for the disk because of it."""
+        self._cursor.execute(NOTIFY, [channel, text])
+
+    def run(self, statement: Executable, **parameters: Any) -> int:
+        return self._noted(statement, super().run(statement, **parameters))
+
+    def _noted(self, statement: Executable, count: int) -> int:
+        if count and (notice := NOTICES.get(statement)) is not None:
+            self.notice |= notice
+        return count
+
+    def _note_rows(self, statement: Executable, rows: Sequence[tuple[Any, ...]]) -> None:
+        if statement in MESSAGES:
+            place = _COMPILER(statement).parameters.index("slot")
+            self.notice |= Notice(slots=frozenset(row[place] for row in rows))
+        elif statement is s.TASK_INSERT:
+            place = _COMPILER(statement).parameters.index("worker")
+            if any(row[place] is None for row in rows):
+                self.notice |= Notice(tasks=True)
 
     def _lock_name(self, name: str) -> str:
         return f"perdure {self._schema} {name}"
@@ -260,4 +369,5 @@ class _Transaction(Transaction):
             self._cursor.execute(compiled.text, rows[0])
         else:
             self._cursor.executemany(compiled.text, rows)
-        return self._cursor.rowcount
+        self._note_rows(statement, rows)
+        return self._noted(statement, self._cursor.rowcount)

@@ -38,25 +38,8 @@ class Session:
 
     def __init__(self, url: PostgresUrl, *, timeout: float, patience: float) -> None:
         milliseconds = max(round(timeout * 1000), 1)
-        # A server that is cut off is noticed as soon.
-        third = max(round(timeout / 3), 1)
-        network = {
-            "connect_timeout": max(round(timeout), 2),
-            "keepalives_idle": third,
-            "keepalives_interval": third,
-            "keepalives_count": 2,
-            "tcp_user_timeout": milliseconds,
-        }
-        given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
-        network = {name: value for name, value in network.items() if name not in given}
         try:
-            self.connection = psycopg.connect(
-                url.conninfo,
-                autocommit=True,
-                application_name=given.get("application_name", "perdure"),
-                prepare_threshold=None if url.pooled else 2,
-                **network,  # type: ignore[arg-type]
-            )
+            self.connection = _connect(url, timeout, prepare_threshold=None if url.pooled else 2)
         except ERRORS as error:
             raise _unreachable(error) from None
         self.connection.adapters.register_dumper(int, Int8Dumper)  # one type, so one plan a statement
@@ -182,6 +165,28 @@ class Pool:
         self._closed = True
         while self._idle:
             self._idle.pop().close()
+
+
+def direct(url: PostgresUrl, timeout: float) -> psycopg.Connection[Any]:
+    """A connection to the database itself, to listen on. Raises the driver's errors."""
+    host, port = url.direct or ("", "")
+    return _connect(url, timeout, **{key: value for key, value in (("host", host), ("port", port)) if value})
+
+
+def _connect(url: PostgresUrl, timeout: float, **more: Any) -> psycopg.Connection[Any]:
+    """A server that is cut off is noticed after ``timeout`` seconds or so."""
+    third = max(round(timeout / 3), 1)
+    network: dict[str, Any] = {
+        "application_name": "perdure",
+        "connect_timeout": max(round(timeout), 2),
+        "keepalives_idle": third,
+        "keepalives_interval": third,
+        "keepalives_count": 2,
+        "tcp_user_timeout": max(round(timeout * 1000), 1),
+    }
+    given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
+    network = {name: value for name, value in network.items() if name not in given}
+    return psycopg.connect(url.conninfo, autocommit=True, **network, **more)
 
 
 def _unreachable(error: Exception) -> StoreError:

@@ -12,10 +12,11 @@ transactions never wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from perdure.engine.instance import Instance
+from perdure.engine.store.notices import Told
 from perdure.engine.store.rows import (
     ApiKey,
     AuditEntry,
@@ -480,6 +481,16 @@ class Store(Access, Counting, Membership, Turns, Tasks, Clients, Grooming, Sched
         """Whether another connection has written since the last call; True may be said in vain.
 
         Never missed: that requests of one client keep their order through two processes rests on it.
+        """
+
+    @property
+    def listening(self) -> bool:
+        """Whether this process is told of what others write: then it need not look often."""
+
+    def listen(self, told: Told, /) -> Callable[[], None]:
+        """Call ``told`` when others have written what concerns this process, as far as it is told.
+
+        A hint, which may come late, in vain, or never. Returns what ends it.
         """
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from perdure.engine.store.grooming import SqlGrooming
 from perdure.engine.store.lanes import NEVER, again, choose, claimed_count, lanes_of, waiting
 from perdure.engine.store.letters import SqlLetters
 from perdure.engine.store.moving import SqlMoving
+from perdure.engine.store.notices import Untold
 from perdure.engine.store.poison import SUSPECT, dead_letter, failure, result_key
 from perdure.engine.store.races import retried
 from perdure.engine.store.records import (
@@ -82,6 +83,7 @@ class SqlStore(
     SqlSchedules,
     SqlSigns,
     SqlSubscriptions,
+    Untold,
     ABC,
 ):
     """A hub in an SQL database."""

@@ -15,20 +15,29 @@ _LONGEST_NAME = 63
 # libpq lets a password hold all but a slash and an at sign; who wrote one of those meant it as well.
 _PASSWORD = re.compile(r"^([^:/@]*:)[^/]+(?=@)|([?&][^=&]*(?:password|secret)[^=&]*=)[^&]+", re.IGNORECASE)
 
+_HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(:(?P<port>\d+))?")
+
 
 class PostgresUrl(NamedTuple):
     """A hub in PostgreSQL. ``conninfo`` is what the driver gets, without what is perdure's own.
 
     ``pooled``: between us and the database is a pooler that gives each transaction another connection.
+    ``direct``: host and port of the database itself, to listen to it.
     """
 
     conninfo: str
     schema: str = DEFAULT_SCHEMA
     pooled: bool = False
+    direct: tuple[str, str] | None = None
+
+    @property
+    def can_listen(self) -> bool:
+        """Whether a connection hears what is told to it."""
+        return not self.pooled or self.direct is not None
 
 
 def postgres_url(url: str) -> PostgresUrl:
-    """Read ``postgresql://USER:PASSWORD@HOST,HOST/DATABASE?schema=NAME&pooled=true``.
+    """Read ``postgresql://USER:PASSWORD@HOST,HOST/DATABASE?schema=NAME&pooled=true&direct=HOST:PORT``.
 
     All other parameters are those of libpq. Raises ``UserError``.
     """
@@ -41,9 +50,21 @@ def postgres_url(url: str) -> PostgresUrl:
     pooled = settings.pop("pooled", "false")
     if pooled not in {"true", "false"}:
         raise UserError(f"pooled={pooled} is neither true nor false.")
+    direct = settings.pop("direct", None)
     # Of several servers the one that takes writes is meant.
     settings.setdefault("target_session_attrs", "read-write")
-    return PostgresUrl(f"postgresql://{rest}?{urlencode(settings)}", schema, pooled == "true")
+    return PostgresUrl(
+        f"postgresql://{rest}?{urlencode(settings)}", schema, pooled == "true", _host_and_port(direct)
+    )
+
+
+def _host_and_port(given: str | None) -> tuple[str, str] | None:
+    if given is None:
+        return None
+    found = _HOST.fullmatch(given)
+    if found is None:
+        raise UserError(f"direct={given} is no host, or host and port.")
+    return found["host"], found["port"] or ""
 
 
 def shown(url: str) -> str:

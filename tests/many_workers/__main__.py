@@ -2,7 +2,7 @@
 
 They share the slots of a hub on a real PostgreSQL; one is killed in the middle, one is stopped past its lease
 and goes on afterwards. With ``--scale`` it is the same work by one, two and four of them, and then by one to
-whom others come.
+whom others come. With ``--quiet`` it is what they cost without work, and one event after the other.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from tests.many_workers.crowd import kill_one_and_stop_one
+from tests.many_workers.quiet import measure_quiet
 from tests.many_workers.scale import add_under_load, counting, measure
 from tests.postgres import running
 
@@ -22,8 +23,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--lease", type=float, default=4.0)
     parser.add_argument("--scale", action="store_true", help="measure instead")
+    parser.add_argument("--quiet", action="store_true", help="measure those that have nothing to do")
     options = parser.parse_args()
     with running() as server:
+        if options.quiet:
+            counting(server)
+            for told in (True, False):
+                quiet = measure_quiet(server, options.workers, told=told, seconds=20.0, events=200)
+                print(quiet)  # noqa: T201
+            return
         if options.scale:
             counting(server)
             for workers in (1, 2, 4):

@@ -123,9 +123,12 @@ def _balanced(counts: list[int], workers: int) -> bool:
 
 
 @contextmanager
-def crowd(server: Server, lease: float, *, watched: bool = True) -> Iterator[Crowd]:
-    """A hub; all processes have ended afterwards. Where it is ``watched``, it is noted who writes turns."""
-    url = server.new_hub()
+def crowd(server: Server, lease: float, *, watched: bool = True, more: str = "") -> Iterator[Crowd]:
+    """A hub; all processes have ended afterwards. Where it is ``watched``, it is noted who writes turns.
+
+    ``more`` is appended to its URL.
+    """
+    url = server.new_hub() + more
     store = PostgresStore(url)
     with server.connect() as sql, TemporaryDirectory() as folder:
         if watched:

@@ -13,6 +13,7 @@ from tests.engine.store.factory import (
     Hub,
     batch,
     first_turn,
+    message,
     payload,
     postgres_hub,
     worker,
@@ -35,6 +36,15 @@ class TestPostgresStore(Conformance):
         """Here nobody can tell: its lease decides."""
         hub.connect().join(worker("w2"), LEASE)
         assert store.gone("w1") == []
+
+    def test_a_message_of_a_client_is_news(self, hub: Hub, store: Store) -> None:
+        """The hint comes once, when its sender has said all it had to say: a notice is a transaction too."""
+        store.commit(batch(first_turn()))
+        store.changed()
+        client = hub.connect()
+        client.send(message(), None)
+        client.close()
+        assert [store.changed(), store.changed()] == [True, False]
 
     def test_time_is_told_alike_to_another_process(self, hub: Hub, store: Store) -> None:
         """All ask one clock, the database's; nothing is written down for those who come later."""

@@ -36,15 +36,38 @@ def test_a_hub_is_a_schema() -> None:
         "postgresql://u@a,b:1/d?sslmode=require&target_session_attrs=read-write",
         "Mine",
         True,
+        None,
     )
     assert postgres_url("postgresql+psycopg:///d?target_session_attrs=any") == (
         "postgresql:///d?target_session_attrs=any",
         "perdure",
         False,
+        None,
     )
 
 
-@pytest.mark.parametrize("query", ["schema=", "schema=pg_hub", f"schema={'x' * 64}", "pooled=yes"])
+@pytest.mark.parametrize(
+    ("given", "direct", "listens"),
+    [
+        ("", None, True),
+        ("&pooled=true", None, False),
+        ("&pooled=true&direct=db.example.com", ("db.example.com", ""), True),
+        ("&pooled=true&direct=db:5433", ("db", "5433"), True),
+        ("&pooled=true&direct=[::1]:5433", ("[::1]", "5433"), True),
+        ("&pooled=true&direct=/run/postgresql", ("/run/postgresql", ""), True),
+    ],
+)
+def test_behind_a_pooler_one_listens_to_the_database_itself(
+    given: str, direct: tuple[str, str] | None, *, listens: bool
+) -> None:
+    """If it is said where that is."""
+    url = postgres_url(f"postgresql://pool/d?schema=x{given}")
+    assert (url.direct, url.can_listen) == (direct, listens)
+
+
+@pytest.mark.parametrize(
+    "query", ["schema=", "schema=pg_hub", f"schema={'x' * 64}", "pooled=yes", "direct=a:b"]
+)
 def test_what_cannot_be_is_refused(query: str) -> None:
     """Before anything is connected."""
     with pytest.raises(UserError):
