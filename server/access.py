@@ -26,6 +26,7 @@ from perdure.engine.store.rows import ApiKey
 from perdure.server.denials import NOBODY, note
 from perdure.server.guards import WITHOUT_KEY
 from perdure.server.held import release
+from perdure.server.oidc import Tokens
 from perdure.server.problems import Problem
 from perdure.server.rates import Rates
 
@@ -47,11 +48,15 @@ CHALLENGE = {"www-authenticate": 'Bearer realm="perdure"'}
 
 
 class Gate:
-    """Knows whose key is shown. ``required`` asks for one even where the hub has none."""
+    """Knows whose key is shown. ``required`` asks for one even where the hub has none.
 
-    def __init__(self, client: Client, *, required: bool) -> None:
+    With ``tokens`` those of a provider count beside keys, and one of the two is asked for in any case.
+    """
+
+    def __init__(self, client: Client, *, required: bool, tokens: Tokens | None = None) -> None:
         self._client = client
-        self._required = required
+        self._tokens = tokens
+        self._required = required or tokens is not None
         self._open_until = float("-inf")
         self._known: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
 
@@ -63,6 +68,10 @@ class Gate:
         until, key = self._known.get(_name(token), (now, UNKNOWN))
         return key if now < until else UNKNOWN
 
+    def is_foreign(self, token: str | None) -> bool:
+        """Whether it may be a token of a provider, about which ``check`` may have to ask over the network."""
+        return self._tokens is not None and token is not None and self._tokens.may_be(token)
+
     def check(self, token: str | None) -> ApiKey | None:
         """Whose key it is; None when none is needed. Blocks. Raises ``Problem`` (401)."""
         key = None if token is None else self._key(token)
@@ -70,6 +79,10 @@ class Gate:
             return key
         if token is not None:
             detail = "This key is none of this hub's, or has expired, or was revoked."
+            if self.is_foreign(token):
+                detail = (
+                    "This token is not from this server's provider, is not for this server, or has expired."
+                )
             raise Problem(401, "unauthorized", detail, headers=CHALLENGE)
         raise Problem(
             401,
@@ -103,7 +116,10 @@ class Gate:
         return True
 
     def _key(self, token: str) -> ApiKey | None:
-        key = self._client.authenticate(token)
+        if self._tokens is not None and self.is_foreign(token):
+            key = self._tokens.key(token)
+        else:
+            key = self._client.authenticate(token)
         if key is not None:
             self._known[_name(token)] = clock.monotonic() + REMEMBERED_SECONDS, key
             while len(self._known) > REMEMBERED:
@@ -140,7 +156,7 @@ class Scoped:
             key = api.gate.known(token)
             if key is UNKNOWN:
                 key = None
-                key = await api.keys.ask(token)
+                key = await api.whose(token)
             if key is None and refusal is not None:
                 raise refusal
             if key is not None and needed is not None and Role[key.role.upper()] < needed:

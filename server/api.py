@@ -15,12 +15,13 @@ from perdure.engine.audit import valid_actor
 from perdure.engine.client import Client
 from perdure.engine.errors import Overloaded
 from perdure.engine.starts import Start
-from perdure.engine.store.rows import AuditEntry
+from perdure.engine.store.rows import ApiKey, AuditEntry
 from perdure.engine.worker import Worker
 from perdure.server.access import Gate
 from perdure.server.denials import Denials
 from perdure.server.groups import Groups
 from perdure.server.held import Held
+from perdure.server.oidc import Tokens
 from perdure.server.rates import Rates
 from perdure.server.readiness import Readiness
 from perdure.server.settings import Settings
@@ -30,6 +31,8 @@ from perdure.server.waits import Waits
 PREFIX = "/api/v1"
 ACTOR = "perdure-actor"
 """The header that says on whose behalf a request is made: percent-encoded UTF-8."""
+FOREIGN = 8
+"""Tokens of a provider that are checked at a time; none of them keeps those waiting who have a key."""
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -46,7 +49,9 @@ class Api:
         self.streams = Streams(self.waits, settings)
         self.held = Held(settings.held_bytes)
         self.readiness = Readiness(client, worker)
-        self.gate = Gate(client, required=settings.require_keys)
+        tokens = None if settings.provider is None else Tokens(settings.provider)
+        self.gate = Gate(client, required=settings.require_keys, tokens=tokens)
+        self._foreign = CapacityLimiter(FOREIGN)
         self.rates = Rates(settings.key_rate)
         self.denials = Denials(self._tell)
         self._threads = CapacityLimiter(settings.threads)
@@ -64,6 +69,14 @@ class Api:
         if self._threads.statistics().tasks_waiting >= self.settings.waiting:
             raise Overloaded("the server has too much to do", hint="ask again a little later")
         return await to_thread.run_sync(partial(function, *arguments, **options), limiter=self._threads)
+
+    async def whose(self, token: str | None) -> ApiKey | None:
+        """What ``Gate.check`` says, of many at once; a provider's tokens have threads of their own."""
+        if not self.gate.is_foreign(token):
+            return await self.keys.ask(token)
+        if self._foreign.statistics().tasks_waiting >= self.settings.waiting:
+            raise Overloaded("the server has too much to do", hint="ask again a little later")
+        return await to_thread.run_sync(self.gate.check, token, limiter=self._foreign)
 
     async def _tell(self, entries: Sequence[AuditEntry]) -> None:
         await self.call(self.client.store.add_audit, entries)

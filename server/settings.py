@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perdure.server.oidc import Provider
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -17,6 +19,7 @@ class Settings:
     There are at most ``streams`` of server-sent events, each for ``stream_seconds``, with a sign of life
     every ``heartbeat_seconds``.
     A server that others than programs of this machine can reach has ``any_host``, and is to ``require_keys``.
+    Tokens of a ``provider`` count beside keys.
     """
 
     body_bytes: int = 1 << 20
@@ -35,3 +38,4 @@ class Settings:
     held_bytes: int = 256 << 20
     require_keys: bool = False
     any_host: bool = False
+    provider: Provider | None = None

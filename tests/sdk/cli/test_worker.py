@@ -112,3 +112,15 @@ def test_a_queue_that_no_step_can_name_is_refused(here: Path) -> None:
         assert (answer.code, answer.document["error"]["code"]) == (2, "invalid_queue")
         assert "letters, digits" in answer.document["error"]["hint"]
     assert "turns (of workflows), activities, or both" in " ".join(perdure("worker", "--help").out.split())
+
+
+def test_a_provider_of_tokens_that_cannot_be_one_is_refused(here: Path) -> None:
+    """Before anything is served: no audience, no https, no such role."""
+    issuer = ("serve", "--oidc-issuer", "https://issuer.example")
+    assert "an audience is needed" in perdure(*issuer).err
+    audience = (*issuer, "--oidc-audience", "perdure")
+    assert "there is no role 'root'" in perdure(*audience, "--oidc-role", "ops=root").err
+    assert "gives no value a role" in perdure(*audience, "--oidc-role", "admin").err
+    assert "https" in perdure("serve", "--oidc-issuer", "http://issuer.example", "--oidc-audience", "p").err
+    alone = perdure("serve", "--oidc-audience", "perdure")
+    assert (alone.code, "need --oidc-issuer" in alone.err) == (2, True)
