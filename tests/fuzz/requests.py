@@ -187,7 +187,7 @@ def examine(given: Call) -> str | None:
     """What is wrong with an answer, or None; any exception is wrong too."""
     status, headers, body = _answer(_current().app, given)
     kind = headers.get(b"content-type", b"").decode("latin-1")
-    if status >= 500 and status != 503:
+    if status >= 500 and status not in {501, 503}:
         return f"{status}: {body[:300]!r}"
     if "json" in kind and body:
         document = json.loads(body)

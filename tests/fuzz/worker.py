@@ -20,9 +20,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+from perdure.engine import clock
+
 SECONDS = 1.0
 MEBIBYTES = 256
 _HANGS_AFTER = 60.0
+_WATCHED_EVERY = 10.0
+"""Seconds after which the watch begins again: it is a thread, and one for every input takes too long."""
 _ADDRESSES = 2 << 30
 """What the process may map at most, so that no input takes the machine with it."""
 
@@ -73,11 +77,15 @@ def main(arguments: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))
     findings: list[dict[str, Any]] = []
     slowest = (0.0, -1)
+    watched = float("-inf")
     with Path(progress).open("r+b") as file, mmap.mmap(file.fileno(), 8) as memory:
         for number in range(int(first), int(first) + int(count)):
             memory[:8] = number.to_bytes(8, "big")
             given = made.make(int(seed), number)
             before = _peak()
+            if clock.monotonic() - watched >= _WATCHED_EVERY:
+                watched = clock.monotonic()
+                faulthandler.dump_traceback_later(_WATCHED_EVERY + _HANGS_AFTER, exit=True)
             problem, taken = _examined(made.examine, given)
             slowest = max(slowest, (taken, number))
             if problem is None and before <= MEBIBYTES < _peak():
@@ -101,7 +109,6 @@ def _peak() -> int:
 def _examined(examine: Callable[[Any], str | None], given: Any) -> tuple[str | None, float]:
     """What is wrong, and the seconds of CPU that it took."""
     start = time.process_time()
-    faulthandler.dump_traceback_later(_HANGS_AFTER, exit=True)
     signal.setitimer(signal.ITIMER_VIRTUAL, 2 * SECONDS)
     try:
         problem = examine(given)
@@ -111,7 +118,6 @@ def _examined(examine: Callable[[Any], str | None], given: Any) -> tuple[str | N
         problem = f"{type(error).__name__} escaped: {error}"
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        faulthandler.cancel_dump_traceback_later()
     taken = time.process_time() - start
     if taken > SECONDS:
         problem = f"it took {taken:.1f} s of CPU ({problem or 'and was right'})"
