@@ -1,4 +1,4 @@
-"""Which part of the long tests is run: a commit takes one share of them, another commit the next."""
+"""Which of the longest tests are run: a commit takes one share of them, another commit the next."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from typing import TypeVar
+
+import pytest
 
 from tests.checkout import ROOT
 
@@ -16,6 +19,7 @@ SHARES = int(os.environ.get("PERDURE_TEST_SHARES", "1"))
 """All of them are run, unless this says into how many shares they are divided."""
 
 
+@cache
 def head() -> str:
     """The commit that is tested, as far as git tells."""
     command = ["git", "rev-parse", "HEAD"]
@@ -24,5 +28,13 @@ def head() -> str:
 
 def in_turn(parts: Sequence[T]) -> list[T]:
     """The parts that are this commit's share."""
-    first = int(hashlib.sha256(head().encode()).hexdigest(), 16) % SHARES
-    return list(parts[first::SHARES])
+    return list(parts[_place("") :: SHARES])
+
+
+def turn(name: str) -> pytest.MarkDecorator:
+    """The mark of a test that is run by some commits."""
+    return pytest.mark.skipif(_place(name) != 0, reason="another commit takes it in turn")
+
+
+def _place(name: str) -> int:
+    return int(hashlib.sha256(f"{name}{head()}".encode()).hexdigest(), 16) % SHARES

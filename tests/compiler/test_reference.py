@@ -14,6 +14,7 @@ from perdure.dsl.expr.parser import parse
 from tests.compiler.random_expressions import VALUES, expression
 from tests.compiler.reference import evaluate
 from tests.compiler.reference_values import Fail, Value, same, value_of
+from tests.shares import turn
 
 NAMES = {name: value_of(value) for name, value in VALUES.items()}
 ROOTS = {name: f"f[{name!r}]" for name in VALUES}
@@ -71,6 +72,7 @@ def test_the_reference_agrees() -> None:
 
 
 @pytest.mark.slow
+@turn("reference")
 @pytest.mark.timeout(600)
 def test_the_reference_agrees_with_many_more() -> None:
     """So have twenty thousand."""

@@ -13,6 +13,7 @@ from tests.differential import draw, stores
 from tests.differential.campaign import run
 from tests.engine.store.factory import Clock, Hub
 from tests.postgres import Server
+from tests.shares import in_turn
 
 pytestmark = pytest.mark.slow  # a server is started
 
@@ -65,7 +66,7 @@ def compared(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", in_turn([1, 2, 3]))
 def test_postgres_answers_as_the_reference_does(compared: str, seed: int) -> None:
     """Random calls, equal answers, equal rows."""
     report = run(4000, seed, (compared,))

@@ -38,6 +38,7 @@ from tests.engine.store.factory import (
     timer,
     worker,
 )
+from tests.shares import turn
 
 TEXTS = ("", "e\u0301", "😀", "\U0010ffff", "\x7f", "'; --", "x" * 20_000, "\ud800")
 NUMBERS = (2**53 + 1, 2**63 - 1, 2**63, -(2**63) - 1)
@@ -130,6 +131,7 @@ def _answer(name: str, directory: Path, call: Call) -> object:
 
 
 @pytest.mark.slow
+@turn("texts")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", STORES)
 def test_text_domain_equal_on_all_stores(name: str, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from perdure.engine.errors import Busy, OutcomeUnknown, PerdureError
 from perdure.engine.instance import Instance
 from perdure.engine.store.rows import Batch, InstanceQuery
 from tests.engine.driver import SECOND, Hub
+from tests.shares import in_turn
 
 HEAD = "dsl: perdure/1\nversion: 1.0.0\nname: "
 FLOWS = {
@@ -190,7 +191,7 @@ def test_everything_can_end(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(1000, 2000, 50))
+@pytest.mark.parametrize("first", in_turn(range(1000, 2000, 50)))
 def test_everything_can_end_often(first: int) -> None:
     """Many."""
     for seed in range(first, first + 50):

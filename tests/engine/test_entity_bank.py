@@ -19,6 +19,7 @@ from tests.engine.bank import ACCOUNT, MOVER, START, moves
 from tests.engine.driver import Hub
 from tests.engine.facts import eventually
 from tests.engine.worker_process import Process
+from tests.shares import turn
 
 
 def total(store: Store, accounts: int) -> int:
@@ -51,6 +52,7 @@ def test_no_money_is_made_or_lost_while_workers_die(hub: Hub, seed: int) -> None
 
 
 @pytest.mark.slow
+@turn("bank")
 def test_two_thousand_transfers_survive_three_kills(tmp_path: Path) -> None:
     """50 accounts, 20 concurrent workflows with 100 transfers each, and a process that is killed thrice."""
     accounts, movers = 50, 20

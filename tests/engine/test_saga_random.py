@@ -16,6 +16,7 @@ from perdure.engine.linked import LinkedProgram
 from perdure.engine.tasks import task_in
 from tests.engine.books import UNDO, audit
 from tests.engine.driver import Hub, compiled
+from tests.shares import in_turn
 
 MAX_ROUNDS = 4000
 
@@ -203,7 +204,7 @@ def test_nothing_is_lost_and_nothing_is_undone_twice(seeds: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", range(1000, 2000, 200))
+@pytest.mark.parametrize("seeds", in_turn(range(1000, 2000, 200)))
 def test_nothing_is_lost_in_a_thousand_documents(seeds: int) -> None:
     """The same for many more, all ends among them."""
     found = {check(seed).status() for seed in range(seeds, seeds + 200)}

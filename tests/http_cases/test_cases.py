@@ -12,13 +12,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from perdure.server.app import OPERATIONS
 from tests.http_cases.cases import run
 from tests.http_cases.hub import given_hub
+from tests.shares import turn
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("cases", "phases", "least"),
-    [(1, ("examples", "coverage"), 2_200), (3_600, ("fuzzing", "stateful"), 2_800)],
+    [
+        (1, ("examples", "coverage"), 2_200),
+        pytest.param(3_600, ("fuzzing", "stateful"), 2_800, marks=turn("http cases")),
+    ],
     ids=["by rule", "by chance"],
 )
 def test_no_case_is_answered_otherwise_than_the_document_says(

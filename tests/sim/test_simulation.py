@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.shares import in_turn
 from tests.sim.hunting import hunt, rotating
 from tests.sim.plan import KINDS
 from tests.sim.simulation import simulate
@@ -33,7 +32,7 @@ def test_a_seed_keeps_the_promises(store: str, seed: int) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("store", "part"),
-    [(store, part) for store, (_, parts) in SLOW.items() for part in in_turn(range(parts))],
+    [(store, part) for store, (_, parts) in SLOW.items() for part in range(parts)],
 )
 def test_many_seeds_keep_the_promises(store: str, part: int) -> None:
     """The same, further on; and enough has gone wrong meanwhile, in every way."""

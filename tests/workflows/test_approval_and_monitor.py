@@ -18,6 +18,7 @@ from perdure.engine.errors import Ended
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.worker import Worker
 from tests.checkout import ROOT
+from tests.shares import turn
 
 WAIT = 60.0
 
@@ -115,6 +116,7 @@ def test_an_answer_twice_under_one_key(store: SqliteStore) -> None:
 
 
 @pytest.mark.slow
+@turn("readings")
 def test_ten_thousand_readings_over_a_thousand_generations(store: SqliteStore) -> None:
     """All are taken once and in order, and no generation costs more for those that wait in the inbox."""
     taken: list[int] = []
