@@ -36,7 +36,7 @@ class Operations(Caller):
         )
 
     def statistics(self, instance: str) -> dict[str, Any]:
-        """Events, bytes and attempts of an instance's history by steps. Raises ``NotFound``."""
+        """Events, bytes, attempts and seconds of an instance's history by steps. Raises ``NotFound``."""
         row = self.store.instance(instance)
         if row is None:
             raise NotFound(f"there is no instance {instance!r}")

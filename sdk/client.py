@@ -524,7 +524,7 @@ class Client:
         return self._post(f"/workers/{_quoted(worker)}/drain", {}, None)
 
     def statistics(self, instance: str) -> Document:
-        """Events, bytes and attempts of an instance's history by steps. Raises ``NotFound``."""
+        """Events, bytes, attempts and seconds of an instance's history by steps. Raises ``NotFound``."""
         return self._document("GET", f"/instances/{_quoted(instance)}/stats")
 
     def dead_letters(

@@ -206,6 +206,10 @@ class StepStatistics(Struct):
     events: int
     bytes: int
     attempts: int
+    seconds: Annotated[
+        float,
+        Meta(description="From what it asked for to the answers, pauses included; side by side adds up."),
+    ]
 
 
 class Statistics(Struct):

@@ -96,11 +96,15 @@ def _reasons(out: Console, data: dict[str, Any]) -> Iterator[str]:
     limit = f" of {counts['limit']}" if counts["limit"] else ""
     yield f"history: {counts['events']}{limit} events, {counts['bytes']} bytes, {counts['turns']} turns"
     rows = [
-        (each["path"] or "-", *(_cell(each[name]) for name in ("line", "events", "bytes", "attempts")))
+        (
+            each["path"] or "-",
+            *(_cell(each[name]) for name in ("line", "events", "bytes", "attempts")),
+            f"{each['seconds']:.3f}",
+        )
         for each in counts["steps"]
     ]
     if rows:
-        yield out.table(("STEP", "LINE", "EVENTS", "BYTES", "ATTEMPTS"), rows)
+        yield out.table(("STEP", "LINE", "EVENTS", "BYTES", "ATTEMPTS", "SECONDS"), rows)
 
 
 def _cell(value: int | None) -> str:

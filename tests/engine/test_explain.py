@@ -90,6 +90,9 @@ def test_a_history_is_counted_by_steps(hub: Hub) -> None:
     assert counted["bytes"] == sum(len(row.events) for row in rows)
     (step,) = [each for each in counted["steps"] if each["step"] == "charge"]
     assert (step["attempts"], step["line"]) == (3, 5)
+    # Pauses of one and two minutes; the timer of its timeout, which was taken back, is no time.
+    assert step["seconds"] == 180
+    assert sum(each["seconds"] for each in counted["steps"]) == 180
     assert sum(each["events"] for each in counted["steps"]) == counted["events"]
     assert sum(each["bytes"] for each in counted["steps"]) <= counted["bytes"]
 

@@ -90,6 +90,25 @@ def test_a_call_is_compared_with_the_contract_of_its_activity(given: str, expect
     assert said(text) == ([] if expected is None else [expected])
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "{ order: a, amount: '${ 1 + }' }",
+        "{ order: a, amount: 1, lines: [a, '${ 1 + }'] }",
+        "'${ 1 + }'",
+        "'a ${ 1 + }'",
+    ],
+)
+def test_what_cannot_be_read_has_no_wrong_type_as_well(given: str) -> None:
+    """One mistake, one message: the contract was said to get null instead."""
+    (only,) = said(f"do:\n  - charge: {{ call: Charge, with: {given} }}\n")
+    assert only.startswith("PD300 ")
+    (only,) = said(
+        "do:\n  - pay: { call: Pay, with: { currency: '${ 1 + }', card: { kind: '${ 1 + }' } } }\n"
+    )[1:]
+    assert only.startswith("PD300 ")
+
+
 def test_the_result_of_a_call_has_the_type_of_the_contract() -> None:
     """A field that the activity does not return is refused where it is read."""
     text = """
