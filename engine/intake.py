@@ -16,7 +16,7 @@ from perdure.engine.events import REOPENING, TO_ENTITY
 from perdure.engine.instance import Instance, slot_of
 from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
 from perdure.engine.sealing import result_message
-from perdure.engine.store.rows import Message
+from perdure.engine.store.rows import LookUp, Message
 from perdure.engine.tasks import HandedOver
 from perdure.engine.workplace import POLL_EVERY, Workplace
 
@@ -25,6 +25,8 @@ AHEAD = 60_000_000
 
 FOR_OTHERS = 200
 """Asks that are carried out in the database in one round, a transaction each: the lease must not run out."""
+
+NOTHING_FOUND = LookUp(instances={}, definitions={}, requests={})
 
 
 class Intake(Workplace):
@@ -100,8 +102,9 @@ class Intake(Workplace):
             return
         asks = here
         keys = [key for ask in asks if (key := ask.key) is not None]
+        ids = [ask.message.instance for ask in asks if ask.may_exist]
         try:
-            found = self.store.look_up([ask.message.instance for ask in asks], [], keys)
+            found = self.store.look_up(ids, [], keys) if ids or keys else NOTHING_FOUND
         except StoreError:
             self.asking.extendleft(reversed(asks))
             raise

@@ -12,7 +12,7 @@ from perdure.engine import clock, queries
 from perdure.engine.caller import Caller, missing
 from perdure.engine.codec import is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
-from perdure.engine.errors import NotFound, PerdureError
+from perdure.engine.errors import NotFound, PerdureError, Unfit
 from perdure.engine.filters import parse_filter, read_order
 from perdure.engine.instance import Instance, status_of
 from perdure.engine.searching import search
@@ -41,8 +41,12 @@ class Looking(Caller):
         return found
 
     def documents(self, ids: Sequence[str]) -> list[dict[str, Any] | PerdureError]:
-        """What ``instance`` returns or raises for each of them, all of one moment."""
-        found = self.store.with_payloads(ids)
+        """What ``instance`` returns or raises for each of them, as of one moment."""
+        try:
+            found = self.store.with_payloads(ids)
+        except Unfit as error:
+            # A text that this database does not hold is the fault of one of them.
+            return [error] if len(ids) == 1 else [self.documents([each])[0] for each in ids]
         return [instance_view(*found[each]) if each in found else missing(each) for each in ids]
 
     def wait(self, instance_id: str, timeout: float | None = None) -> dict[str, Any]:

@@ -31,8 +31,9 @@ class Ask:
     ``event`` is what ``message`` holds, decoded. ``request`` makes it repeatable, ``audit`` says who asks,
     where that is to be known; both are written with its effect. ``doubtful``: it was in a batch of which
     nobody knows whether it was written. ``refusals`` counts the batches that were refused with nothing
-    else in them. A start says what it means ``if_exists``, and the event that is ``told`` with it. Who waits
-    for several asks gives them one event, ``answered``.
+    else in them. A start says what it means ``if_exists``, and the event that is ``told`` with it;
+    ``new_id``: its id was made for it, so nobody has it. Who waits for several asks gives them one event,
+    ``answered``.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Ask:
         audit: AuditEntry | None = None,
         if_exists: IfExists = "reject",
         told: Message | None = None,
+        new_id: bool = False,
         answered: threading.Event | None = None,
     ) -> None:
         self.message = message
@@ -56,12 +58,18 @@ class Ask:
         self.audit = audit
         self.if_exists = if_exists
         self.told = told
+        self.new_id = new_id
         self.doubtful = False
         self.refusals = 0
         self._answered = threading.Event() if answered is None else answered
         self._over = False
         self._error: PerdureError | None = None
         self._earlier: Request | None = None
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether its id may be there: one made for it is only if its batch was written."""
+        return not self.new_id or self.doubtful
 
     def in_database(self, present: Instance | None) -> bool:
         """Whether it is carried out there though the owner is here: there is more to do than to begin."""

@@ -144,16 +144,11 @@ class Starts(Looking):
     ) -> Ask:
         """A start that is to be carried out. Raises as ``start`` does."""
         program = self._linked(definition.program)
-        said = start._asdict()
-        body = {name: said.pop(name) for name in ("workflow", "input", "id")} | {"tags": start.tags or None}
-        # What says nothing is left out, so that a request means what it meant before this could be said.
-        named = ("if_exists", "start_at", "delay", "event")
-        body |= {name: said[name] for name in named if said[name] not in (None, "reject")}
-        body |= {} if start.event is None else {"payload": start.payload}
-        request = keyed_request("start", "", request_key, body)
+        request = None if request_key is None else keyed_request("start", "", request_key, _body(start))
         instance = self._new_instance(program, definition.version, start.id, start.tags)
         ask = self._start_ask(instance, program, start.input, None, request, answered=answered)
         ask.if_exists = _policy(start.if_exists)
+        ask.new_id = start.id is None
         if due := self._due(start.start_at, start.delay):
             # When it is due, another instance may have the id.
             due = start_due(instance if ask.instance is None else ask.instance, due)
@@ -195,6 +190,7 @@ class Starts(Looking):
         for value in inputs:
             instance = self._new_instance(linked, program.version, None, None)
             asks.append(self._start_ask(instance, linked, value, None, None, answered=together))
+            asks[-1].new_id = True
         finish = self._finishing(asks, together)
         for ask in asks:
             finish(ask)
@@ -282,8 +278,9 @@ class Starts(Looking):
             local=local or {},
         )
         tags = _tags(program, instance, event)
-        instance = msgspec.structs.replace(instance, tags=tags)
-        event = msgspec.structs.replace(event, tags=tags)
+        if tags != instance.tags:
+            instance = msgspec.structs.replace(instance, tags=tags)
+            event = msgspec.structs.replace(event, tags=tags)
         instance = _with_place(program, instance, event)
         if request is not None:
             request = msgspec.structs.replace(request, answer=instance.id)
@@ -302,9 +299,28 @@ def check_form(start: Start) -> None:
         parse_time(start.start_at)
 
 
+def _body(start: Start) -> dict[str, Any]:
+    """What a start says, for its fingerprint."""
+    said = start._asdict()
+    body = {name: said.pop(name) for name in ("workflow", "input", "id")} | {"tags": start.tags or None}
+    # What says nothing is left out, so that a request means what it meant before this could be said.
+    named = ("if_exists", "start_at", "delay", "event")
+    body |= {name: said[name] for name in named if said[name] not in (None, "reject")}
+    return body | ({} if start.event is None else {"payload": start.payload})
+
+
 def _named(workflow: str) -> tuple[str, str | None]:
     name, _, version = workflow.partition("@")
     return name, version or None
+
+
+def refusal(ask: Ask, finish: Callable[[Ask], Request | None]) -> PerdureError | None:
+    """Why an ask was not carried out; None once it is."""
+    try:
+        finish(ask)
+    except PerdureError as error:
+        return error
+    return None
 
 
 def _begun(each: Ask | PerdureError, finish: Callable[[Ask], Request | None]) -> str | PerdureError:

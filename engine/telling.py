@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from perdure.compiler import encode
 from perdure.engine import audit, publishing
-from perdure.engine.caller import unusable
-from perdure.engine.errors import NotFound, UserError
+from perdure.engine.caller import missing, unusable
+from perdure.engine.errors import NotFound, PerdureError, Unfit, UserError
 from perdure.engine.events import (
     EventRaised,
     ExecutionCanceled,
@@ -17,10 +18,19 @@ from perdure.engine.events import (
     Received,
 )
 from perdure.engine.ids import new_id
-from perdure.engine.instance import Status
-from perdure.engine.requests import Ask, keyed_request, message_to, payload_of
-from perdure.engine.starts import Starts, check_event
+from perdure.engine.instance import Instance, Status
+from perdure.engine.requests import Ask, Together, keyed_request, message_to, payload_of
+from perdure.engine.starts import Starts, check_event, refusal
 from perdure.engine.store.rows import Request
+
+
+class Raise(NamedTuple):
+    """What ``Telling.raise_event`` is given."""
+
+    instance: str
+    name: str
+    payload: Any = None
+    request_key: str | None = None
 
 
 class Telling(Starts):
@@ -34,14 +44,43 @@ class Telling(Starts):
         Raises ``NotFound``, ``Ended``, ``UserError`` for a name that the workflow neither declares nor
         waits for, and for a payload that does not fit.
         """
-        value = payload_of(payload, "the payload")
-        row = self._row(instance_id)
+        (error,) = self.raise_each([Raise(instance_id, name, payload, request_key)])
+        if error is not None:
+            raise error
+
+    def raise_each(self, raises: Sequence[Raise]) -> list[PerdureError | None]:
+        """What ``raise_event`` raises for each of them, in their order; None for what is durable.
+
+        They share a look at the instances, and a commit if there is room.
+        """
+        try:
+            rows = self.store.look_up(list(dict.fromkeys(each.instance for each in raises)), [], []).instances
+        except Unfit as error:
+            # An id that this database cannot even look for is the fault of one of them.
+            return [error] if len(raises) == 1 else [self.raise_each([each])[0] for each in raises]
+        together, asks = Together(), list[Ask | PerdureError]()
+        for each in raises:
+            try:
+                asks.append(self._raise_ask(each, rows.get(each.instance), together))
+            except PerdureError as error:
+                asks.append(error)
+        finish = self._finishing([each for each in asks if isinstance(each, Ask)], together)
+        return [each if isinstance(each, PerdureError) else refusal(each, finish) for each in asks]
+
+    def _raise_ask(self, said: Raise, row: Instance | None, answered: Together) -> Ask:
+        """An event that is to be sent. Raises as ``raise_event`` does."""
+        value = payload_of(said.payload, "the payload")
+        if row is None:
+            raise missing(said.instance)
         program = self._programs.all([row.digest])[row.digest]
         if not row.status.ended:
             # One that has is told by who looks up the key first: a repeated request is no mistake.
-            check_event(program, row.name, name, value)
-        request = keyed_request("event", instance_id, request_key, {"name": name, "payload": value})
-        self._tell(instance_id, EventRaised(name=name, input=value), request)
+            check_event(program, row.name, said.name, value)
+        request = keyed_request(
+            "event", said.instance, said.request_key, {"name": said.name, "payload": value}
+        )
+        event = EventRaised(name=said.name, input=value)
+        return Ask(message_to(said.instance, event, new_id()), event, request, answered=answered)
 
     def publish(
         self, name: str, payload: Any = None, *, start: str | None = None, request_key: str | None = None

@@ -16,6 +16,7 @@ from perdure.engine.client import Client
 from perdure.engine.errors import Overloaded
 from perdure.engine.starts import Start
 from perdure.engine.store.rows import ApiKey, AuditEntry
+from perdure.engine.telling import Raise
 from perdure.engine.worker import Worker
 from perdure.server.access import Gate
 from perdure.server.denials import Denials
@@ -57,6 +58,7 @@ class Api:
         self._threads = CapacityLimiter(settings.threads)
         self.keys = Groups(self.gate.check_each, settings.waiting)
         self._starts = Groups(client.start_each, settings.waiting)
+        self._raises = Groups(client.raise_each, settings.waiting)
         self._reads = Groups(client.documents, settings.waiting)
 
     async def call(
@@ -86,6 +88,13 @@ class Api:
         if self.worker is not None and self.worker.owns_all_slots:
             return await self._starts.ask((start, key))
         return await self.call(self.client.start, **start._asdict(), request_key=key)
+
+    async def raise_event(self, said: Raise) -> None:
+        """What ``Client.raise_event`` does; where this process owns all slots, for many requests at once."""
+        if self.worker is not None and self.worker.owns_all_slots:
+            await self._raises.ask(said)
+        else:
+            await self.call(self.client.raise_event, *said[:3], request_key=said.request_key)
 
     async def instance(self, instance_id: str) -> dict[str, Any]:
         """What ``Client.instance`` says, of many requests at once."""

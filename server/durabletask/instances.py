@@ -13,6 +13,7 @@ from perdure.engine.client import Client
 from perdure.engine.cursors import MAX_LIMIT
 from perdure.engine.errors import Conflict, NotFound
 from perdure.engine.instance import ENDED, Status
+from perdure.engine.telling import Raise
 from perdure.server.api import Api, api_of
 from perdure.server.durabletask.answers import BAD_ARGUMENT, WENT_WRONG, empty, refusal, value_answer
 from perdure.server.durabletask.bodies import links, output, status_body
@@ -158,13 +159,13 @@ async def raise_event(request: Request) -> Response:
     """202; kept until the workflow waits for it."""
     api, key = api_of(request), idempotency_key(request)
     instance_id, name = path_text(request, "id"), path_text(request, "event")
-    instance = await api.call(api.client.instance, instance_id)
+    instance = await api.instance(instance_id)
     if instance["status"] in ENDED:
         return empty(410)
     if not is_json(request):
         return refusal(400, NO_JSON_TYPE)
     value = await body_value(request)
-    await api.call(api.client.raise_event, instance_id, name, value, request_key=key)
+    await api.raise_event(Raise(instance_id, name, value, key))
     return empty(202)
 
 

@@ -17,6 +17,7 @@ from perdure.engine.errors import PerdureError
 from perdure.engine.filters import ORDERS
 from perdure.engine.instance import ENDED
 from perdure.engine.starts import Start, check_form
+from perdure.engine.telling import Raise
 from perdure.server import bodies, documents
 from perdure.server.access import Endpoint
 from perdure.server.answers import HEADERS, answer, encode_json
@@ -389,7 +390,7 @@ async def raise_event(request: Request) -> Response:
     api, key = api_of(request), idempotency_key(request)
     instance_id, name = path_text(request, "id"), path_text(request, "name")
     payload = await read_json(request, api.settings.body_bytes, optional=True)
-    await api.call(api.client.raise_event, instance_id, name, payload, request_key=key)
+    await api.raise_event(Raise(instance_id, name, payload, key))
     return answer({"id": instance_id, "event": name}, 202)
 
 

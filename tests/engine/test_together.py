@@ -1,0 +1,193 @@
+"""What is asked together is carried out together: counted in statements and commits, on a real file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perdure.engine.activities import Registry
+from perdure.engine.client import Client
+from perdure.engine.duties import Duties
+from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, Unfit, UserError
+from perdure.engine.executor import Executor, Limits
+from perdure.engine.instance import SLOTS
+from perdure.engine.programs import Programs
+from perdure.engine.requests import Ask
+from perdure.engine.starts import Start
+from perdure.engine.store.rows import Batch
+from perdure.engine.store.sqlite import SqliteStore
+from perdure.engine.telling import Raise
+from perdure.server.deployments import deploy_source
+
+FLOWS = """\
+dsl: perdure/1
+name: echo
+version: 1.0.0
+do:
+- return: ${ input }
+---
+dsl: perdure/1
+name: waiter
+version: 1.0.0
+do:
+- got: { wait_for_event: Go, timeout: never }
+- return: ${ got }
+"""
+LOOK = "SELECT instances."
+NOBODY_HOLDS_IT = "\ud800"
+
+
+class Traced(SqliteStore):
+    """A file whose statements are kept. With ``unknown`` the next commit is written, and its answer lost."""
+
+    unknown = False
+
+    def __init__(self, path: Path) -> None:
+        self.statements: list[str] = []
+        super().__init__(path)
+
+    def _open(self) -> sqlite3.Connection:
+        connection = super()._open()
+        connection.set_trace_callback(self.statements.append)
+        return connection
+
+    def commit(self, batch: Batch) -> int:
+        now = super().commit(batch)
+        if self.unknown:
+            self.unknown = False
+            raise OutcomeUnknown("the answer got lost")
+        return now
+
+    def counted(self, act: Callable[[], Any], *beginnings: str) -> tuple[Any, int]:
+        """What it returns, and how many statements began so meanwhile."""
+        self.statements.clear()
+        result = act()
+        return result, sum(each.startswith(beginnings) for each in self.statements)
+
+
+class Obliging:
+    """A worker without a thread: whoever submits something takes its steps."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.programs = Programs(store.program)
+        registry = Registry()
+        executor = Executor(
+            registry,
+            self.programs.get,
+            lambda _task, _answer: None,
+            token_key=store.token_key,
+            limits=Limits(1, 1, 1),
+        )
+        self.duties = Duties(
+            store, self.programs, executor, reserve=False, queues=(), lease=10_000_000, memory=64 << 20
+        )
+        self.duties.join()
+        self.rest()
+        assert len(self.duties.slots) == SLOTS
+
+    def owns(self, instance_id: str) -> bool:
+        """Whether turns of an instance are taken here."""
+        return self.duties.owns(instance_id)
+
+    def submit(self, *asks: Ask) -> None:
+        """Carry out what a client asks."""
+        self.duties.asking.extend(asks)
+        self.rest()
+
+    def rest(self) -> None:
+        """Take steps until there is nothing to do."""
+        busy = True
+        while busy:
+            try:
+                busy = self.duties.round()
+            except OutcomeUnknown:
+                self.duties.rejoin()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Traced]:
+    """A new file."""
+    store = Traced(tmp_path / "hub.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def client(store: Traced) -> Client:
+    """With a worker in this process."""
+    deploy_source(Client(store), FLOWS, "flows.yaml")
+    return Client(store, Obliging(store))  # type: ignore[arg-type]
+
+
+def test_events_share_a_look_and_a_commit(client: Client, store: Traced) -> None:
+    """However many they are, and each has its own answer in its own place."""
+    ids = [client.start("waiter")["id"] for _ in range(20)]
+    client.terminate(ids[19])
+    raises = [Raise(each, "Go", number) for number, each in enumerate(ids)]
+    raises[5:5] = [Raise("nobody", "Go"), Raise(ids[0], "Went")]
+    answers, commits = store.counted(lambda: client.raise_each(raises), "BEGIN IMMEDIATE")
+    assert commits == 1
+    wrong = {number: type(each) for number, each in enumerate(answers) if each is not None}
+    assert wrong == {5: NotFound, 6: UserError, 21: Ended}
+    assert [client.instance(each)["output"] for each in ids[:19]] == list(range(19))
+
+
+def test_events_for_one_instance_keep_their_order(client: Client) -> None:
+    """The first of those that were sent together is the first that it hears."""
+    instance_id = client.start("waiter")["id"]
+    answers = client.raise_each([Raise(instance_id, "Go", number) for number in range(10)])
+    assert [type(each) for each in answers] == [type(None), *[Ended] * 9]
+    assert client.instance(instance_id)["output"] == 0
+
+
+def test_a_key_among_events_is_used_once(client: Client, store: Traced) -> None:
+    """Twice in one list it is one event; another event under it is refused."""
+    instance_id = client.start("waiter")["id"]
+    client.suspend(instance_id)
+    raises = [
+        Raise(instance_id, "Go", 1, "k"),
+        Raise(instance_id, "Go", 1, "k"),
+        Raise(instance_id, "Go", 2, "k"),
+    ]
+    first, second, other = client.raise_each(raises)
+    assert (first, second, type(other)) == (None, None, Conflict)
+    told = [each for each in client.history(instance_id)["items"] if each["type"] == "EventRaised"]
+    assert len(told) == 1
+    assert isinstance(client.raise_each(raises)[2], Conflict)
+
+
+def test_what_no_database_holds_is_the_fault_of_one(client: Client) -> None:
+    """Others that ask together with it have their answers."""
+    instance_id = client.start("waiter")["id"]
+    bad, good = client.documents([NOBODY_HOLDS_IT, instance_id])
+    assert isinstance(bad, Unfit)
+    assert isinstance(good, dict)
+    answers = client.raise_each([Raise(NOBODY_HOLDS_IT, "Go"), Raise(instance_id, "Go", 7)])
+    assert isinstance(answers[0], Unfit)
+    assert answers[1] is None
+    assert client.instance(instance_id)["output"] == 7
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_an_id_that_was_made_for_a_start_is_not_looked_for(client: Client, store: Traced, count: int) -> None:
+    """Nobody can have it. One that was chosen is looked for, and refused when somebody has it."""
+    found, looks = store.counted(lambda: client.start_many([Start("echo", 1)] * count), LOOK)
+    assert looks == 0
+    chosen = [Start("echo", 2, id=each) for each in found]
+    answers, looks = store.counted(lambda: client.start_many(chosen), LOOK)
+    assert looks == count
+    assert {type(each) for each in answers} == {Conflict}
+
+
+def test_a_start_in_doubt_is_looked_for(client: Client, store: Traced) -> None:
+    """Its batch may have been written: then it is there under the id that was made for it, once."""
+    store.unknown = True
+    found, looks = store.counted(lambda: client.start_many([Start("echo", 1)] * 3), LOOK)
+    assert not store.unknown
+    assert looks >= 3
+    assert {client.instance(each)["output"] for each in found} == {1}
+    assert len(client.instances()["items"]) == 3
