@@ -13,6 +13,7 @@ from perdure.compiler.ir import EntityProgram, Program
 from perdure.engine import audit
 from perdure.engine.caller import Caller
 from perdure.engine.compatibility import breaks
+from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
 from perdure.engine.definitions import refuse_breaking, unknown
 from perdure.engine.errors import Conflict
 from perdure.engine.replay_check import replay_running
@@ -87,6 +88,19 @@ class Deploying(Caller):
     def definitions(self, name: str | None = None) -> list[dict[str, Any]]:
         """All versions of all definitions, or of one."""
         return [definition_view(each) for each in self.store.definitions(name)]
+
+    def definitions_page(
+        self, name: str | None = None, *, limit: int = 50, cursor: str | None = None
+    ) -> dict[str, Any]:
+        """The same a page at a time: ``items`` and ``next``. Raises ``UserError`` for a bad cursor."""
+        limit = valid_limit(limit)
+        after = None if cursor is None else decode_cursor(cursor, tuple[str, int, str])
+        found = self.store.definitions(name, after=after, limit=limit + 1)
+        last = found[limit - 1] if len(found) > limit else None
+        return {
+            "items": [definition_view(each) for each in found[:limit]],
+            "next": None if last is None else encode_cursor((last.name, last.created_at, last.version)),
+        }
 
     def definition(self, name: str, version: str | None = None) -> dict[str, Any]:
         """One version (the active one by default) with its ``source``. Raises ``NotFound``."""

@@ -134,12 +134,18 @@ class Client:
 
     def definitions(self, name: str | None = None) -> list[Document]:
         """Every version of every definition, or of one."""
-        if name is None:
-            return _items(self._send("GET", "/definitions"))
-        try:
-            return _items(self._send("GET", f"/definitions/{_quoted(name)}"))
-        except NotFound:
-            return []
+        path = "/definitions" if name is None else f"/definitions/{_quoted(name)}"
+        found: list[Document] = []
+        query = {"limit": "1000"}
+        while True:
+            try:
+                page = self._send("GET", path, query=query).json()
+            except NotFound:
+                return []
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            query["cursor"] = page["next"]
 
     def definition(self, name: str, version: str | None = None) -> Document:
         """One version with its source, the active one by default. Raises ``NotFound``."""

@@ -324,7 +324,7 @@ class Definitions(Struct):
     """Versions of definitions."""
 
     items: list[DefinitionRow]
-    next: None
+    next: Cursor | None
 
 
 class Definition(Struct):

@@ -79,11 +79,27 @@ class MemoryDefinitions(MemoryTables):
         with self._read():
             return self._programs.get(digest)
 
-    def definitions(self, name: str | None = None) -> list[Definition]:
+    def definitions(
+        self,
+        name: str | None = None,
+        *,
+        after: tuple[str, int, str] | None = None,
+        limit: int | None = None,
+    ) -> list[Definition]:
         with self._read():
             rows = [one for one in self._definitions.values() if name is None or one.name == name]
         rows.sort(key=lambda one: (one.created_at, one.version), reverse=True)
-        return sorted(rows, key=lambda one: one.name)
+        rows.sort(key=lambda one: one.name)
+        if limit is None:
+            return rows
+        if after is not None:
+            last, *place = after
+            rows = [
+                one
+                for one in rows
+                if one.name > last or (one.name == last and [one.created_at, one.version] < place)
+            ]
+        return rows[:limit]
 
     def _definition(self, name: str, version: str | None) -> Definition | None:
         if version is not None:

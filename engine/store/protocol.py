@@ -274,8 +274,17 @@ class Clients(Protocol):
     def program(self, digest: str) -> str | None:
         """The encoded Program of this digest."""
 
-    def definitions(self, name: str | None = None) -> list[Definition]:
-        """All definitions, by name and then newest first."""
+    def definitions(
+        self,
+        name: str | None = None,
+        *,
+        after: tuple[str, int, str] | None = None,
+        limit: int | None = None,
+    ) -> list[Definition]:
+        """All definitions, by name and then newest first (``created_at``, then ``version``).
+
+        With a ``limit`` so many of them ``after`` the one of this name, time and version.
+        """
 
     def start(
         self,

@@ -445,9 +445,20 @@ class SqlStore(
             row = tx.row(s.PROGRAM, the_digest=digest)
         return None if row is None else str(row[0])
 
-    def definitions(self, name: str | None = None) -> list[Definition]:
+    def definitions(
+        self,
+        name: str | None = None,
+        *,
+        after: tuple[str, int, str] | None = None,
+        limit: int | None = None,
+    ) -> list[Definition]:
         with self._read() as tx:
-            rows = tx.rows(s.DEFINITIONS) if name is None else tx.rows(s.DEFINITIONS_NAMED, the_name=name)
+            if limit is not None:
+                rows = tx.rows_once(s.definitions(name, after, limit))
+            elif name is None:
+                rows = tx.rows(s.DEFINITIONS)
+            else:
+                rows = tx.rows(s.DEFINITIONS_NAMED, the_name=name)
             return [to_definition(row) for row in rows]
 
     @retried

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Table,
+    and_,
     any_,
     bindparam,
     case,
@@ -439,3 +440,16 @@ def audit(query: AuditQuery) -> Select[Any]:
         if value is not None:
             found = found.where(column == value)
     return found if query.before is None else found.where(c.ord < query.before)
+
+
+def definitions(name: str | None, after: tuple[str, int, str] | None, limit: int) -> Select[Any]:
+    """A page of definitions. Its values stand in the statement."""
+    c = t.definitions.c
+    found = DEFINITIONS.limit(limit)
+    if name is not None:
+        found = found.where(c.name == name)
+    if after is not None:
+        last, *place = after
+        older = tuple_(c.created_at, c.version) < tuple_(*place)
+        found = found.where(or_(c.name > last, and_(c.name == last, older)))
+    return found

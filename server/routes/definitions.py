@@ -14,6 +14,7 @@ from perdure.dsl import Source, load
 from perdure.dsl.diagram import Picture, draw
 from perdure.dsl.model import Workflow
 from perdure.engine.access import Role
+from perdure.engine.cursors import MAX_LIMIT
 from perdure.engine.errors import NotFound
 from perdure.server import bodies, documents
 from perdure.server.access import Endpoint
@@ -21,7 +22,7 @@ from perdure.server.answers import answer, text_answer
 from perdure.server.api import PREFIX, Api, api_of
 from perdure.server.deployments import compare, decode_source, deploy_source
 from perdure.server.operation import JSON, Answer, Body, Operation, Parameter, json_answer, json_body, route
-from perdure.server.parameters import DRY_RUN, FLAG, NAME, REFERENCE, piece
+from perdure.server.parameters import CURSOR, DRY_RUN, FLAG, NAME, REFERENCE, limit, piece
 from perdure.server.payloads import (
     YAML,
     Query,
@@ -34,6 +35,7 @@ from perdure.server.payloads import (
 )
 from perdure.server.problems import Problem
 
+LIMIT = 50
 MAX_FILENAME = 255
 _FORMATS = ("json", "yaml", "listing", "svg", "mermaid")
 
@@ -123,13 +125,12 @@ async def deploy(request: Request) -> Response:
     "/definitions",
     Role.VIEWER,
     tag=_TAG,
-    answers={200: json_answer("All of them.", documents.Definitions)},
+    query=[limit(LIMIT), CURSOR],
+    answers={200: json_answer("A page.", documents.Definitions)},
 )
 async def list_definitions(request: Request) -> Response:
-    """Every version of every definition."""
-    Query(request)
-    api = api_of(request)
-    return answer({"items": await api.call(api.client.definitions), "next": None})
+    """A page of all versions of all definitions, by name and newest first."""
+    return answer(await _page(request, Query(request), None))
 
 
 @route(
@@ -143,11 +144,13 @@ async def list_definitions(request: Request) -> Response:
             name="format",
             text="How a version is shown; of `NAME@VERSION` alone.",
             schema={"type": "string", "enum": list(_FORMATS), "default": "json"},
-        )
+        ),
+        limit(LIMIT),
+        CURSOR,
     ],
     answers={
         200: Answer(
-            text="The versions, or the version.",
+            text="A page of the versions, or the version.",
             content={
                 JSON: (documents.Definitions, documents.Definition),
                 YAML: {},
@@ -159,17 +162,27 @@ async def list_definitions(request: Request) -> Response:
     problems=_UNKNOWN,
 )
 async def show(request: Request) -> Response:
-    """``NAME``: its versions. ``NAME@VERSION``: that one, as JSON, as its source or as a listing."""
+    """``NAME``: its versions, newest first. ``NAME@VERSION``: that one, as JSON, its source or a listing."""
     name, at, version = path_text(request, "reference").partition("@")
     if at:
         return await _show_version(request, name, version)
-    if Query(request).text("format") is not None:
+    query = Query(request)
+    if query.text("format") is not None:
         raise invalid_parameter("format", "is of one version", "ask for NAME@VERSION")
-    api = api_of(request)
-    items = await api.call(api.client.definitions, name)
-    if not items:
+    page = await _page(request, query, name)
+    if not page["items"] and query.text("cursor") is None:
         raise NotFound(f"There is no definition {name!r}.", hint="GET /definitions lists what is deployed")
-    return answer({"items": items, "next": None})
+    return answer(page)
+
+
+async def _page(request: Request, query: Query, name: str | None) -> dict[str, Any]:
+    api = api_of(request)
+    return await api.call(
+        api.client.definitions_page,
+        name,
+        limit=query.count("limit", LIMIT, 1, MAX_LIMIT),
+        cursor=query.text("cursor"),
+    )
 
 
 @_chooses("/definitions/{reference}/activate")
@@ -217,6 +230,9 @@ async def diff(request: Request) -> Response:
 
 async def _show_version(request: Request, name: str, version: str) -> Response:
     query = Query(request)
+    for each in ("limit", "cursor"):
+        if query.text(each) is not None:
+            raise invalid_parameter(each, "is of a list", "ask for NAME")
     form = query.choice("format", _FORMATS, "json")
     api = api_of(request)
     definition = await api.call(api.client.definition, name, version)

@@ -76,7 +76,12 @@ class Reads(Draw):
         return Call("program", (self.random.choice(["p1", "p2", "p3", "p9"]),))
 
     def definitions(self) -> Call:
-        return Call("definitions", (self.random.choice([None, None, "x", "nothing"]),))
+        name = self.random.choice([None, None, "x", "nothing"])
+        if self.some(50):
+            return Call("definitions", (name,))
+        present = [(one.name, one.created_at, one.version) for one in self.model._definitions.values()]
+        after = self.random.choice([None, ("x", 0, ""), *present])
+        return Call("definitions", (name,), {"after": after, "limit": self.random.choice([1, 2, 9])})
 
     def entities(self) -> Call:
         query = EntityQuery(

@@ -291,3 +291,24 @@ def test_a_version_that_would_diverge_is_refused() -> None:
         assert (fits.status_code, fits.json()["items"][0]["replayed"]) == (201, 12)
         # Without being asked nobody looks.
         assert "replayed" not in deploy(http, other).json()["items"][0]
+
+
+def test_definitions_come_in_pages() -> None:
+    """All of them, and those of one name; a version is no list."""
+    versions = [f"1.{number}.0" for number in range(5)]
+    with given_server(*(ECHO.replace("1.0.0", each) for each in versions), GATE) as http:
+        for path, wanted in ((f"{API}/definitions", 6), (f"{API}/definitions/echo", 5)):
+            found: list[str] = []
+            query: dict[str, str] = {"limit": "2"}
+            while True:
+                page = http.get(path, params=query).json()
+                assert len(page["items"]) <= 2
+                found += [f"{each['name']}@{each['version']}" for each in page["items"]]
+                if page["next"] is None:
+                    break
+                query["cursor"] = page["next"]
+            assert (len(found), len(set(found))) == (wanted, wanted)
+            assert found[0] == "echo@1.4.0"
+        for wrong in ({"cursor": "nonsense"}, {"limit": "0"}):
+            assert http.get(f"{API}/definitions", params=wrong).status_code == 422
+        assert refusal(http.get(f"{API}/definitions/echo@1.0.0?limit=2")) == (422, "invalid_parameter")

@@ -67,3 +67,18 @@ class DefinitionConformance(Fixtures):
         assert two.audit(AuditQuery()) == []
         two.deploy([(definition("2"), "p"), (definition("3"), "p")], audit=said)
         assert [entry.target for entry in two.audit(AuditQuery())] == ["order@3"]
+
+    def test_definitions_are_read_in_pages(self, empty: Store) -> None:
+        """Each goes on after the last one of the page before, also within a name and a moment."""
+        for at, version in ((1, "1"), (2, "2"), (2, "3"), (2, "10")):
+            empty.deploy([(definition(version, name, created_at=at), "{}") for name in ("a", "b")])
+        every = [(one.name, one.created_at, one.version) for one in empty.definitions()]
+        for limit in (1, 2, 3, 9):
+            found: list[tuple[str, int, str]] = []
+            while page := empty.definitions(after=found[-1] if found else None, limit=limit):
+                assert len(page) <= limit
+                found += [(one.name, one.created_at, one.version) for one in page]
+            assert found == every
+        for after, wanted in ((every[1], every[4:6]), (every[4], every[5:7]), (every[7], [])):
+            named = empty.definitions("b", after=after, limit=2)
+            assert [(one.name, one.created_at, one.version) for one in named] == wanted
