@@ -21,11 +21,13 @@ from perdure.engine.store.protocol import (
 )
 from perdure.engine.store.rows import AuditQuery, Purged, Takeover
 
+_UNASKED = {"listen", "listening"}
+"""What a store tells by itself, when it gets to know it: there is nothing to compare."""
 METHODS = frozenset(
     name
     for protocol in (Access, Counting, Membership, Turns, Tasks, Clients, Grooming, Schedules, Store)
     for name in vars(protocol)
-    if not name.startswith("_")
+    if not name.startswith("_") - _UNASKED
 )
 """Every method that a store promises: each is a kind of operation."""
 
