@@ -27,7 +27,7 @@ METHODS = frozenset(
     name
     for protocol in (Access, Counting, Membership, Turns, Tasks, Clients, Grooming, Schedules, Store)
     for name in vars(protocol)
-    if not name.startswith("_") - _UNASKED
+    if not name.startswith("_") and name not in _UNASKED
 )
 """Every method that a store promises: each is a kind of operation."""
 
