@@ -141,7 +141,7 @@ class _Run:
         self.lease = random.choice([40 * DAY, 20 * DAY] if self.long_time else [2 * SECOND, 10 * SECOND])
         self.memory = random.choice([0, 2_000, 64 << 20])
         self.page = random.choice([2, 5, 1000])
-        self.poll = self.lease // random.choice([4, 10])
+        self.poll = self.lease // random.choice([6, 16])
         self.shares = hub.kind == "memory" and Random(f"the owners of {seed}").random() < 0.5
         """Whether there are several owners at a time."""
         self.processes: list[Process] = []
