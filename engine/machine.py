@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from typing import Any
+from weakref import ref
 
 import msgspec
 
@@ -96,7 +97,8 @@ class Environment:
     __slots__ = ("_machine", "input", "now_us", "vars", "workflow")
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+        # Weakly: what an instance holds is freed when it is forgotten, not when garbage is looked for.
+        self._machine = ref(machine)
         self.input: Any = None
         self.vars: dict[str, Any] = {}
         self.workflow: dict[str, Any] = {}
@@ -104,7 +106,8 @@ class Environment:
 
     def uuid(self, label: str) -> str:
         """The UUID of this label at the step that is being evaluated."""
-        machine = self._machine
+        machine = self._machine()
+        assert machine is not None, "whose expression is evaluated is there"
         return keys.uuid5(machine.started.key_seed, sagas.identity(machine, machine.current_path()), label)
 
 
