@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -41,33 +42,52 @@ def binaries() -> Path | None:
     """The directory of the server's programs; Debian keeps them out of PATH."""
     on_path = shutil.which("initdb")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    initdb = Path(on_path) if on_path else found[-1] if found else None
+    initdb = Path(on_path).resolve() if on_path else found[-1] if found else None
     return initdb.parent if initdb else None
 
 
 class Server:
-    """One PostgreSQL, in a directory that goes with it."""
+    """One PostgreSQL, in a directory that goes with it. ``settings`` come before those of all tests.
 
-    def __init__(self, programs: Path) -> None:
+    The command ``within`` runs it elsewhere. With ``of`` it is a standby of another one.
+    """
+
+    def __init__(
+        self,
+        programs: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        within: Sequence[str] = (),
+        of: Server | None = None,
+    ) -> None:
         self._programs = programs
+        self._within = list(within)
+        self._settings = {**SETTINGS, **(settings or {})}
         self.directory = Path(tempfile.mkdtemp(prefix="perdure-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._cleaner: psycopg.Connection | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, USER, USER)
-        options = ["-A", "trust", "-U", "perdure", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-        subprocess.run(
-            [*self._as_user(), programs / "initdb", "-D", self.data, *options],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=self.directory,
-        )
+        if of is None:
+            options = ["-A", "trust", "-U", "perdure", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+            self._run("initdb", "-D", self.data, *options)
+            # Whoever can reach it in a test may use it, and copy it.
+            for kind in ("all", "replication"):
+                with (self.data / "pg_hba.conf").open("a") as file:
+                    file.write(f"host {kind} all all trust\n")
+        else:
+            source = f"host={of.directory} user=perdure dbname=postgres"
+            self._run("pg_basebackup", "-D", self.data, "-R", "-d", source, "--checkpoint=fast", "--no-sync")
         self.start()
 
     @property
     def data(self) -> Path:
         """Where the database lies."""
         return self.directory / "data"
+
+    def _run(self, program: str, *words: str | Path) -> None:
+        command = [*self._within, *self._as_user(), self._programs / program, *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.directory)
 
     @staticmethod
     def _as_user() -> list[str]:
@@ -77,9 +97,17 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        command: list[str | Path] = [
+            self._programs / "postgres",
+            "-D",
+            self.data,
+            "-k",
+            self.directory,
+            *settings,
+        ]
         self._process = subprocess.Popen(
-            [*self._as_user(), self._programs / "postgres", "-D", self.data, "-k", self.directory, *settings],
+            [*self._within, *self._as_user(), *command],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.directory,
@@ -89,15 +117,40 @@ class Server:
                 return eventually(self._answers)
         raise AssertionError("the server does not answer")
 
-    def stop(self, signal: str = "QUIT") -> None:
+    def stop(self, how: str = "QUIT") -> None:
         """``QUIT`` is a crash, ``INT`` ends what runs in order."""
+        self._forget_connection()
+        if self._process is not None:
+            self._process.send_signal({"QUIT": signal.SIGQUIT, "INT": signal.SIGINT}[how])
+            self._process.wait()
+            self._process = None
+
+    def _forget_connection(self) -> None:
         if self._cleaner is not None:
             self._cleaner.close()
             self._cleaner = None
-        if self._process is not None:
-            self._process.send_signal({"QUIT": 3, "INT": 2}[signal])
-            self._process.wait()
-            self._process = None
+
+    def vanish(self) -> None:
+        """End it as a machine ends whose power fails: all of its processes at once."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        for each in [*_children(self._process.pid), self._process.pid]:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+        self._forget_connection()
+
+    def send_nothing_more(self) -> None:
+        """From now on no standby hears of anything."""
+        assert self._process is not None
+        for each in _children(self._process.pid):
+            if b"walsender" in Path(f"/proc/{each}/cmdline").read_bytes():
+                os.kill(each, signal.SIGSTOP)
+
+    def promote(self) -> None:
+        """Let a standby be the server that takes writes."""
+        self._run("pg_ctl", "promote", "-D", self.data)
 
     def remove(self) -> None:
         """Stop it, and leave nothing behind."""
@@ -111,9 +164,9 @@ class Server:
             return False
         return True
 
-    def url(self, schema: str = "hub") -> str:
-        """Of a hub."""
-        return f"postgresql://perdure@/postgres?host={self.directory}&schema={schema}"
+    def url(self, schema: str = "hub", *, at: str | Path | None = None) -> str:
+        """Of a hub, by the server's socket or ``at`` an address on which it listens, or several."""
+        return f"postgresql://perdure@/postgres?host={at or self.directory}&schema={schema}"
 
     def connect(self, schema: str = "hub") -> psycopg.Connection:
         """A connection for looking and for getting in the way; each statement is a transaction."""
@@ -144,6 +197,23 @@ class Server:
         return self.url()
 
 
+def loopback(number: int) -> str:
+    """An address of this machine that no other process's servers have; ``number`` is 0 to 3."""
+    own = os.getpid() * 4 + number
+    return f"127.{own >> 16 & 255}.{own >> 8 & 255}.{own & 255}"
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            parent = path.read_text().rpartition(")")[2].split()[1]
+            if int(parent) == pid:
+                found.append(int(path.parent.name))
+    return found
+
+
 def waits(sql: psycopg.Connection, count: int = 1) -> bool:
     """Whether so many transactions of others wait for locks."""
     sql.execute("SELECT pg_stat_clear_snapshot()")
@@ -163,7 +233,9 @@ def deadlocks(sql: psycopg.Connection, *stores: PostgresStore) -> int:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(
+    settings: Mapping[str, str] | None = None, *, within: Sequence[str] = (), of: Server | None = None
+) -> Iterator[Server]:
     """A server; the test is skipped where there is none to start."""
     programs = binaries()
     if programs is None:
@@ -171,7 +243,7 @@ def running() -> Iterator[Server]:
         if os.environ.get("PERDURE_TEST_POSTGRES") == "required":
             pytest.fail(missing)
         pytest.skip(missing)
-    server = Server(programs)
+    server = Server(programs, settings, within=within, of=of)
     try:
         yield server
     finally:

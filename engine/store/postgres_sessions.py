@@ -1,7 +1,8 @@
 """Connections to PostgreSQL, and how a transaction begins and ends on one.
 
-Nothing is kept in a session: all settings are made in each transaction, so that a pooler may give each of
-them another connection. They travel with BEGIN, as one message.
+Nothing that counts is kept in a session: all settings are made in each transaction, so that a pooler may give
+each of them another connection. They travel with BEGIN, as one message. Only the time limits of the network
+belong to the connection, for it is the pooler's where there is one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Session:
     """One connection, for one transaction at a time. ``timeout`` is in seconds, ``patience`` too.
 
     No statement takes longer than ``patience``, and neither a lock nor the next statement of a transaction is
-    waited for longer than ``timeout``: who stops in the middle does not stop others for ever.
+    waited for longer than ``timeout``: who stops in the middle does not stop others for ever. Nor does who is
+    cut off there: both ends notice in about that time.
     """
 
     def __init__(self, url: PostgresUrl, *, timeout: float, patience: float) -> None:
@@ -174,19 +176,34 @@ def direct(url: PostgresUrl, timeout: float) -> psycopg.Connection[Any]:
 
 
 def _connect(url: PostgresUrl, timeout: float, **more: Any) -> psycopg.Connection[Any]:
-    """A server that is cut off is noticed after ``timeout`` seconds or so."""
-    third = max(round(timeout / 3), 1)
+    """A server that is cut off is noticed after ``timeout`` seconds or so, and so are we by the server.
+
+    In the middle of a message, or of several that are sent at once, no time limit of a statement or a
+    transaction counts for it: it would wait for the rest with all its locks, by default for two hours.
+    """
+    third, milliseconds = max(round(timeout / 3), 1), max(round(timeout * 1000), 1)
     network: dict[str, Any] = {
         "application_name": "perdure",
         "connect_timeout": max(round(timeout), 2),
         "keepalives_idle": third,
         "keepalives_interval": third,
         "keepalives_count": 2,
-        "tcp_user_timeout": max(round(timeout * 1000), 1),
+        "tcp_user_timeout": milliseconds,
     }
     given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
     network = {name: value for name, value in network.items() if name not in given}
-    return psycopg.connect(url.conninfo, autocommit=True, **network, **more)
+    connection = psycopg.connect(url.conninfo, autocommit=True, **network, **more)
+    try:
+        if not url.pooled:
+            limits = (
+                f"SET tcp_keepalives_idle = {third}; SET tcp_keepalives_interval = {third};"
+                f"SET tcp_keepalives_count = 2; SET tcp_user_timeout = {milliseconds}"
+            )
+            connection.execute(limits.encode())
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _unreachable(error: Exception) -> StoreError:

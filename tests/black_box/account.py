@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,8 +14,9 @@ from perdure.engine.errors import NotFound
 from perdure.engine.instance import Instance
 from perdure.engine.programs import Programs
 from perdure.engine.replay import replay
+from perdure.engine.store import open_store
+from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import InstanceQuery
-from perdure.engine.store.sqlite import SqliteStore
 from tests.black_box.clients import Patient
 from tests.black_box.ledger import bookings, keys
 from tests.black_box.orders import Line, Order
@@ -54,13 +54,13 @@ def _resume(instance_id: str, client: HttpClient) -> None:
 
 
 def check(folder: Folder, orders: Iterable[Order], moved: Mapping[str, int]) -> Counter[str]:
-    """Nobody has the file open any more: every order was carried out, each step of it once (I1, I2, I5, I6).
+    """Nobody works on the hub any more: every order was carried out, each step of it once (I1, I2, I5, I6).
 
     ``moved`` is what accounts were given beside the orders. Returns how much was looked at.
     """
     orders = list(orders)
     intact(folder)
-    store = SqliteStore(folder.database)
+    store = open_store(folder.url)
     try:
         found = instances_of(store)
         _check_orders(Client(store), orders, found)
@@ -79,16 +79,15 @@ def check(folder: Folder, orders: Iterable[Order], moved: Mapping[str, int]) -> 
 
 def intact(folder: Folder) -> None:
     """SQLite finds nothing wrong, and no work is left of what has ended (I9)."""
-    with sqlite3.connect(folder.database) as connection:
-        (said,) = connection.execute("PRAGMA integrity_check").fetchone()
-        assert said == "ok", said
-        for table in ("tasks", "timers", "inbox", "dead_letters"):
-            rows = connection.execute(f"SELECT * FROM {table}").fetchall()
-            assert not rows, f"{table} has {rows}"
-    connection.close()
+    if folder.postgres is None:
+        said = folder.rows("PRAGMA integrity_check")
+        assert said == [("ok",)], said
+    for table in ("tasks", "timers", "inbox", "dead_letters"):
+        rows = folder.rows(f"SELECT * FROM {table}")
+        assert not rows, f"{table} has {rows}"
 
 
-def instances_of(store: SqliteStore) -> dict[str, Instance]:
+def instances_of(store: Store) -> dict[str, Instance]:
     """All that there are, by their ids."""
     return {each.id: each for each in store.instances(InstanceQuery(limit=MANY, chunks=True))}
 
@@ -126,7 +125,7 @@ def _check_accounts(client: Client, orders: Iterable[Order], moved: Mapping[str,
         assert state == total, f"account {key} has {state}, and was given {total}"
 
 
-def check_history(store: SqliteStore, programs: Programs, instance: Instance) -> int:
+def check_history(store: Store, programs: Programs, instance: Instance) -> int:
     """It replays to the same decisions, and everything asked is answered once (I3, I4). Counts its events."""
     rows = store.history(instance.id, instance.generation, -1, MANY)
     replay(programs.get(instance.digest), instance.id, rows)

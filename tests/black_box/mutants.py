@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.sim.mutants.further import PRESENT
 from tests.sim.mutants.model import one
 
 MUTANTS = {
@@ -20,6 +21,7 @@ MUTANTS = {
         "write_requests(tx, sorted(batch.requests, key=_by_request))",
         "write_requests(tx, ())",
     ),
+    "unknown_commit_taken_for_done": PRESENT["blind_retry_of_an_unknown_commit"],
     "another_key_each_time": one(
         "perdure.engine.executor",
         "task.path, task.key, task.attempt",

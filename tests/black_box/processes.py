@@ -6,11 +6,17 @@ import json
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psycopg
+
+from perdure.engine.store.urls import postgres_url
 from tests.black_box.orders import ACTIVITIES
 from tests.checkout import ROOT
 
@@ -25,9 +31,16 @@ WRITING, ENTERING, BETWEEN = "in a write", "at the turnstile", "between writes"
 
 @dataclass(frozen=True)
 class Folder:
-    """Where a hub lies: its database and the ledger of its activities."""
+    """Where a hub lies, with its database if that is a file, and the ledger of its activities."""
 
     path: Path
+    postgres: str | None = None
+    """The hub, where it is not a file."""
+
+    @property
+    def url(self) -> str:
+        """The hub."""
+        return self.postgres or f"sqlite:///{self.database}"
 
     @property
     def database(self) -> Path:
@@ -44,9 +57,18 @@ class Folder:
         """What activities write."""
         return self.path / "ledger"
 
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the database answers to somebody who looks on."""
+        if self.postgres is None:
+            with closing(sqlite3.connect(self.database)) as connection:
+                return connection.execute(query).fetchall()
+        url = postgres_url(self.postgres)
+        with psycopg.connect(url.conninfo, options=f"-c search_path={url.schema}") as looking:
+            return looking.execute(query.encode()).fetchall()
+
     def command(self, *words: str) -> subprocess.Popen[str]:
         """A command of perdure on the database, begun."""
-        return self.spawn([str(PERDURE), "--json", "--db", f"sqlite:///{self.database}", *words])
+        return self.spawn([str(PERDURE), "--json", "--db", self.url, *words])
 
     def spawn(self, words: list[str]) -> subprocess.Popen[str]:
         """A process, begun; what it says of itself goes to a file."""
@@ -93,7 +115,7 @@ class Server:
             words = ["serve", "--activities", str(ACTIVITIES), "--port", port]
             self._popen = self._folder.command(*words)
         else:
-            words = [str(self._folder.database), str(self._lease or LEASE), port]
+            words = [self._folder.url, str(self._lease or LEASE), port]
             words += [] if self._mutant is None else [self._mutant]
             self._popen = self._folder.spawn([sys.executable, "-m", "tests.black_box.server", *words])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,9 +69,13 @@ class Crowd:
 
     def join(self, count: int = 1) -> list[Process]:
         """More workers; they have joined when this returns."""
-        new = [Process(self.url, self.lease, f"p{len(self.processes) + n}", self.log) for n in range(count)]
-        self.processes += new
-        return new
+        return [self.join_from(self.url) for _ in range(count)]
+
+    def join_from(self, url: str, within: Sequence[str] = ()) -> Process:
+        """A worker that knows the hub by this URL, and that the command ``within`` runs elsewhere."""
+        name = f"p{len(self.processes)}"
+        self.processes.append(Process(url, self.lease, name, self.log, within))
+        return self.processes[-1]
 
     def shares(self) -> dict[str, int]:
         """How many slots each worker has."""
@@ -123,12 +127,15 @@ def _balanced(counts: list[int], workers: int) -> bool:
 
 
 @contextmanager
-def crowd(server: Server, lease: float, *, watched: bool = True, more: str = "") -> Iterator[Crowd]:
+def crowd(
+    server: Server, lease: float, *, watched: bool = True, url: str | None = None, more: str = ""
+) -> Iterator[Crowd]:
     """A hub; all processes have ended afterwards. Where it is ``watched``, it is noted who writes turns.
 
-    ``more`` is appended to its URL.
+    It is found under the ``url``, if that is another one than the server's own. ``more`` is appended to it.
     """
-    url = server.new_hub() + more
+    own = server.new_hub()
+    url = (url or own) + more
     store = PostgresStore(url)
     with server.connect() as sql, TemporaryDirectory() as folder:
         if watched:

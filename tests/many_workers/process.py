@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from perdure.engine.activities import Context, Registry
@@ -18,16 +19,31 @@ ROOT = Path(__file__).parents[2]
 
 
 class Process:
-    """Such a process, from the test's side. The database knows it by its ``name``."""
+    """Such a process, from the test's side. The database knows it by its ``name``.
 
-    def __init__(self, url: str, lease: float, name: str, log: Path) -> None:
+    The command ``within`` runs it elsewhere.
+    """
+
+    def __init__(self, url: str, lease: float, name: str, log: Path, within: Sequence[str] = ()) -> None:
         self.name = name
+        self._errors = log.with_name(f"{name}.errors")
         command = [sys.executable, "-m", "tests.many_workers.process", url, str(lease), name, str(log)]
-        self.popen = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        with self._errors.open("w") as errors:
+            self.popen = subprocess.Popen(
+                [*within, *command],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         assert self.popen.stdout is not None
         self.id = self.popen.stdout.readline().strip()
+
+    @property
+    def said(self) -> str:
+        """Its warnings."""
+        return self._errors.read_text()
 
     def kill(self) -> None:
         """End it at once, if it has not ended."""

@@ -1,0 +1,65 @@
+"""The negative controls: each harness finds what is wrong. A commit takes some, another one others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from perdure.engine.errors import PerdureError
+from tests.outages.commits import cut_commits
+from tests.outages.namespaces import DEAF, cut_one_off
+from tests.outages.restarts import FORGETFUL, restart_under_load
+from tests.outages.standby import lose_the_primary
+from tests.shares import in_turn
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # real processes, and servers that crash
+
+
+def a_database_that_forgets(path: Path) -> None:
+    """It says "committed" before that survives a crash. Not each crash comes in between."""
+    for seed in range(1, 6):
+        (path / str(seed)).mkdir()
+        restart_under_load(path / str(seed), seed, 30, servers=1, desks=6, settings=FORGETFUL)
+
+
+def an_engine_that_believes_in_a_commit(path: Path) -> None:
+    """Of which it has heard nothing."""
+    cut_commits(path, 1, 30, cuts=40, workers=0, desks=6, mutant="unknown_commit_taken_for_done")
+
+
+def an_engine_that_forgets_what_was_asked(path: Path) -> None:
+    """A client asks again, under its key, and that is done twice."""
+    cut_commits(path, 1, 30, cuts=40, workers=0, desks=6, mutant="forgets_what_was_asked")
+
+
+def a_standby_that_lags_behind(path: Path) -> None:
+    """And nobody waits for it."""
+    lose_the_primary(path, 1, 30, desks=6, workers=0, synchronous=False)
+
+
+def connections_without_time_limits(_path: Path) -> None:
+    """Who is cut off does not notice. When it comes back it has still written nothing."""
+    cut = cut_one_off(chains=40, steps=10, lease=2.0, settings=DEAF, patience=15.0)
+    try:
+        cut.account.check()
+    except AssertionError as error:
+        raise RuntimeError("the fence did not hold") from error
+    assert cut.noticed
+
+
+WRONG: list[Callable[[Path], None]] = [
+    a_database_that_forgets,
+    an_engine_that_believes_in_a_commit,
+    an_engine_that_forgets_what_was_asked,
+    a_standby_that_lags_behind,
+    connections_without_time_limits,
+]
+
+
+@pytest.mark.parametrize("wrong", in_turn(WRONG), ids=lambda each: each.__name__)
+def test_what_is_wrong_is_found(tmp_path: Path, wrong: Callable[[Path], None]) -> None:
+    """By a failure of the harness, or by an answer that nobody expects."""
+    with pytest.raises((AssertionError, PerdureError)):
+        wrong(tmp_path)
