@@ -70,7 +70,8 @@ def openapi(operations: Iterable[Operation]) -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "pdk_...",
-                    "description": "`perdure keys create` makes one. A hub without keys asks for none.",
+                    "description": "`perdure keys create` makes one; a server may also take tokens of an "
+                    "OpenID provider. A hub without keys asks for none.",
                 }
             },
         },
