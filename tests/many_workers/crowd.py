@@ -230,10 +230,12 @@ def kill_one_and_stop_one(server: Server, *, workers: int, chains: int, steps: i
         return account
 
 
-def come_and_go(server: Server, *, chains: int, steps: int, lease: float) -> tuple[Account, Counter[str]]:
+def come_and_go(
+    server: Server, *, chains: int, steps: int, lease: float, url: str | None = None
+) -> tuple[Account, Counter[str]]:
     """Chains on two workers, to whom two more come, and the first two leave; how often each step was run."""
     flow = chain(steps)
-    with crowd(server, lease, watched=False) as hub:
+    with crowd(server, lease, watched=False, url=url) as hub:
         first = hub.join(2)
         hub.until_shared(2)
         ids = hub.client.run_many(flow, [0] * chains)
