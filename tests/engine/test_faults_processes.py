@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,11 @@ STEPS = 60
 CHAIN = compiled(
     'do: [{ l: { for_each: "${ lists.range(60) }", do: [{ m: { call: Mark, with: "${ item }" } }] } },'
     ' { return: "${ size(l) }" }]'
+).program
+FAR_STEPS = 20
+FAR = compiled(
+    'do: [{ l: { for_each: "${ lists.range(20) }",'
+    ' do: [{ m: { call: Mark, with: "${ item }", queue: far } }] } }, { return: "${ size(l) }" }]'
 ).program
 HOLD = compiled('do: [{ h: { call: Hold, with: gate } }, { return: "${ h }" }]').program
 BOMB = compiled(
@@ -91,7 +98,7 @@ def dies_before_parking(process: Process, client: Client, id: str) -> bool:
     return process.popen.poll() is not None
 
 
-def each_step_once(client: Client, id: str) -> bool:
+def each_step_once(client: Client, id: str, steps: int = STEPS) -> bool:
     """Whether every step of the chain has one result in the history."""
     events = []
     cursor = None
@@ -102,7 +109,7 @@ def each_step_once(client: Client, id: str) -> bool:
         if cursor is None:
             break
     return [event["result"] for event in events if event["type"] == "TaskCompleted"] == list(
-        range(1, STEPS + 1)
+        range(1, steps + 1)
     )
 
 
@@ -133,6 +140,46 @@ def test_whoever_is_left_goes_on_after_each_kill(path: Path, client: Client, spa
     again = sum(times - 1 for times in Counter(lines(path)).values())
     assert again <= 4, "only what ran at a kill runs again"
     assert (last.end(), client.workers()) == (0, [])
+
+
+def test_a_server_its_reserve_and_workers_share_a_file(path: Path, client: Client, spawn: Spawn) -> None:
+    """While a client writes all the time: each is killed once, and nobody hears that the file is locked.
+
+    The reserve is a second server, and takes all slots of the first one; whose activities are in another
+    queue, they are done by whoever is left of the workers.
+    """
+    server, reserve = spawn(), spawn()
+    workers = [spawn("activities"), spawn("activities")]
+    assert set(client.store.owned_slots()) == {server.id}
+    ids = [f"far-{number}" for number in range(2)]
+    for each in ids:
+        client.run(FAR, id=each)
+    written, over = Counter[str](), threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            client.run(GREET, id=f"greet-{written['starts']}")
+            written["starts"] += 1
+
+    with ThreadPoolExecutor() as beside:
+        writing = beside.submit(write)
+        for number, process in enumerate([server, workers[0]]):
+            allow(path, 6 * (number + 1))
+            reached = f"mark {6 * number + 5}"
+            eventually(lambda reached=reached: reached in lines(path))  # type: ignore[misc]
+            process.kill()
+        allow(path, FAR_STEPS)
+        ended = [client.wait(each, WAIT)["output"] for each in ids]
+        over.set()
+        writing.result()
+    assert ended == [FAR_STEPS] * len(ids)
+    assert all(each_step_once(client, each, FAR_STEPS) for each in ids)
+    assert set(client.store.owned_slots()) == {reserve.id}
+    assert {each["id"] for each in client.workers()} == {reserve.id, workers[1].id}
+    assert written["starts"] > 0
+    warned = Path(f"{path}.warnings")
+    assert not warned.exists() or "lock" not in warned.read_text()
+    assert [reserve.end(), workers[1].end()] == [0, 0]
 
 
 def test_an_activity_that_kills_its_process_is_poison(path: Path, client: Client, spawn: Spawn) -> None:

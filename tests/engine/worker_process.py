@@ -1,13 +1,15 @@
 """A worker that a test can kill: ``python -m tests.engine.worker_process PATH LEASE [KIND [URL]]``.
 
-``KIND`` is ``server`` or ``reserve``, or ``deadly`` for a server that is killed when it writes a turn of an
-instance whose id begins with ``bad``. It says its worker's id when it has joined, and leaves at the end of
-its input. Its activities write a line each into the file ``PATH.log``. Its hub is the file ``PATH``, or at
-``URL``.
+``KIND`` is ``server`` or ``reserve``, ``activities`` for a worker that takes no turns and serves the queue
+``far``, or ``deadly`` for a server that is killed when it writes a turn of an instance whose id begins with
+``bad``. It says its worker's id when it has joined, and leaves at the end of its input. Its activities write
+a line each into the file ``PATH.log``, and whatever it warns of goes to ``PATH.warnings``. Its hub is the
+file ``PATH``, or at ``URL``.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -122,7 +124,16 @@ def main(path: str, lease: str, kind: str, url: str | None = None) -> None:
     deadly = DeadlyStore if kind == "deadly" else SqliteStore
     store = deadly(path) if url is None else open_store(url)
     microseconds = round(float(lease) * 1_000_000)
-    with Worker(store, registry, reserve=kind == "reserve", lease=microseconds) as worker:
+    logging.basicConfig(filename=f"{path}.warnings", level=logging.WARNING)
+    far = kind == "activities"
+    with Worker(
+        store,
+        registry,
+        reserve=kind == "reserve",
+        queues=("far",) if far else (),
+        takes_turns=not far,
+        lease=microseconds,
+    ) as worker:
         sys.stdout.write(f"{worker.id}\n")
         sys.stdout.flush()
         sys.stdin.read()

@@ -2,7 +2,8 @@
 
 They share the slots of a hub on a real PostgreSQL; one is killed in the middle, one is stopped past its lease
 and goes on afterwards. With ``--scale`` it is the same work by one, two and four of them, and then by one to
-whom others come. With ``--quiet`` it is what they cost without work, and one event after the other.
+whom others come. With ``--quiet`` it is what they cost without work, and one event after the other. With
+``--soak`` they work for three minutes, on a server with its own ideas of cleaning up.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 from tests.many_workers.crowd import kill_one_and_stop_one
 from tests.many_workers.quiet import measure_quiet
 from tests.many_workers.scale import add_under_load, counting, measure
+from tests.many_workers.soak import soak
 from tests.postgres import running
 
 
@@ -24,7 +26,12 @@ def main() -> None:
     parser.add_argument("--lease", type=float, default=4.0)
     parser.add_argument("--scale", action="store_true", help="measure instead")
     parser.add_argument("--quiet", action="store_true", help="measure those that have nothing to do")
+    parser.add_argument("--soak", type=float, nargs="?", const=180.0, metavar="SECONDS", help="dead rows")
     options = parser.parse_args()
+    if options.soak:
+        with running({"autovacuum": "on"}) as server:
+            print(soak(server, options.workers, options.soak))  # noqa: T201
+        return
     with running() as server:
         if options.quiet:
             counting(server)
