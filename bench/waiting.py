@@ -163,8 +163,8 @@ def _sizes(connection: psycopg.Connection[Any]) -> dict[str, int]:
         "SELECT relname, pg_total_relation_size(oid) FROM pg_class"
         " WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
     )
-    sizes = {name: size for name, size in connection.execute(query).fetchall() if size > 1 << 20}
-    return {"all": sum(sizes.values()), **dict(sorted(sizes.items(), key=lambda each: -each[1]))}
+    sizes = sorted(connection.execute(query).fetchall(), key=lambda each: -each[1])
+    return {"all": sum(size for _, size in sizes), **dict(sizes[:4])}
 
 
 def _lists(client: Client, count: int) -> dict[str, float]:

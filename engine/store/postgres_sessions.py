@@ -2,7 +2,7 @@
 
 Nothing that counts is kept in a session: all settings are made in each transaction, so that a pooler may give
 each of them another connection. They travel with BEGIN, as one message. Only the time limits of the network
-belong to the connection, for it is the pooler's where there is one.
+belong to the connection, for it is the pooler's where there is one, and how statements are planned.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from perdure.engine.errors import Busy, OutcomeUnknown, StoreError
 from perdure.engine.store.postgres_errors import ERRORS, Lost, translated
 from perdure.engine.store.urls import PostgresUrl
 
+PLANNING = b"SET enable_seqscan = off; SET jit = off"
+"""Of a connection whose plans are kept: one made while a queue was empty must be good when it is long.
+
+There is an index for every statement. To compile one takes longer than to run it.
+"""
 MICROSECONDS = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
@@ -42,6 +47,8 @@ class Session:
         milliseconds = max(round(timeout * 1000), 1)
         try:
             self.connection = _connect(url, timeout, prepare_threshold=None if url.pooled else 2)
+            if not url.pooled:
+                self.connection.execute(PLANNING)
         except ERRORS as error:
             raise _unreachable(error) from None
         self.connection.adapters.register_dumper(int, Int8Dumper)  # one type, so one plan a statement

@@ -74,6 +74,26 @@ def test_no_statement_reads_a_growing_table_through(planner: psycopg.Connection)
     assert {name: steps for name, steps in found.items() if steps} == {}
 
 
+def test_a_plan_made_in_an_empty_hub_is_good_for_a_full_one(
+    connect: Connect, sql: psycopg.Connection
+) -> None:
+    """Plans are kept: to read a queue through costs nothing while it is short (white-box: a session)."""
+    sql.execute("VACUUM (ANALYZE)")
+    store = connect()
+    lists = {"slots": [1], "keys": ["k"], "instances": ["i"], "names": ["q"]}
+    plans = {}
+    with store._read() as tx:
+        cursor = tx._cursor  # type: ignore[attr-defined]
+        for name, statement in every_statement("listed", *MODULES):
+            compiled = _COMPILER(statement)
+            text, parameters = compiled.bind({k: _value(compiled, k) for k in compiled.parameters} | lists)
+            plans[name] = "\n".join(line for (line,) in cursor.execute(f"EXPLAIN {text}", parameters))
+    through = re.compile(rf"Seq Scan on ({'|'.join(GROWING)})\b")
+    assert {name: plan for name, plan in plans.items() if through.search(plan)} == {}
+    found = "\n".join(line for (line,) in sql.execute("EXPLAIN DELETE FROM inbox WHERE id = 'm1'"))
+    assert through.search(found), "the planner's own choice"
+
+
 def _value(compiled: Compiled, name: str) -> Any:
     """One of the type that the parameter has."""
     kind = compiled._compiled.binds[name].type.python_type

@@ -215,7 +215,8 @@ def test_a_deadlock_is_tried_again_by_a_client(
     other_side.result()
     assert store.waiting_tasks("i1") == []
     assert [each.id for each in store.inbox(ALL, 9)] == [result(1).id]
-    assert deadlocks(sql, store) == before + 1
+    # On a busy machine it may close the circle once more before the other side goes on.
+    assert deadlocks(sql, store) > before
 
 
 def test_a_deadlock_costs_an_owner_its_batch_and_nothing_more(
