@@ -222,9 +222,13 @@ class Duties(Claims, Intake, Joining):
         # A row that goes may have kept others waiting: it counted for a concurrency key.
         if batch.adopt or any(each.tasks or each.tasks_closed for each in batch.checkpoints):
             self._tasks_news = True
+        new = {
+            each.id: each for each in batch.checkpoints if each.before is None and each.instance is not None
+        }
         for message_id in sealed.answers:
             ask = self._forget(message_id)
             if ask is not None:
+                ask.made = None if ask.instance is None else new.get(ask.message.instance)
                 ask.answer(sealed.outcomes.get(message_id))
         for message_id, reason in sealed.refusals:
             ask = self._forget(message_id)

@@ -19,7 +19,7 @@ from perdure.engine.instance import MAX_ID, Instance, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.store.protocol import Store
-from perdure.engine.store.rows import AuditEntry, IfExists, Message, Request
+from perdure.engine.store.rows import AuditEntry, Checkpoint, IfExists, Message, Request
 from perdure.engine.turning import payload_rows
 
 _SORTED = json.JSONEncoder(sort_keys=True, default=dict)
@@ -32,8 +32,8 @@ class Ask:
     where that is to be known; both are written with its effect. ``doubtful``: it was in a batch of which
     nobody knows whether it was written. ``refusals`` counts the batches that were refused with nothing
     else in them. A start says what it means ``if_exists``, and the event that is ``told`` with it;
-    ``new_id``: its id was made for it, so nobody has it. Who waits for several asks gives them one event,
-    ``answered``.
+    ``new_id``: its id was made for it, so nobody has it. ``made`` is what this process wrote of a start's
+    instance. Who waits for several asks gives them one event, ``answered``.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Ask:
         self.if_exists = if_exists
         self.told = told
         self.new_id = new_id
+        self.made: Checkpoint | None = None
         self.doubtful = False
         self.refusals = 0
         self._answered = threading.Event() if answered is None else answered

@@ -32,10 +32,8 @@ from perdure.engine.requests import (
     payload_of,
     schema_error,
 )
-from perdure.engine.store.rows import Definition, IfExists, Message, Request
-from perdure.engine.views import (
-    parse_time,
-)
+from perdure.engine.store.rows import Checkpoint, Definition, IfExists, Message, Request
+from perdure.engine.views import instance_view, parse_time
 
 _POLICIES: tuple[str, ...] = get_args(IfExists)
 
@@ -52,6 +50,13 @@ class Start(NamedTuple):
     delay: float | None = None
     event: str | None = None
     payload: Any = None
+
+
+class _Begun(NamedTuple):
+    """The id of what was started, and what was written of it, where this process knows that."""
+
+    id: str
+    made: Checkpoint | None = None
 
 
 class Starts(Looking):
@@ -99,19 +104,22 @@ class Starts(Looking):
         starts in the same order.
         """
         keys = [None if request_key is None else f"{request_key}/{n}" for n in range(len(starts))]
-        return self._begin(list(zip(starts, keys, strict=True)))
+        begun = self._begin(list(zip(starts, keys, strict=True)))
+        return [each if isinstance(each, PerdureError) else each.id for each in begun]
 
     def start_each(self, starts: Sequence[tuple[Start, str | None]]) -> list[dict[str, Any] | PerdureError]:
         """What ``start`` returns or raises for each of them, which is asked for under its request key.
 
-        They share a look at the definitions, a commit if there is room, and a look at what has come of them.
+        They share a look at the definitions, a commit if there is room, and a look at what has come of those
+        that this process has not just written.
         """
         begun = self._begin(starts)
-        shown = iter(self.documents([each for each in begun if isinstance(each, str)]))
-        return [next(shown) if isinstance(each, str) else each for each in begun]
+        unseen = [each.id for each in begun if isinstance(each, _Begun) and each.made is None]
+        read = iter(self.documents(unseen) if unseen else ())
+        return [each if isinstance(each, PerdureError) else _shown(each.made) or next(read) for each in begun]
 
-    def _begin(self, starts: Sequence[tuple[Start, str | None]]) -> list[str | PerdureError]:
-        """The id of each instance that is started, or why it is not."""
+    def _begin(self, starts: Sequence[tuple[Start, str | None]]) -> list[_Begun | PerdureError]:
+        """What has come of each start, or why it is not begun."""
         known: dict[str, Definition | PerdureError] = {}
         together, asks = Together(), list[Ask | PerdureError]()
         for start, key in starts:
@@ -314,6 +322,14 @@ def _named(workflow: str) -> tuple[str, str | None]:
     return name, version or None
 
 
+def _shown(made: Checkpoint | None) -> dict[str, Any] | None:
+    """The document of an instance, as it was written when it was started."""
+    if made is None or made.instance is None:
+        return None
+    texts = {row.key: row.value for row in made.payloads}
+    return instance_view(made.instance, {key: texts.get(text, text) for key, text in texts.items()})
+
+
 def refusal(ask: Ask, finish: Callable[[Ask], Request | None]) -> PerdureError | None:
     """Why an ask was not carried out; None once it is."""
     try:
@@ -323,15 +339,15 @@ def refusal(ask: Ask, finish: Callable[[Ask], Request | None]) -> PerdureError |
     return None
 
 
-def _begun(each: Ask | PerdureError, finish: Callable[[Ask], Request | None]) -> str | PerdureError:
-    """The id of what was started, or why it was not."""
+def _begun(each: Ask | PerdureError, finish: Callable[[Ask], Request | None]) -> _Begun | PerdureError:
+    """What was started, or why it was not."""
     if isinstance(each, PerdureError):
         return each
     try:
         earlier = finish(each)
     except PerdureError as error:
         return error
-    return each.message.instance if earlier is None else earlier.answer
+    return _Begun(each.message.instance, each.made) if earlier is None else _Begun(earlier.answer)
 
 
 def _tags(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -> dict[str, str]:

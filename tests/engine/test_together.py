@@ -36,6 +36,12 @@ version: 1.0.0
 do:
 - got: { wait_for_event: Go, timeout: never }
 - return: ${ got }
+---
+dsl: perdure/1
+name: fails
+version: 1.0.0
+do:
+- raise: { error: Broken, message: it is }
 """
 LOOK = "SELECT instances."
 NOBODY_HOLDS_IT = "\ud800"
@@ -191,3 +197,37 @@ def test_a_start_in_doubt_is_looked_for(client: Client, store: Traced) -> None:
     assert looks >= 3
     assert {client.instance(each)["output"] for each in found} == {1}
     assert len(client.instances()["items"]) == 3
+
+
+def test_the_answer_to_a_start_is_what_its_commit_wrote(client: Client, store: Traced) -> None:
+    """Nobody reads it back, and who reads it then finds the same: ended or not, tagged, large, failed."""
+    large = "x" * 40_000
+    starts = [
+        Start("echo", {"n": 1}),
+        Start("echo", large),
+        Start("echo", "sha256:" + "0" * 64),
+        Start("waiter", [1], tags={"b": "1", "a": "2"}),
+        Start("fails", 1),
+        Start("nobody"),
+    ]
+    shown, looks = store.counted(lambda: client.start_each([(each, None) for each in starts]), LOOK)
+    assert looks == 0
+    assert isinstance(shown.pop(), NotFound)
+    assert [each["status"] for each in shown] == ["Completed"] * 3 + ["Running", "Failed"]
+    assert shown[1]["output"] == large
+    assert [repr(each) for each in shown] == [repr(client.instance(each["id"])) for each in shown]
+
+
+def test_a_repeated_start_is_read(client: Client, store: Traced) -> None:
+    """Its answer is how the instance stands now; so is that of a start whose commit was in doubt."""
+    (first,) = client.start_each([(Start("waiter"), "k")])
+    assert isinstance(first, dict)
+    client.raise_event(first["id"], "Go", 1)
+    (again,) = client.start_each([(Start("waiter"), "k")])
+    assert again == client.instance(first["id"])
+    assert again["status"] == "Completed"
+    store.unknown = True
+    (doubtful,) = client.start_each([(Start("echo", 5), None)])
+    assert not store.unknown
+    assert isinstance(doubtful, dict)
+    assert doubtful == client.instance(doubtful["id"])
