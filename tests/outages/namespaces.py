@@ -73,8 +73,10 @@ def cut_off(chains: int) -> Counter[str]:
     cut = cut_one_off(chains=chains, steps=10, lease=10.0)
     cut.account.check()
     assert cut.noticed
-    seconds = {f"{name} after 0.1 s": round(10 * each) for name, each in cut.account.seconds.items()}
-    return Counter({"chains": chains, "steps recorded once": cut.account.recorded[1], **seconds})
+    counts = Counter({"chains": chains, "steps recorded once": cut.account.recorded[1]})
+    for name, seconds in cut.account.seconds.items():
+        counts[f"tenths of a second until {name}"] = round(10 * seconds)
+    return counts
 
 
 def _soon(fact: Callable[[], bool], seconds: float) -> bool:

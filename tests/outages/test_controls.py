@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,26 +17,36 @@ from tests.shares import in_turn
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # real processes, and servers that crash
 
 
-def a_database_that_forgets(path: Path) -> None:
-    """It says "committed" before that survives a crash. Not each crash comes in between."""
+def _some(path: Path) -> Iterator[tuple[int, Path]]:
+    """Not each run of a seed shows what is wrong: it has to come between an answer and what was forgotten."""
     for seed in range(1, 6):
-        (path / str(seed)).mkdir()
-        restart_under_load(path / str(seed), seed, 30, servers=1, desks=6, settings=FORGETFUL)
+        folder = path / str(seed)
+        folder.mkdir()
+        yield seed, folder
+
+
+def a_database_that_forgets(path: Path) -> None:
+    """It says "committed" before that survives a crash."""
+    for seed, folder in _some(path):
+        restart_under_load(folder, seed, 30, servers=1, desks=6, settings=FORGETFUL)
 
 
 def an_engine_that_believes_in_a_commit(path: Path) -> None:
     """Of which it has heard nothing."""
-    cut_commits(path, 1, 30, cuts=40, workers=0, desks=6, mutant="unknown_commit_taken_for_done")
+    for seed, folder in _some(path):
+        cut_commits(folder, seed, 30, cuts=40, workers=0, desks=6, mutant="unknown_commit_taken_for_done")
 
 
 def an_engine_that_forgets_what_was_asked(path: Path) -> None:
     """A client asks again, under its key, and that is done twice."""
-    cut_commits(path, 1, 30, cuts=40, workers=0, desks=6, mutant="forgets_what_was_asked")
+    for seed, folder in _some(path):
+        cut_commits(folder, seed, 30, cuts=40, workers=0, desks=6, mutant="forgets_what_was_asked")
 
 
 def a_standby_that_lags_behind(path: Path) -> None:
     """And nobody waits for it."""
-    lose_the_primary(path, 1, 30, desks=6, workers=0, synchronous=False)
+    for seed, folder in _some(path):
+        lose_the_primary(folder, seed, 30, desks=6, workers=0, synchronous=False)
 
 
 def connections_without_time_limits(_path: Path) -> None:
