@@ -9,6 +9,7 @@ import pytest
 
 from perdure.engine.store.postgres import PostgresStore
 from perdure.engine.store.postgres_sessions import Session
+from perdure.engine.store.sql import SqlStore
 from tests.differential import draw, stores
 from tests.differential.campaign import run
 from tests.engine.store.factory import Clock, Hub
@@ -28,6 +29,10 @@ class Told(PostgresStore):
         super().__init__(url, clock=clock)
         self._members = members
         self._killed = killed
+
+    def gone(self, worker: str) -> list[str]:
+        # It looks, which PostgreSQL's own does not: there nobody is told.
+        return SqlStore.gone(self, worker)
 
     def _surely_over(self, worker: str) -> bool:
         return worker in self._killed
