@@ -207,5 +207,7 @@ class Listener:
 
     def _waited(self, seconds: float, *others: int) -> bool:
         """Wait for one of these to be readable; True if it is to close."""
-        ready, _, _ = select.select([self._closing, *others], [], [], seconds)
-        return self._closing in ready
+        waiting = select.poll()
+        for each in (self._closing, *others):
+            waiting.register(each, select.POLLIN)
+        return self._closing in dict(waiting.poll(seconds * 1000))

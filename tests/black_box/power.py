@@ -37,16 +37,19 @@ class Mark:
 def mark(folder: Folder) -> Mark:
     """The last commit that is synced and published, as the shared index of the log has it.
 
-    Its header stands there twice, and is being written while the two differ.
+    Its header stands there twice, and is being written while the two differ: SQLite writes the second, and
+    then the first. When they stay as they are, the process was stopped between the two, and the first is of
+    the commit before.
     """
-    index = folder.path / "hub.db-shm"
+    index, before = folder.path / "hub.db-shm", b""
     while True:
         with index.open("rb") as file:
-            first, second = file.read(48), file.read(48)
-        if first == second:
-            page, frame = struct.unpack_from("=HI", first, 14)
-            salts = struct.unpack_from("=II", first, 32)
+            both = file.read(96)
+        if both[:48] == both[48:] or both == before:
+            page, frame = struct.unpack_from("=HI", both, 14)
+            salts = struct.unpack_from("=II", both, 32)
             return Mark(salts, frame, page)
+        before = both
 
 
 def backfilled(folder: Folder) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -181,6 +184,18 @@ def test_a_lost_connection_is_told_and_made_anew(
     eventually(lambda: store.listening and told.count(False) == 1)
     other.commit(batch(messages=(message(),), worker="w2"))
     eventually(lambda: told.count(False) == 2)
+
+
+def test_a_process_with_a_thousand_open_files_hears_too(store: PostgresStore) -> None:
+    """As a server has that many clients keep a connection to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    told: list[bool] = []
+    with contextlib.ExitStack() as files:
+        for _ in range(1100):
+            files.callback(os.close, os.dup(0))
+        files.callback(store.listen(told.append))
+        eventually(lambda: store.listening and told)
 
 
 def test_nobody_listens_longer_than_somebody_wants_to_know(
