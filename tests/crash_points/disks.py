@@ -308,6 +308,7 @@ class SqliteDisk(Disk):
         self._clock = clock
         self.eye: Store = SqliteStore(self._path, clock=clock)
         self._raw = sqlite3.connect(self._path, isolation_level=None)
+        self._opened: list[SqliteOpened] = []
 
     @staticmethod
     def template(clock: Callable[[], int], deployed: Sequence[Deployment]) -> bytes:
@@ -321,7 +322,8 @@ class SqliteDisk(Disk):
             return path.read_bytes()
 
     def open(self) -> Opened:
-        return SqliteOpened(self._path, self._clock)
+        self._opened.append(SqliteOpened(self._path, self._clock))
+        return self._opened[-1]
 
     def image(self) -> dict[str, Any]:
         return {name: self._raw.execute(f"SELECT * FROM {name}").fetchall() for name in TABLES}
@@ -353,6 +355,8 @@ class SqliteDisk(Disk):
         return None if due is None else int(due)
 
     def close(self) -> None:
+        for each in self._opened:
+            each.crash((), away=False)
         self._raw.close()
         self.eye.close()
         shutil.rmtree(self._folder, ignore_errors=True)
