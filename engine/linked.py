@@ -190,7 +190,11 @@ def schema_check(schema: Any) -> Callable[[Any], str | None]:
     validator = validator_for(schema, default=Draft202012Validator)(schema, registry=Registry())
 
     def problem(value: Any) -> str | None:
-        error = min(validator.iter_errors(value), key=lambda found: list(map(str, found.path)), default=None)
+        errors = validator.iter_errors(value)
+        try:
+            error = min(errors, key=lambda found: list(map(str, found.path)), default=None)
+        except OverflowError:  # ``multipleOf`` divides, and an int may be larger than any double.
+            return "a number is too large to be looked at"
         if error is None:
             return None
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)

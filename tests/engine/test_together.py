@@ -42,6 +42,15 @@ name: fails
 version: 1.0.0
 do:
 - raise: { error: Broken, message: it is }
+---
+dsl: perdure/1
+name: priced
+version: 1.0.0
+input: { schema: { type: number, multipleOf: 0.5 } }
+events: { Paid: { schema: { type: number, multipleOf: 0.5 } } }
+do:
+- got: { wait_for_event: Paid, timeout: never }
+- return: ${ got }
 """
 LOOK = "SELECT instances."
 NOBODY_HOLDS_IT = "\ud800"
@@ -176,6 +185,22 @@ def test_what_no_database_holds_is_the_fault_of_one(client: Client) -> None:
     assert isinstance(answers[0], Unfit)
     assert answers[1] is None
     assert client.instance(instance_id)["output"] == 7
+
+
+def test_a_number_that_no_double_holds_is_the_fault_of_one(client: Client) -> None:
+    """``multipleOf`` divides: that failed, and with it whatever had been asked together with it."""
+    large = 10**400
+    first, bad, last = client.start_each(
+        [(Start("echo", 1), None), (Start("priced", large), None), (Start("priced", 2.5), None)]
+    )
+    assert isinstance(bad, UserError)
+    assert bad.code == "schema"
+    assert isinstance(first, dict)
+    assert isinstance(last, dict)
+    waiter = client.start("waiter")["id"]
+    answers = client.raise_each([Raise(last["id"], "Paid", -large), Raise(waiter, "Go", large)])
+    assert [type(each) for each in answers] == [UserError, type(None)]
+    assert client.instance(waiter)["output"] == large
 
 
 @pytest.mark.parametrize("count", [1, 30])
