@@ -16,10 +16,12 @@ from perdure.engine.requests import Finished
 from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.rows import TaskRow
 from perdure.engine.tasks import Task, Work, private_queue, work_in
-from perdure.engine.workplace import Workplace
+from perdure.engine.workplace import POLL_EVERY, Workplace
 
 MAX_DELIVERIES = 5
 """Hand-outs of a task before it is poison."""
+RATES_EVERY = 1.0
+"""Seconds between looks whether a queue that is served here has a rate."""
 CALM = 60.0
 """Seconds that a task runs before it is no suspect of killing its worker any more."""
 
@@ -31,7 +33,7 @@ class Claims(Workplace):
         """Take tasks from the table while there are places; suspects of poison one after the other."""
         if self._suspect is not None and self._is_cleared(*self._suspect, tick):
             self._suspect, self._tasks_news = None, True
-        if self._draining or not (self._tasks_news or tick - self._claimed >= self.pace.poll):
+        if self._draining or not (self._tasks_news or tick - self._claimed >= self._claim_every(tick)):
             return False
         self._tasks_news, self._claimed = False, tick
         names, places = self._activities.claimable
@@ -60,6 +62,13 @@ class Claims(Workplace):
                 self._tasks_news = len(rows) == places
                 return True
         return False
+
+    def _claim_every(self, tick: float) -> float:
+        """Seconds between looks without a hint; a rate lets through at once what comes in ``POLL_EVERY``."""
+        if self._queues and self.pace.told and tick - self._rates_seen >= RATES_EVERY:
+            self._rates_seen = tick
+            self.rated = any(each.name in self._queues for each in self.store.queues())
+        return min(self.pace.poll, POLL_EVERY) if self.rated else self.pace.poll
 
     def _readable(self, rows: Sequence[TaskRow]) -> list[Work]:
         """The tasks in claimed rows, their Programs at hand: no result may be lost for want of one."""

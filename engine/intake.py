@@ -169,6 +169,8 @@ class Intake(Workplace):
         """The inbox and the timers, as far as they are due."""
         owner = self.owner
         if self._news or tick - self._polled >= self.pace.poll:
+            # Who is told of definitions and workers may have missed it.
+            self._types_news = self._types_news or self.pace.told
             limit = self._page + owner.accepted
             messages = self.store.inbox(self.slots, limit)
             owner.accept(messages)

@@ -343,7 +343,7 @@ class Worker:
         return not self._executor.running and clock.monotonic() - self._worked >= CALM_AFTER
 
     def _sleep(self) -> None:
-        if self._duties.pace.told:
+        if self._duties.pace.told and not self._duties.rated:
             timeout = self._duties.pace.members
         else:
             timeout = CALM_HINT_EVERY if self._calm else HINT_EVERY

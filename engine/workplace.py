@@ -114,6 +114,8 @@ class Workplace:
         self._activities = activities
         self._queues = tuple(dict.fromkeys(each for each in queues if each != DEFAULT_QUEUE))
         self._private = tuple(private)
+        self.rated = False
+        """Whether a queue that is served here has a rate: nobody tells when that lets more through."""
         self._after = ""
         """The fairness key that was served last."""
         self._reserve = reserve
@@ -133,6 +135,7 @@ class Workplace:
         self._suspect: tuple[tuple[str, int], float] | None = None
         """A task that ran when workers died, and since when it runs here."""
         self._renewed = self._looked = self._polled = self._claimed = float("-inf")
+        self._rates_seen = float("-inf")
         self._groom_at = float("-inf")
         self._free_since: float | None = None
         self._unserved = Unserved()

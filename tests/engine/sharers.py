@@ -97,7 +97,7 @@ class Sharer:
     It acts while it is ``awake``, and hears its clients so many seconds ``late``.
     """
 
-    def __init__(self, sharers: Sharers, *, reserve: bool = False) -> None:
+    def __init__(self, sharers: Sharers, *, reserve: bool = False, queues: tuple[str, ...] = ()) -> None:
         self.store = sharers.store
         self.programs = Programs(self.store.program)
         executor = Executor(
@@ -113,7 +113,7 @@ class Sharer:
             self.programs,
             self.activities,
             reserve=reserve,
-            queues=(),
+            queues=queues,
             lease=LEASE,
             memory=64 << 20,
             shares=True,
