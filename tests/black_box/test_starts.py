@@ -31,7 +31,7 @@ def test_starts_that_are_forgotten_are_found(tmp_path: Path) -> None:
     """
 
     def some() -> None:
-        for seed in range(1, 5):
+        for seed in range(1, 9):
             directory = tmp_path / str(seed)
             directory.mkdir()
             start_through_kills(directory, seed, 300, kills=4, mutant="forgets_what_was_asked")
