@@ -28,7 +28,8 @@ from perdure.engine.store.postgres_errors import ERRORS, Lost, translated
 from perdure.engine.store.postgres_notices import MESSAGES, NOTICES, Listener, Teller, channel
 from perdure.engine.store.postgres_schema import prepare
 from perdure.engine.store.postgres_sessions import MICROSECONDS, Begun, Pool, Session, direct
-from perdure.engine.store.rows import TaskRow, Worker
+from perdure.engine.store.postgres_stuck import END_CLIENTS, END_MEMBER
+from perdure.engine.store.rows import Purged, TaskRow, Worker
 from perdure.engine.store.sql import SqlStore
 from perdure.engine.store.statements import BySlot
 from perdure.engine.store.tables import METADATA
@@ -263,6 +264,22 @@ class PostgresStore(SqlStore):
     def rejoin(self, old: Sequence[str], worker: Worker, lease: int) -> frozenset[int]:
         slots = self._slots[worker.id] = super().rejoin(old, worker, lease)
         return slots
+
+    def take_over(self, worker: str, victim: str, seen_lease: int | None) -> bool:
+        """Who has stopped with its row in its hand is thrown out, and found dead at the next look."""
+        if super().take_over(worker, victim, seen_lease):
+            return True
+        if seen_lease is not None:
+            with self._read() as tx:
+                seconds = self._members[worker].timeout
+                tx.rows(END_MEMBER, worker=victim, lease=seen_lease, seconds=seconds)
+        return False
+
+    def groom(self, limit: int, most_rows: int) -> Purged:
+        """And nobody keeps instances from going on by having stopped in the middle of a message."""
+        with self._read() as tx:
+            tx.rows(END_CLIENTS, schema=self._url.schema, seconds=PATIENCE)
+        return super().groom(limit, most_rows)
 
     def take_slots(self, worker: str, slots: Collection[int] | None = None) -> frozenset[int]:
         taken = self._slots[worker] = super().take_slots(worker, slots)

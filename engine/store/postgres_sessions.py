@@ -45,6 +45,7 @@ class Session:
 
     def __init__(self, url: PostgresUrl, *, timeout: float, patience: float) -> None:
         milliseconds = max(round(timeout * 1000), 1)
+        self.timeout = timeout
         try:
             self.connection = _connect(url, timeout, prepare_threshold=None if url.pooled else 2)
             if not url.pooled:

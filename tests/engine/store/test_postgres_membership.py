@@ -10,7 +10,10 @@ import pytest
 
 from perdure.engine.errors import FenceLost, OutcomeUnknown, StoreError
 from perdure.engine.instance import SLOTS
+from perdure.engine.store import postgres
+from perdure.engine.store import statements as s
 from perdure.engine.store.postgres import PostgresStore
+from perdure.engine.store.transaction import Transaction
 from tests.engine.facts import eventually
 from tests.engine.store.factory import (
     ALL,
@@ -38,6 +41,13 @@ def end_connection_of(sql: psycopg.Connection, store: PostgresStore, member: str
     """As the server's end would, or a failover (white-box: the process at its other end)."""
     pid = store._members[member].connection.info.backend_pid
     assert sql.execute("SELECT pg_terminate_backend(%s, 10000)", [pid]).fetchall() == [(True,)]
+
+
+def connection_of(tx: Transaction) -> psycopg.Connection:
+    """White-box: where its messages go."""
+    found = vars(tx)["_cursor"].connection
+    assert isinstance(found, psycopg.Connection)
+    return found
 
 
 @pytest.fixture
@@ -213,6 +223,48 @@ def test_a_member_stopped_in_a_commit_is_thrown_out_by_the_server(
         tx.lock("anything")
     with pytest.raises(FenceLost):
         stopped.commit(batch(first_turn(), worker="w2"))
+
+
+def test_a_member_stopped_between_two_messages_that_belong_together_is_thrown_out(
+    connect: Callable[..., PostgresStore], owner: PostgresStore
+) -> None:
+    """No limit of the server counts there, and the stopped one's kernel still answers for it."""
+    stopped, other = connect(), connect()
+    stopped.join(worker("w2"), SHORT)
+    other.join(worker("w3"), 2 * SECOND)
+    with pytest.raises(FenceLost), stopped._fenced("w2") as tx:  # noqa: PT012 -- the last line raises
+        (lease,) = (each.lease_until for each in other.workers() if each.id == "w2")
+        with connection_of(tx).pipeline():
+            connection_of(tx).execute("SELECT 1")
+            eventually(lambda: other.take_over("w3", "w2", lease))
+    with pytest.raises(FenceLost):
+        stopped.commit(batch(first_turn(), worker="w2"))
+
+
+def test_a_client_stopped_between_two_messages_that_belong_together_is_thrown_out(
+    connect: Callable[..., PostgresStore],
+    owner: PostgresStore,
+    sql: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may hold an instance, which could not go on otherwise. Who only reads is left alone."""
+    owner.commit(batch(first_turn()))
+    client, reader = connect(), connect()
+    monkeypatch.setattr(postgres, "PATIENCE", 1.0)
+
+    def is_free() -> bool:
+        owner.groom(1, 1)
+        return bool(sql.execute("SELECT FROM instances FOR UPDATE SKIP LOCKED").fetchall())
+
+    with reader._read() as reading, connection_of(reading).pipeline():
+        answer = connection_of(reading).execute("SELECT 7")
+        with pytest.raises(StoreError), client._write() as tx:  # noqa: PT012 -- the last line raises
+            assert tx.rows(s.INSTANCE.with_for_update(), the_id="i1")
+            assert not is_free()
+            with connection_of(tx).pipeline():
+                connection_of(tx).execute("SELECT 1")
+                eventually(is_free)
+        assert answer.fetchall() == [(7,)]
 
 
 def test_a_commit_that_gave_up_waiting_for_the_standby_is_unknown(
