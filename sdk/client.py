@@ -5,50 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
 
 import httpx2
 
 from perdure.dsl import Source
 from perdure.engine.definitions import unknown
-from perdure.engine.errors import (
-    Busy,
-    Conflict,
-    Ended,
-    FenceLost,
-    NotFound,
-    OperationFailed,
-    OutcomeUnknown,
-    Overloaded,
-    PerdureError,
-    StoreError,
-    UserError,
-)
+from perdure.engine.errors import NotFound
 from perdure.engine.ids import new_id
 from perdure.engine.instance import ENDED
 from perdure.server.answers import encode_json
-from perdure.server.api import ACTOR
 from perdure.server.deployments import InvalidDocument, diagnostics_from
-from perdure.server.guards import is_loopback
+from perdure.transport import DEFAULT_URL, JSON, Diagnosed, Document, Transport, Unreachable, quoted
 
-DEFAULT_URL = "http://127.0.0.1:7410"
+__all__ = ["DEFAULT_URL", "WAIT_SECONDS", "Client", "Unreachable"]
+
 WAIT_SECONDS = 30.0
 """The longest that one request waits; ``wait`` asks again and again."""
-
-Document = dict[str, Any]
-
-_KINDS: Mapping[int, type[PerdureError]] = {404: NotFound, 409: Conflict, 410: Ended, 503: StoreError}
-_OUTAGES: Mapping[str, type[PerdureError]] = {
-    each.code: each for each in (Busy, FenceLost, OutcomeUnknown, Overloaded)
-}
-_PREFIX = "/api/v1"
-_JSON = {"content-type": "application/json"}
-
-
-class Unreachable(PerdureError):
-    """The server does not answer."""
-
-    code = "unreachable"
 
 
 class Client:
@@ -70,23 +42,7 @@ class Client:
         actor: str | None = None,
         key: str | None = None,
     ) -> None:
-        self._url = url.rstrip("/")
-        self._timeout = timeout
-        parts = urlsplit(self._url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UserError(f"{url!r} is no URL of a server.", hint=f"write it like {DEFAULT_URL}")
-        if key is not None and not (key.isascii() and key.isprintable()):
-            raise UserError("The key is none that a server has made.", hint="`perdure keys create` makes one")
-        # A proxy that the environment names cannot reach this machine's own loopback address.
-        self._http = httpx2.Client(
-            base_url=self._url + _PREFIX,
-            timeout=timeout,
-            trust_env=not is_loopback(parts.hostname),
-            headers={
-                **({} if actor is None else {ACTOR: _quoted(actor)}),
-                **({} if key is None else {"authorization": f"Bearer {key}"}),
-            },
-        )
+        self._wire = Transport(url, timeout, actor, key)
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +54,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._wire.close()
 
     # definitions
 
@@ -125,21 +81,21 @@ class Client:
         query = {"filename": filename} | {name: "true" if flag else "false" for name, flag in flags.items()}
         headers = {"content-type": "application/yaml"}
         try:
-            answer = self._send(
+            answer = self._wire.send(
                 "POST", "/definitions", query=query, headers=headers, body=text.encode("utf-8", "replace")
             )
-        except _Invalid as error:
+        except Diagnosed as error:
             raise InvalidDocument(diagnostics_from(error.diagnostics), Source(filename, text)) from None
         return _items(answer)
 
     def definitions(self, name: str | None = None) -> list[Document]:
         """Every version of every definition, or of one."""
-        path = "/definitions" if name is None else f"/definitions/{_quoted(name)}"
+        path = "/definitions" if name is None else f"/definitions/{quoted(name)}"
         found: list[Document] = []
         query = {"limit": "1000"}
         while True:
             try:
-                page = self._send("GET", path, query=query).json()
+                page = self._wire.send("GET", path, query=query).json()
             except NotFound:
                 return []
             found += page["items"]
@@ -150,23 +106,23 @@ class Client:
     def definition(self, name: str, version: str | None = None) -> Document:
         """One version with its source, the active one by default. Raises ``NotFound``."""
         if version is None:
-            versions = _items(self._send("GET", f"/definitions/{_quoted(name)}"))
+            versions = _items(self._wire.send("GET", f"/definitions/{quoted(name)}"))
             version = next((each["version"] for each in versions if each["active"]), None)
             if version is None:
                 raise unknown(name, None, others=True)
-        return self._document("GET", f"/definitions/{_quoted(name)}@{_quoted(version)}")
+        return self._wire.document("GET", f"/definitions/{quoted(name)}@{quoted(version)}")
 
     def activate(self, name: str, version: str) -> Document:
         """Make a version what a start without a version means. Raises ``NotFound``."""
-        return self._post(f"/definitions/{_quoted(name)}@{_quoted(version)}/activate", {}, None)
+        return self._wire.post(f"/definitions/{quoted(name)}@{quoted(version)}/activate", {}, None)
 
     def retire(self, name: str, version: str) -> Document:
         """Let a version start nothing any more. Raises ``NotFound``."""
-        return self._post(f"/definitions/{_quoted(name)}@{_quoted(version)}/retire", {}, None)
+        return self._wire.post(f"/definitions/{quoted(name)}@{quoted(version)}/retire", {}, None)
 
     def compare(self, name: str, old: str, new: str) -> Document:
         """What differs between two versions, and what the second one breaks of the first."""
-        return self._document("GET", f"/definitions/{_quoted(name)}/diff", {"from": old, "to": new})
+        return self._wire.document("GET", f"/definitions/{quoted(name)}/diff", {"from": old, "to": new})
 
     # instances
 
@@ -196,20 +152,20 @@ class Client:
             body["delay"] = f"{delay * 1000:.0f}ms"
         if event is not None:
             body["event"] = {"name": event, "payload": payload}
-        return self._post("/instances", body, request_key)
+        return self._wire.post("/instances", body, request_key)
 
     def instance(self, instance_id: str) -> Document:
         """The document of an instance. Raises ``NotFound``."""
-        return self._document("GET", f"/instances/{_quoted(instance_id)}")
+        return self._wire.document("GET", f"/instances/{quoted(instance_id)}")
 
     def wait(self, instance_id: str, timeout: float | None = None) -> Document:
         """The instance's document when it has ended, or as it is after ``timeout`` seconds."""
         left = timeout
         while True:
             seconds = WAIT_SECONDS if left is None else min(max(left, 0.0), WAIT_SECONDS)
-            answer = self._send(
+            answer = self._wire.send(
                 "GET",
-                f"/instances/{_quoted(instance_id)}",
+                f"/instances/{quoted(instance_id)}",
                 query={"wait": f"{int(seconds * 1000)}ms"},
                 waits=seconds,
             )
@@ -245,7 +201,7 @@ class Client:
             **({"chunks": "true"} if chunks else {}),
             **({} if cursor is None else {"cursor": cursor}),
         }
-        return self._document("GET", "/instances", asked)
+        return self._wire.document("GET", "/instances", asked)
 
     def history(
         self,
@@ -270,16 +226,16 @@ class Client:
             **({} if generation is None else {"generation": str(generation)}),
             **({} if cursor is None else {"cursor": cursor}),
         }
-        return self._document("GET", f"/instances/{_quoted(instance_id)}/history", query)
+        return self._wire.document("GET", f"/instances/{quoted(instance_id)}/history", query)
 
     def state(self, instance_id: str) -> Document:
         """Where an instance stands: its fibers and its variables. Raises ``NotFound``."""
-        return self._document("GET", f"/instances/{_quoted(instance_id)}/state")
+        return self._wire.document("GET", f"/instances/{quoted(instance_id)}/state")
 
     def count(self, verb: str, query: str) -> Document:
         """How many instances an act would meet: ``count``, and the first of their ``ids``."""
         asked: dict[str, str | list[str]] = {"q": query, "dry_run": "true"}
-        answer = self._send("POST", f"/instances:{_quoted(verb)}", query=asked)
+        answer = self._wire.send("POST", f"/instances:{quoted(verb)}", query=asked)
         document: Document = answer.json()
         return document
 
@@ -291,22 +247,22 @@ class Client:
         """
         asked: dict[str, str | list[str]] = {"q": query, "confirm": str(confirm)}
         body = encode_json({"reason": reason})
-        path = f"/instances:{_quoted(verb)}"
-        answer = self._send("POST", path, query=asked, headers=_JSON, body=body, again=False)
+        path = f"/instances:{quoted(verb)}"
+        answer = self._wire.send("POST", path, query=asked, headers=JSON, body=body, again=False)
         document: Document = answer.json()
         return document
 
     def payload(self, instance_id: str, key: str) -> Any:
         """A large value of an instance, by the key that its history shows. Raises ``NotFound``."""
-        return self._document("GET", f"/instances/{_quoted(instance_id)}/payloads/{_quoted(key)}")
+        return self._wire.document("GET", f"/instances/{quoted(instance_id)}/payloads/{quoted(key)}")
 
     def waiting(self, instance_id: str) -> list[Document]:
         """What an instance waits for now."""
-        return _items(self._send("GET", f"/instances/{_quoted(instance_id)}/explain"))
+        return _items(self._wire.send("GET", f"/instances/{quoted(instance_id)}/explain"))
 
     def query(self, instance_id: str, name: str) -> Any:
         """The answer to a query that the workflow declares. Raises ``NotFound``."""
-        return self._document("GET", f"/instances/{_quoted(instance_id)}/queries/{_quoted(name)}")["value"]
+        return self._wire.document("GET", f"/instances/{quoted(instance_id)}/queries/{quoted(name)}")["value"]
 
     def start_many(
         self, starts: Sequence[Mapping[str, Any]], *, request_key: str | None = None
@@ -316,13 +272,13 @@ class Client:
         Returns for each ``{"id"}``, or ``{"id", "problem"}`` for one that could not be started.
         """
         key = request_key or new_id()
-        return _items(self._send_json("/instances:batch", [dict(each) for each in starts], key))
+        return _items(self._wire.send_json("/instances:batch", [dict(each) for each in starts], key))
 
     def raise_event(
         self, instance_id: str, name: str, payload: Any = None, *, request_key: str | None = None
     ) -> None:
         """Send an event. Raises ``NotFound``, and ``Ended`` when nobody will hear it."""
-        self._post(f"/instances/{_quoted(instance_id)}/events/{_quoted(name)}", payload, request_key)
+        self._wire.post(f"/instances/{quoted(instance_id)}/events/{quoted(name)}", payload, request_key)
 
     def publish(
         self, name: str, payload: Any = None, *, start: str | None = None, request_key: str | None = None
@@ -331,33 +287,33 @@ class Client:
 
         When nobody does, the workflow ``start`` is started with the payload, and gets the event.
         """
-        path = f"/events/{_quoted(name)}" + ("" if start is None else f"?start={_quoted(start)}")
-        ids: list[str] = self._post(path, payload, request_key)["ids"]
+        path = f"/events/{quoted(name)}" + ("" if start is None else f"?start={quoted(start)}")
+        ids: list[str] = self._wire.post(path, payload, request_key)["ids"]
         return ids
 
     def suspend(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
     ) -> Document:
         """Let an instance act on nothing until it is resumed."""
-        return self._post(f"/instances/{_quoted(instance_id)}/suspend", {"reason": reason}, request_key)
+        return self._wire.post(f"/instances/{quoted(instance_id)}/suspend", {"reason": reason}, request_key)
 
     def resume(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
     ) -> Document:
         """Let a suspended instance go on."""
-        return self._post(f"/instances/{_quoted(instance_id)}/resume", {"reason": reason}, request_key)
+        return self._wire.post(f"/instances/{quoted(instance_id)}/resume", {"reason": reason}, request_key)
 
     def cancel(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
     ) -> Document:
         """End an instance after its cleanup: ``finally`` and compensations run."""
-        return self._post(f"/instances/{_quoted(instance_id)}/cancel", {"reason": reason}, request_key)
+        return self._wire.post(f"/instances/{quoted(instance_id)}/cancel", {"reason": reason}, request_key)
 
     def terminate(
         self, instance_id: str, reason: str | None = None, *, request_key: str | None = None
     ) -> Document:
         """End an instance at once, without cleanup."""
-        return self._post(f"/instances/{_quoted(instance_id)}/terminate", {"reason": reason}, request_key)
+        return self._wire.post(f"/instances/{quoted(instance_id)}/terminate", {"reason": reason}, request_key)
 
     def rewind(
         self,
@@ -371,8 +327,8 @@ class Client:
 
         Returns where it goes on, as ``paths``; a ``dry_run`` changes nothing.
         """
-        path = f"/instances/{_quoted(instance_id)}/rewind" + ("?dry_run=true" if dry_run else "")
-        return self._post(path, {"reason": reason}, request_key)
+        path = f"/instances/{quoted(instance_id)}/rewind" + ("?dry_run=true" if dry_run else "")
+        return self._wire.post(path, {"reason": reason}, request_key)
 
     def fork(
         self,
@@ -386,7 +342,7 @@ class Client:
     ) -> Document:
         """Start another instance with the past of this one before a step; returns its ``id``."""
         body = {"step": step, "id": id, "version": version, "reason": reason}
-        return self._post(f"/instances/{_quoted(instance_id)}/fork", body, request_key)
+        return self._wire.post(f"/instances/{quoted(instance_id)}/fork", body, request_key)
 
     def migrate(
         self,
@@ -398,8 +354,8 @@ class Client:
         request_key: str | None = None,
     ) -> Document:
         """Let an instance that runs go on with another version, if that one replays its history."""
-        path = f"/instances/{_quoted(instance_id)}/migrate" + ("?dry_run=true" if dry_run else "")
-        return self._post(path, {"version": version, "reason": reason}, request_key)
+        path = f"/instances/{quoted(instance_id)}/migrate" + ("?dry_run=true" if dry_run else "")
+        return self._wire.post(path, {"version": version, "reason": reason}, request_key)
 
     def restart(
         self,
@@ -419,7 +375,7 @@ class Client:
         """
         body = {"version": version, "id": id, "new_id": new_id, "terminate": terminate, "reason": reason}
         given = {} if input is ... else {"input": input}
-        return self._post(f"/instances/{_quoted(instance_id)}/restart", {**body, **given}, request_key)
+        return self._wire.post(f"/instances/{quoted(instance_id)}/restart", {**body, **given}, request_key)
 
     def resolve(
         self,
@@ -433,8 +389,8 @@ class Client:
     ) -> Document:
         """End what a step waits for by hand: with an output, or with an error."""
         given = {"output": output} if error is None else {"error": error}
-        path = f"/instances/{_quoted(instance_id)}/steps/{_quoted(step)}/resolve"
-        return self._post(path, {**given, "reason": reason}, request_key)
+        path = f"/instances/{quoted(instance_id)}/steps/{quoted(step)}/resolve"
+        return self._wire.post(path, {**given, "reason": reason}, request_key)
 
     def purge(self, instance_id: str, *, leave_running: bool = False, reason: str | None = None) -> Document:
         """Delete an instance that has ended, with its descendants.
@@ -445,7 +401,7 @@ class Client:
             "leave_running": "true" if leave_running else "false",
             **({} if reason is None else {"reason": reason}),
         }
-        return self._delete(f"/instances/{_quoted(instance_id)}", query)
+        return self._wire.delete(f"/instances/{quoted(instance_id)}", query)
 
     def purge_many(
         self,
@@ -479,77 +435,77 @@ class Client:
             "limit": str(limit),
             **{key: text for key, text in texts.items() if text is not None},
         }
-        return self._delete("/instances", asked)
+        return self._wire.delete("/instances", asked)
 
     def create_key(self, name: str, role: str, *, expires: float | None = None) -> Document:
         """Make a key, with its ``secret``, which is not shown again. ``expires`` is in seconds from now."""
         body = {"name": name, "role": role, "expires": None if expires is None else f"{round(expires)}s"}
-        made = self._send("POST", "/keys", headers=_JSON, body=encode_json(body), again=False)
+        made = self._wire.send("POST", "/keys", headers=JSON, body=encode_json(body), again=False)
         document: Document = made.json()
         return document
 
     def keys(self) -> list[Document]:
         """All keys that there have been, without their secrets."""
-        return _items(self._send("GET", "/keys"))
+        return _items(self._wire.send("GET", "/keys"))
 
     def revoke_key(self, name: str) -> Document:
         """Let a key, by its name or its id, count no more."""
-        return self._delete(f"/keys/{_quoted(name)}", {})
+        return self._wire.delete(f"/keys/{quoted(name)}", {})
 
     def stats(self) -> Document:
         """How many instances, tasks, messages and the like the hub has."""
-        return self._document("GET", "/stats")
+        return self._wire.document("GET", "/stats")
 
     def queues(self) -> list[Document]:
         """Every named queue that has a rate, is served or has tasks that wait."""
-        return _items(self._send("GET", "/queues"))
+        return _items(self._wire.send("GET", "/queues"))
 
     def set_queue(self, name: str, rate: str | None) -> Document:
         """Give a queue a rate like ``10/s``, or take it away."""
         body = encode_json({"rate": rate})
-        document: Document = self._send("PUT", f"/queues/{_quoted(name)}", headers=_JSON, body=body).json()
+        document: Document = self._wire.send("PUT", f"/queues/{quoted(name)}", headers=JSON, body=body).json()
         return document
 
     def complete_token(self, token: str, result: Any = None) -> Document:
         """Give the activity of a token its result. Raises ``NotFound``, ``Ended`` and ``Conflict``."""
-        return self._post(f"/tokens/{_quoted(token)}/complete", result, None)
+        return self._wire.post(f"/tokens/{quoted(token)}/complete", result, None)
 
     def fail_token(
         self, token: str, error: str, message: str = "", *, data: Any = None, retryable: bool = True
     ) -> Document:
         """Let the activity of a token fail with an error of this name."""
         body = {"error": error, "message": message, "data": data, "retryable": retryable}
-        return self._post(f"/tokens/{_quoted(token)}/fail", body, None)
+        return self._wire.post(f"/tokens/{quoted(token)}/fail", body, None)
 
     def workers(self) -> list[Document]:
         """The live workers of the hub."""
-        return _items(self._send("GET", "/workers"))
+        return _items(self._wire.send("GET", "/workers"))
 
     def drain_worker(self, worker: str) -> Document:
         """Ask a live worker to give its slots to others and leave. Raises ``NotFound``."""
-        return self._post(f"/workers/{_quoted(worker)}/drain", {}, None)
+        return self._wire.post(f"/workers/{quoted(worker)}/drain", {}, None)
 
     def statistics(self, instance: str) -> Document:
         """Events, bytes, attempts and seconds of an instance's history by steps. Raises ``NotFound``."""
-        return self._document("GET", f"/instances/{_quoted(instance)}/stats")
+        return self._wire.document("GET", f"/instances/{quoted(instance)}/stats")
 
     def dead_letters(
         self, instance: str | None = None, *, limit: int = 50, cursor: str | None = None
     ) -> Document:
         """A page of what could not be delivered, newest first: ``items``, and ``next``."""
-        return self._document("GET", "/dead-letters", _page(limit, cursor, instance=instance))
+        return self._wire.document("GET", "/dead-letters", _page(limit, cursor, instance=instance))
 
     def dead_letter(self, number: int) -> Document:
         """One dead letter with its payload. Raises ``NotFound``."""
-        return self._document("GET", f"/dead-letters/{number}")
+        return self._wire.document("GET", f"/dead-letters/{number}")
 
     def retry_dead_letter(self, number: int, *, request_key: str | None = None) -> Document:
         """Deliver one after all. Raises ``NotFound``, ``Ended`` and ``Conflict``."""
-        return self._post(f"/dead-letters/{number}/retry", {}, request_key)
+        return self._wire.post(f"/dead-letters/{number}/retry", {}, request_key)
 
     def discard_dead_letter(self, number: int, *, request_key: str | None = None) -> Document:
         """Delete one. Raises ``NotFound``."""
-        return self._post(f"/dead-letters/{number}/discard", {}, request_key)
+        return self._wire.post(f"/dead-letters/{number}/discard", {}, request_key)
 
     def audit(
         self,
@@ -562,7 +518,7 @@ class Client:
     ) -> Document:
         """A page of what operators did, newest first: ``items``, and ``next``."""
         wanted = _page(limit, cursor, target=target, action=action, actor=actor)
-        return self._document("GET", "/audit", wanted)
+        return self._wire.document("GET", "/audit", wanted)
 
     def entities(
         self,
@@ -576,11 +532,13 @@ class Client:
     ) -> Document:
         """A page of the entities that have a state, by type and key: ``items``, and ``next``."""
         wanted = _page(limit, cursor, name=type, updated_from=updated_from, updated_to=updated_to)
-        return self._document("GET", "/entities", {**wanted, **({"key": key_prefix} if key_prefix else {})})
+        return self._wire.document(
+            "GET", "/entities", {**wanted, **({"key": key_prefix} if key_prefix else {})}
+        )
 
     def entity(self, entity: str) -> Document:
         """The document of ``Type@key``. Raises ``NotFound`` when it has no state."""
-        return self._document("GET", f"/entities/{_quoted(entity)}")
+        return self._wire.document("GET", f"/entities/{quoted(entity)}")
 
     def call_entity(
         self,
@@ -595,12 +553,12 @@ class Client:
 
         Raises ``OperationFailed`` when it fails, ``NotFound`` and ``UserError``.
         """
-        path = f"/entities/{_quoted(entity)}/{_quoted(operation)}"
+        path = f"/entities/{quoted(entity)}/{quoted(operation)}"
         key, left = request_key or new_id(), timeout
         while True:
             seconds = WAIT_SECONDS if left is None else min(max(left, 0.0), WAIT_SECONDS)
             query = {"call": "true", "wait": f"{int(seconds * 1000)}ms"}
-            answer = self._send_json(path, input, key, query=query, waits=seconds)
+            answer = self._wire.send_json(path, input, key, query=query, waits=seconds)
             if answer.status_code == 200:
                 document: Document = answer.json()
                 return document
@@ -618,8 +576,8 @@ class Client:
         request_key: str | None = None,
     ) -> None:
         """Have an entity carry out an operation for which nobody waits, not before ``at`` (RFC 3339)."""
-        path = f"/entities/{_quoted(entity)}/{_quoted(operation)}"
-        self._send_json(path, input, request_key or new_id(), query={} if at is None else {"at": at})
+        path = f"/entities/{quoted(entity)}/{quoted(operation)}"
+        self._wire.send_json(path, input, request_key or new_id(), query={} if at is None else {"at": at})
 
     def delete_entity(
         self, entity: str, *, reason: str | None = None, request_key: str | None = None
@@ -627,25 +585,25 @@ class Client:
         """Let an entity be no more, once those who spoke to it before have been heard."""
         query = {} if reason is None else {"reason": reason}
         headers = {"idempotency-key": request_key or new_id()}
-        answer = self._send("DELETE", f"/entities/{_quoted(entity)}", query=query, headers=headers)
+        answer = self._wire.send("DELETE", f"/entities/{quoted(entity)}", query=query, headers=headers)
         document: Document = answer.json()
         return document
 
     def schedules(self) -> Document:
         """All schedules, by id: ``items``."""
-        return self._document("GET", "/schedules")
+        return self._wire.document("GET", "/schedules")
 
     def schedule(self, schedule_id: str) -> Document:
         """A schedule with its last outcomes. Raises ``NotFound``."""
-        return self._document("GET", f"/schedules/{_quoted(schedule_id)}")
+        return self._wire.document("GET", f"/schedules/{quoted(schedule_id)}")
 
     def pause_schedule(self, schedule_id: str) -> Document:
         """Start nothing by it until it is resumed. Raises ``NotFound``."""
-        return self._post(f"/schedules/{_quoted(schedule_id)}/pause", {}, None)
+        return self._wire.post(f"/schedules/{quoted(schedule_id)}/pause", {}, None)
 
     def resume_schedule(self, schedule_id: str) -> Document:
         """Let it go on from now: what was due meanwhile is passed over. Raises ``NotFound``."""
-        return self._post(f"/schedules/{_quoted(schedule_id)}/resume", {}, None)
+        return self._wire.post(f"/schedules/{quoted(schedule_id)}/resume", {}, None)
 
     def backfill_schedule(self, schedule_id: str, begin: str, end: str) -> Document:
         """Start what was due from one time (RFC 3339) to another, each once.
@@ -653,104 +611,11 @@ class Client:
         Raises ``NotFound``, and ``UserError`` for a range that is none.
         """
         body = {"begin": begin, "end": end}
-        return self._post(f"/schedules/{_quoted(schedule_id)}/backfill", body, None)
+        return self._wire.post(f"/schedules/{quoted(schedule_id)}/backfill", body, None)
 
     def trigger_schedule(self, schedule_id: str, *, request_key: str | None = None) -> Document:
         """Start an occurrence of this moment; returns the instance. Raises ``NotFound``, ``Conflict``."""
-        return self._post(f"/schedules/{_quoted(schedule_id)}/trigger", {}, request_key)
-
-    # the wire
-
-    def _document(
-        self, method: str, path: str, query: Mapping[str, str | list[str]] | None = None
-    ) -> Document:
-        document: Document = self._send(method, path, query=query).json()
-        return document
-
-    def _post(self, path: str, body: Any, request_key: str | None) -> Document:
-        document: Document = self._send_json(path, body, request_key or new_id()).json()
-        return document
-
-    def _send_json(
-        self,
-        path: str,
-        body: Any,
-        key: str,
-        *,
-        query: Mapping[str, str | list[str]] | None = None,
-        waits: float = 0.0,
-    ) -> httpx2.Response:
-        headers = {**_JSON, "idempotency-key": key}
-        try:
-            content = encode_json(body)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"The value cannot be sent as JSON: {error}.") from None
-        return self._send("POST", path, query=query, headers=headers, body=content, waits=waits)
-
-    def _delete(self, path: str, query: Mapping[str, str | list[str]]) -> Document:
-        document: Document = self._send("DELETE", path, query=query, again=False).json()
-        return document
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str | list[str]] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        waits: float = 0.0,
-        again: bool = True,
-    ) -> httpx2.Response:
-        request = self._http.build_request(
-            method, path, params=query, headers=headers, content=body, timeout=self._timeout + waits
-        )
-        try:
-            try:
-                answer = self._http.send(request)
-            except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
-                if not again:
-                    raise
-                answer = self._http.send(request)
-        except httpx2.TransportError as error:
-            raise Unreachable(
-                f"The server at {self._url} does not answer: {str(error) or type(error).__name__}.",
-                hint="is it running? `perdure serve` starts one",
-            ) from None
-        return self._checked(answer)
-
-    def _checked(self, answer: httpx2.Response) -> httpx2.Response:
-        kind = answer.headers.get("content-type", "")
-        if answer.is_success and kind == "application/json":
-            return answer
-        if kind == "application/problem+json":
-            raise _error(answer.json())
-        raise Unreachable(f"What answers at {self._url} is not perdure.", hint="is the URL right?")
-
-
-class _Invalid(UserError):
-    """A document was refused; the text and the diagnostics are put together by the caller."""
-
-    def __init__(self, diagnostics: Sequence[Mapping[str, Any]]) -> None:
-        super().__init__()
-        self.diagnostics = diagnostics
-
-
-def _error(problem: Document) -> PerdureError:
-    """The exception that a problem document stands for."""
-    if "diagnostics" in problem:
-        return _Invalid(problem["diagnostics"])
-    status, code = problem["status"], problem["code"]
-    if code == OperationFailed.code:
-        return OperationFailed(problem["error"])
-    kind = _OUTAGES.get(code) or _KINDS.get(status) or (UserError if status < 500 else PerdureError)
-    error = kind(problem["detail"], hint=problem.get("hint"))
-    error.code = code
-    return error
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
+        return self._wire.post(f"/schedules/{quoted(schedule_id)}/trigger", {}, request_key)
 
 
 def _page(limit: int, cursor: str | None, **filters: str | None) -> dict[str, str | list[str]]:

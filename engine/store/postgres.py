@@ -7,6 +7,7 @@ stand a standby that knows less than the worker's memory. Everything else uses c
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ from perdure.engine.store.statements import BySlot
 from perdure.engine.store.tables import METADATA
 from perdure.engine.store.transaction import Compiler, Transaction
 from perdure.engine.store.urls import postgres_url
+
+_log = logging.getLogger("perdure.store")
 
 TIMEOUT = 5.0
 """Seconds that a client waits for a lock, and the database for its next statement."""
@@ -272,13 +275,15 @@ class PostgresStore(SqlStore):
         if seen_lease is not None:
             with self._read() as tx:
                 seconds = self._members[worker].timeout
-                tx.rows(END_MEMBER, worker=victim, lease=seen_lease, seconds=seconds)
+                for _ in tx.rows(END_MEMBER, worker=victim, lease=seen_lease, seconds=seconds):
+                    _log.warning("worker %s has stopped in the middle of a message: it was cut off", victim)
         return False
 
     def groom(self, limit: int, most_rows: int) -> Purged:
         """And nobody keeps instances from going on by having stopped in the middle of a message."""
         with self._read() as tx:
-            tx.rows(END_CLIENTS, schema=self._url.schema, seconds=PATIENCE)
+            for _ in tx.rows(END_CLIENTS, schema=self._url.schema, seconds=PATIENCE):
+                _log.warning("a client has stopped in the middle of a message: it was cut off")
         return super().groom(limit, most_rows)
 
     def take_slots(self, worker: str, slots: Collection[int] | None = None) -> frozenset[int]:
