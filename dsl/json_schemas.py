@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any
 
-from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import best_match
-from jsonschema.protocols import Validator
 
 from perdure.dsl.diagnostics import Collector, quote
 from perdure.dsl.nesting import mappings, parts
 from perdure.dsl.nodes import ListNode, MapNode, Node, ScalarNode, descendants
-from perdure.dsl.pointers import target_of
 from perdure.dsl.schema import describe
 from perdure.dsl.schema_files import Read, SchemaFileError, with_files
+from perdure.dsl.schema_flaws import DIALECTS, dialect_of, flaws, not_a_schema
 from perdure.dsl.schema_words import check_words
 
 MAX_SCHEMA_NODES = 5_000
@@ -24,17 +21,6 @@ MAX_SCHEMA_LIST = 500
 """Items of one list in a JSON Schema: lists of mappings are compared each with each."""
 _UNBOUNDED = frozenset({"$ref", "$dynamicRef", "pattern", "patternProperties", "uniqueItems"})
 """Keywords whose cost is not bounded by the size of what is validated."""
-_HERE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
-"""Keywords whose schemas are for the same value."""
-
-DIALECTS: Mapping[str, type[Validator]] = MappingProxyType(
-    {
-        "https://json-schema.org/draft/2020-12/schema": Draft202012Validator,
-        "http://json-schema.org/draft-07/schema#": Draft7Validator,
-        "http://json-schema.org/draft-07/schema": Draft7Validator,
-    }
-)
-"""The drafts of JSON Schema that are understood, by their ``$schema``; the first is the default."""
 
 
 class JsonSchemas:
@@ -54,9 +40,10 @@ class JsonSchemas:
             schema = self._with_files(schema, node)
             if self._diagnostics.errors == before:
                 self._drafts(schema, node)
-                self._references(schema, node)
             if self._diagnostics.errors == before:
                 self._against_meta_schema(schema, node)
+            if self._diagnostics.errors == before:
+                self._flaws(schema, node)
             if self._diagnostics.errors == before:
                 check_words(node, self._diagnostics)
         return schema if self._diagnostics.errors == before else None
@@ -65,7 +52,7 @@ class JsonSchemas:
         """Notes that a constant is not what its schema allows, as far as that can be told cheaply."""
         if any(key in _UNBOUNDED for part in mappings(schema) for key in part):
             return
-        error = best_match(_dialect(schema)(schema).iter_errors(value))
+        error = best_match(dialect_of(schema)(schema).iter_errors(value))
         if error is not None:
             place = node_at(node, list(error.absolute_path))
             message = f"the schema does not allow this: {_shortened(error.message)}"
@@ -96,11 +83,9 @@ class JsonSchemas:
         return whole
 
     def _against_meta_schema(self, schema: Any, node: Node) -> None:
-        dialect = _dialect(schema)
-        error = best_match(dialect(dialect.META_SCHEMA).iter_errors(schema))
-        if error is not None:
-            place = node_at(node, list(error.absolute_path))
-            self._error(f"not a JSON Schema: {_shortened(error.message)}", place)
+        wrong = not_a_schema(schema, dialect_of(schema))
+        if wrong is not None:
+            self._error(wrong[0], node_at(node, wrong[1]))
 
     def _drafts(self, schema: Any, node: Node) -> None:
         for part in mappings(schema):
@@ -112,16 +97,20 @@ class JsonSchemas:
                 place = _scalar_node(node, "$schema", draft) or node
                 self._error(f"the draft {quote(draft)} is not understood", place, hint)
 
-    def _references(self, whole: Any, node: Node) -> None:
-        for part in mappings(whole):
-            target = part.get("$ref")
-            if isinstance(target, str) and target.startswith("#/") and target_of(target, whole) is None:
-                place = _reference_node(node, target) or node
-                self._error(f"{quote(target)} is not in this schema", place)
-                return
-        if (target := _endless(whole)) is not None:
-            place = _reference_node(node, target) or node
-            self._error(f"{quote(target)} leads back to itself", place)
+    def _flaws(self, schema: Any, node: Node) -> None:
+        for flaw in flaws(schema):
+            place = node_at(node, flaw.path)
+            around = node_at(node, flaw.path[:-1])
+            entry = around.entry(str(flaw.path[-1])) if flaw.key and isinstance(around, MapNode) else None
+            self._error(flaw.message + _file_of(flaw.path, node), entry.key if entry else place, flaw.hint)
+
+
+def _file_of(path: tuple[str | int, ...], node: Node) -> str:
+    """In which of the files that were put in a path ends, for a message."""
+    if path[:1] != ("$defs",) or not isinstance(node, MapNode):
+        return ""
+    own = node.get("$defs")
+    return "" if isinstance(own, MapNode) and str(path[1]) in own else f" (in {quote(str(path[1]))})"
 
 
 def node_at(node: Node, path: Sequence[str | int]) -> Node:
@@ -148,47 +137,6 @@ def _scalar_node(node: Node, key: str, text: str) -> Node | None:
 
 def _reference_node(node: Node, target: str) -> Node | None:
     return _scalar_node(node, "$ref", target)
-
-
-def _dialect(schema: Any) -> type[Validator]:
-    """The validator of the draft that a schema names."""
-    named = schema.get("$schema") if isinstance(schema, dict) else None
-    return DIALECTS.get(named, Draft202012Validator) if isinstance(named, str) else Draft202012Validator
-
-
-def _endless(whole: Any) -> str | None:
-    """A reference that leads a value back to the same schema, for ever."""
-    done: set[int] = set()
-    for start in mappings(whole):
-        path = [("", start, _for_the_same_value(start, whole))]
-        around = {id(start)}
-        while path and id(start) not in done:
-            _, part, following = path[-1]
-            reference, target = next(following, ("", None))
-            if target is None:
-                path.pop()
-                around.discard(id(part))
-                done.add(id(part))
-            elif id(target) in around:
-                return reference or next((each for each, _, _ in reversed(path) if each), None)
-            elif id(target) not in done:
-                path.append((reference, target, _for_the_same_value(target, whole)))
-                around.add(id(target))
-    return None
-
-
-def _for_the_same_value(part: dict[str, Any], whole: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The schemas that a value is checked against because of a schema, and the references to them."""
-    reference = part.get("$ref")
-    if isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
-        target = target_of(reference, whole)
-        if isinstance(target, dict):
-            yield reference, target
-    for key in _HERE:
-        inner = part.get(key)
-        for each in inner if isinstance(inner, list) else [inner]:
-            if isinstance(each, dict):
-                yield "", each
 
 
 def _shortened(message: str) -> str:
