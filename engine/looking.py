@@ -12,9 +12,10 @@ from perdure.engine import clock, queries
 from perdure.engine.caller import Caller, missing
 from perdure.engine.codec import is_key
 from perdure.engine.cursors import decode_cursor, encode_cursor, valid_limit
-from perdure.engine.errors import NotFound, PerdureError, Unfit
+from perdure.engine.errors import NotFound, Unfit
 from perdure.engine.filters import parse_filter, read_order
 from perdure.engine.instance import Instance, status_of
+from perdure.engine.requests import outcome
 from perdure.engine.searching import search
 from perdure.engine.standing import state_view
 from perdure.engine.store.rows import InstanceQuery
@@ -36,18 +37,18 @@ class Looking(Caller):
     def instance(self, instance_id: str) -> dict[str, Any]:
         """The document of an instance. Raises ``NotFound``."""
         (found,) = self.documents([instance_id])
-        if isinstance(found, PerdureError):
+        if isinstance(found, Exception):
             raise found
         return found
 
-    def documents(self, ids: Sequence[str]) -> list[dict[str, Any] | PerdureError]:
+    def documents(self, ids: Sequence[str]) -> list[dict[str, Any] | Exception]:
         """What ``instance`` returns or raises for each of them, as of one moment."""
         try:
             found = self.store.with_payloads(ids)
         except Unfit as error:
             # A text that this database does not hold is the fault of one of them.
             return [error] if len(ids) == 1 else [self.documents([each])[0] for each in ids]
-        return [instance_view(*found[each]) if each in found else missing(each) for each in ids]
+        return [outcome(instance_view, *found[each]) if each in found else missing(each) for each in ids]
 
     def wait(self, instance_id: str, timeout: float | None = None) -> dict[str, Any]:
         """The document of an instance once it has ended, or as it is after ``timeout`` seconds."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
 
@@ -21,6 +22,9 @@ from perdure.engine.payload import BadPayload, to_json
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditEntry, Checkpoint, IfExists, Message, Request
 from perdure.engine.turning import payload_rows
+
+Arguments = TypeVarTuple("Arguments")
+Answer = TypeVar("Answer")
 
 _SORTED = json.JSONEncoder(sort_keys=True, default=dict)
 
@@ -104,6 +108,14 @@ class Ask:
         if self._error is not None:
             raise self._error
         return self._earlier
+
+
+def outcome(act: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer | Exception:
+    """What it returns, or raises: of many that are asked for at once each has its own, expected or not."""
+    try:
+        return act(*arguments)
+    except Exception as error:  # noqa: BLE001
+        return error
 
 
 class Together(threading.Event):

@@ -29,6 +29,7 @@ from perdure.engine.requests import (
     carry_out,
     keyed_request,
     message_to,
+    outcome,
     payload_of,
     schema_error,
 )
@@ -95,19 +96,17 @@ class Starts(Looking):
         earlier = self._carry_out(ask)
         return self.instance(ask.message.instance if earlier is None else earlier.answer)
 
-    def start_many(
-        self, starts: Sequence[Start], *, request_key: str | None = None
-    ) -> list[str | PerdureError]:
-        """Start all of them, each on its own; returns for each the id that ``start`` would, or why not.
+    def start_many(self, starts: Sequence[Start], *, request_key: str | None = None) -> list[str | Exception]:
+        """Start all of them, each on its own; returns for each the id, or what ``start`` raises.
 
         They are durable when this returns. With a ``request_key`` the call may be repeated, with the same
         starts in the same order.
         """
         keys = [None if request_key is None else f"{request_key}/{n}" for n in range(len(starts))]
         begun = self._begin(list(zip(starts, keys, strict=True)))
-        return [each if isinstance(each, PerdureError) else each.id for each in begun]
+        return [each if isinstance(each, Exception) else each.id for each in begun]
 
-    def start_each(self, starts: Sequence[tuple[Start, str | None]]) -> list[dict[str, Any] | PerdureError]:
+    def start_each(self, starts: Sequence[tuple[Start, str | None]]) -> list[dict[str, Any] | Exception]:
         """What ``start`` returns or raises for each of them, which is asked for under its request key.
 
         They share a look at the definitions, a commit if there is room, and a look at what has come of those
@@ -116,20 +115,21 @@ class Starts(Looking):
         begun = self._begin(starts)
         unseen = [each.id for each in begun if isinstance(each, _Begun) and each.made is None]
         read = iter(self.documents(unseen) if unseen else ())
-        return [each if isinstance(each, PerdureError) else _shown(each.made) or next(read) for each in begun]
+        shown = (each if isinstance(each, Exception) else outcome(_shown, each.made) for each in begun)
+        return [next(read) if each is None else each for each in shown]
 
-    def _begin(self, starts: Sequence[tuple[Start, str | None]]) -> list[_Begun | PerdureError]:
-        """What has come of each start, or why it is not begun."""
+    def _begin(self, starts: Sequence[tuple[Start, str | None]]) -> list[_Begun | Exception]:
+        """What has come of each start, or why it is not begun. What goes wrong with one is its own affair."""
         known: dict[str, Definition | PerdureError] = {}
-        together, asks = Together(), list[Ask | PerdureError]()
-        for start, key in starts:
-            try:
-                asks.append(self._ask(self._startable(start.workflow, known), start, key, together))
-            except PerdureError as error:
-                asks.append(error)
+        together = Together()
+
+        def asked(start: Start, key: str | None) -> Ask:
+            return self._ask(self._startable(start.workflow, known), start, key, together)
+
+        asks = [outcome(asked, *each) for each in starts]
         made = [each for each in asks if isinstance(each, Ask)]
         finish = self._finishing(made, together)
-        return [_begun(each, finish) for each in asks]
+        return [each if isinstance(each, Exception) else outcome(_begun, each, finish) for each in asks]
 
     def _startable(self, workflow: str, known: dict[str, Definition | PerdureError]) -> Definition:
         """The definition, looked up once for all who ask."""
@@ -330,24 +330,10 @@ def _shown(made: Checkpoint | None) -> dict[str, Any] | None:
     return instance_view(made.instance, {key: texts.get(text, text) for key, text in texts.items()})
 
 
-def refusal(ask: Ask, finish: Callable[[Ask], Request | None]) -> PerdureError | None:
-    """Why an ask was not carried out; None once it is."""
-    try:
-        finish(ask)
-    except PerdureError as error:
-        return error
-    return None
-
-
-def _begun(each: Ask | PerdureError, finish: Callable[[Ask], Request | None]) -> _Begun | PerdureError:
-    """What was started, or why it was not."""
-    if isinstance(each, PerdureError):
-        return each
-    try:
-        earlier = finish(each)
-    except PerdureError as error:
-        return error
-    return _Begun(each.message.instance, each.made) if earlier is None else _Begun(earlier.answer)
+def _begun(ask: Ask, finish: Callable[[Ask], Request | None]) -> _Begun:
+    """What was started. Raises why it was not."""
+    earlier = finish(ask)
+    return _Begun(ask.message.instance, ask.made) if earlier is None else _Begun(earlier.answer)
 
 
 def _tags(program: LinkedProgram, instance: Instance, event: ExecutionStarted) -> dict[str, str]:

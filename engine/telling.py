@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from perdure.compiler import encode
 from perdure.engine import audit, publishing
 from perdure.engine.caller import missing, unusable
-from perdure.engine.errors import NotFound, PerdureError, Unfit, UserError
+from perdure.engine.errors import NotFound, Unfit, UserError
 from perdure.engine.events import (
     EventRaised,
     ExecutionCanceled,
@@ -19,8 +19,8 @@ from perdure.engine.events import (
 )
 from perdure.engine.ids import new_id
 from perdure.engine.instance import Instance, Status
-from perdure.engine.requests import Ask, Together, keyed_request, message_to, payload_of
-from perdure.engine.starts import Starts, check_event, refusal
+from perdure.engine.requests import Ask, Together, keyed_request, message_to, outcome, payload_of
+from perdure.engine.starts import Starts, check_event
 from perdure.engine.store.rows import Request
 
 
@@ -48,7 +48,7 @@ class Telling(Starts):
         if error is not None:
             raise error
 
-    def raise_each(self, raises: Sequence[Raise]) -> list[PerdureError | None]:
+    def raise_each(self, raises: Sequence[Raise]) -> list[Exception | None]:
         """What ``raise_event`` raises for each of them, in their order; None for what is durable.
 
         They share a look at the instances, and a commit if there is room.
@@ -58,14 +58,11 @@ class Telling(Starts):
         except Unfit as error:
             # An id that this database cannot even look for is the fault of one of them.
             return [error] if len(raises) == 1 else [self.raise_each([each])[0] for each in raises]
-        together, asks = Together(), list[Ask | PerdureError]()
-        for each in raises:
-            try:
-                asks.append(self._raise_ask(each, rows.get(each.instance), together))
-            except PerdureError as error:
-                asks.append(error)
+        together = Together()
+        asks = [outcome(self._raise_ask, each, rows.get(each.instance), together) for each in raises]
         finish = self._finishing([each for each in asks if isinstance(each, Ask)], together)
-        return [each if isinstance(each, PerdureError) else refusal(each, finish) for each in asks]
+        ends = [each if isinstance(each, Exception) else outcome(finish, each) for each in asks]
+        return [each if isinstance(each, Exception) else None for each in ends]
 
     def _raise_ask(self, said: Raise, row: Instance | None, answered: Together) -> Ask:
         """An event that is to be sent. Raises as ``raise_event`` does."""

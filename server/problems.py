@@ -55,6 +55,7 @@ STATUSES: Mapping[type[PerdureError], int] = MappingProxyType(
 """The status of each kind of error; one that is not named has that of its nearest ancestor."""
 
 _ROUTING = {404: "no_such_route", 405: "method_not_allowed"}
+_INTERNAL = "Something went wrong inside; the server's log has it."
 _log = logging.getLogger("perdure.server")
 
 
@@ -95,8 +96,11 @@ def problem_response(problem: Problem, **members: Any) -> Response:
     return Response(body, problem.status, {**HEADERS, **problem.headers}, MEDIA_TYPE)
 
 
-def problem_row(error: PerdureError) -> dict[str, Any]:
-    """What is wrong with one of many, as a part of an answer."""
+def problem_row(error: Exception) -> dict[str, Any]:
+    """What is wrong with one of many, as a part of an answer; what nobody expected is logged."""
+    if not isinstance(error, PerdureError):
+        _log.error("one of many failed", exc_info=error)
+        return {"status": 500, "code": "internal", "detail": _INTERNAL}
     status = status_of(error)
     # The text of ours that went wrong inside speaks of the inside.
     detail = str(error) if status < 500 else inspect.cleandoc(type(error).__doc__ or "").partition("\n")[0]
@@ -155,7 +159,7 @@ def _on_disconnect(request: Request, error: Exception) -> Response:
 
 def _on_crash(request: Request, error: Exception) -> Response:
     # Starlette raises it again after the answer, so the HTTP server logs it with its traceback.
-    return problem_response(Problem(500, "internal", "Something went wrong inside; the server's log has it."))
+    return problem_response(Problem(500, "internal", _INTERNAL))
 
 
 HANDLERS: Mapping[Any, ExceptionHandler] = MappingProxyType(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
+from perdure.compiler.build import build
+from perdure.dsl import Source
+from perdure.server.deployments import deployments
 from tests.server.hub import API, ECHO, GATE, ended, given_server, refusal
 
 BATCH = f"{API}/instances:batch"
@@ -28,6 +34,21 @@ def test_each_is_started_on_its_own(http: TestClient) -> None:
     assert codes == [None, "not_found", "schema", "conflict", None, "conflict"]
     assert [each["id"] for each in items] == ["a", None, None, "taken", items[4]["id"], "a"]
     assert [ended(http, f"{API}/instances/{items[n]['id']}")["output"] for n in (0, 4)] == [1, 2]
+
+
+def test_a_start_that_fails_inside_is_told_of_in_its_place(http: TestClient) -> None:
+    """A schema that was deployed when nobody looked for broken patterns failed the whole list."""
+    (entry,) = deployments(build(Source("gate.yaml", GATE)).workflows, [], GATE)
+    program = msgspec.structs.replace(entry.program, input_schema={"pattern": "("}, name="old")
+    app: Any = http.app
+    app.state.api.client.deploy([msgspec.structs.replace(entry, name="old", program=program)])
+    old = {"workflow": "old", "input": "x", "id": "old"}
+    starts = [{"workflow": "echo", "id": "a"}, old, {"workflow": "echo", "id": "b"}]
+    first, bad, last = http.post(BATCH, json=starts).json()["items"]
+    assert (bad["id"], bad["problem"]["status"], bad["problem"]["code"]) == ("old", 500, "internal")
+    assert (first, last) == ({"id": "a"}, {"id": "b"})
+    assert refusal(http.post(f"{API}/instances", json=old)) == (500, "internal")
+    assert refusal(http.get(f"{API}/instances/old")) == (404, "not_found")
 
 
 def test_a_batch_may_be_repeated_under_its_key(http: TestClient) -> None:
