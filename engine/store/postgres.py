@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, Insert, Text, cast, func, literal_column, sel
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.expression import Executable
 
-from perdure.engine.errors import FenceLost, Refused, StoreError
+from perdure.engine.errors import Busy, FenceLost, Refused, StoreError
 from perdure.engine.instance import SLOTS
 from perdure.engine.store import statements as s
 from perdure.engine.store.changes import Changes
@@ -30,7 +30,7 @@ from perdure.engine.store.postgres_notices import MESSAGES, NOTICES, Listener, T
 from perdure.engine.store.postgres_schema import prepare
 from perdure.engine.store.postgres_sessions import MICROSECONDS, Begun, Pool, Session, direct
 from perdure.engine.store.postgres_stuck import END_CLIENTS, END_MEMBER
-from perdure.engine.store.rows import Purged, TaskRow, Worker
+from perdure.engine.store.rows import TaskRow, Worker
 from perdure.engine.store.sql import SqlStore
 from perdure.engine.store.statements import BySlot
 from perdure.engine.store.tables import METADATA
@@ -139,7 +139,9 @@ class PostgresStore(SqlStore):
                 yield (tx := self._transaction(session, begun))
                 self._commit(session, begun, quiet=quiet)
         except ERRORS as error:
-            raise translated(error) from error
+            found = translated(error)
+            self._look_who_keeps_us(found)
+            raise found from error
         self._tell(tx.notice, quiet=quiet)
 
     @contextmanager
@@ -154,10 +156,18 @@ class PostgresStore(SqlStore):
                 self._commit(session, begun, quiet=True)
         except ERRORS as error:
             found = translated(error)
+            self._look_who_keeps_us(found)
             if isinstance(found, Lost) or not session.usable:
                 raise FenceLost(f"The connection of the worker {member!r} is lost: {found}") from error
             raise found from error
         self._tell(tx.notice.without(self._owned), quiet=True)
+
+    def _look_who_keeps_us(self, error: StoreError) -> None:
+        """Who has stopped with what we wait for is thrown out, and not in our way the next time."""
+        if isinstance(error, Busy):
+            with suppress(StoreError), self._read() as tx:
+                for _ in tx.rows(END_CLIENTS, schema=self._url.schema, seconds=PATIENCE):
+                    _log.warning("a client has stopped in the middle of a message: it was cut off")
 
     @contextmanager
     def _undone_by_errors(self, session: Session) -> Iterator[None]:
@@ -278,13 +288,6 @@ class PostgresStore(SqlStore):
                 for _ in tx.rows(END_MEMBER, worker=victim, lease=seen_lease, seconds=seconds):
                     _log.warning("worker %s has stopped in the middle of a message: it was cut off", victim)
         return False
-
-    def groom(self, limit: int, most_rows: int) -> Purged:
-        """And nobody keeps instances from going on by having stopped in the middle of a message."""
-        with self._read() as tx:
-            for _ in tx.rows(END_CLIENTS, schema=self._url.schema, seconds=PATIENCE):
-                _log.warning("a client has stopped in the middle of a message: it was cut off")
-        return super().groom(limit, most_rows)
 
     def take_slots(self, worker: str, slots: Collection[int] | None = None) -> frozenset[int]:
         taken = self._slots[worker] = super().take_slots(worker, slots)

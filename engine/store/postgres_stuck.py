@@ -12,11 +12,11 @@ from sqlalchemy import Text, bindparam, text
 
 _END = (
     "SELECT pg_terminate_backend(activity.pid) FROM pg_stat_activity AS activity {more}"
-    " AND activity.usename = current_user AND activity.state = 'active'"
+    # It may also look idle: so it does when the first of the messages is none that does something.
+    " AND activity.usename = current_user AND activity.state <> 'idle'"
     " AND activity.wait_event_type = 'Client'"
     " AND activity.state_change < clock_timestamp() - make_interval(secs => :seconds)"
 )
-"""A session's own limits end one that is not ``active``, or that the server itself is busy with."""
 
 END_MEMBER = text(
     _END.format(
@@ -31,11 +31,17 @@ END_MEMBER = text(
 END_CLIENTS = text(
     _END.format(
         more=(
-            "WHERE activity.backend_xid IS NOT NULL AND EXISTS (SELECT FROM pg_locks"
+            "WHERE activity.backend_xid IS NOT NULL"
+            " AND activity.application_name = current_setting('application_name')"
+            " AND activity.pid IN (SELECT pg_locks.pid FROM pg_locks"
             " JOIN pg_class ON pg_class.oid = pg_locks.relation"
             " JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace"
-            " WHERE pg_locks.pid = activity.pid AND pg_namespace.nspname = :schema)"
+            " WHERE pg_namespace.nspname = :schema"
+            " GROUP BY pg_locks.pid HAVING bool_and(pg_locks.mode <> 'ExclusiveLock'))"
         )
     )
 ).bindparams(bindparam("schema", type_=Text))
-"""Ends whoever writes to the hub, and has said nothing for so long."""
+"""Ends those of our programs that write to the hub, and have said nothing for so long.
+
+An import, which waits for its file with all tables locked, is left alone.
+"""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 import psycopg
 import pytest
 
-from perdure.engine.errors import FenceLost, OutcomeUnknown, StoreError
+from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, StoreError
 from perdure.engine.instance import SLOTS
 from perdure.engine.store import postgres
 from perdure.engine.store import statements as s
@@ -225,36 +226,44 @@ def test_a_member_stopped_in_a_commit_is_thrown_out_by_the_server(
         stopped.commit(batch(first_turn(), worker="w2"))
 
 
+@pytest.mark.parametrize("said", ["SELECT 1", None])
 def test_a_member_stopped_between_two_messages_that_belong_together_is_thrown_out(
-    connect: Callable[..., PostgresStore], owner: PostgresStore
+    connect: Callable[..., PostgresStore], owner: PostgresStore, said: str | None
 ) -> None:
-    """No limit of the server counts there, and the stopped one's kernel still answers for it."""
+    """No limit of the server counts there, and the stopped one's kernel still answers for it.
+
+    If it has only flushed, or forgotten a plan, the server says of it that it is idle.
+    """
     stopped, other = connect(), connect()
     stopped.join(worker("w2"), SHORT)
     other.join(worker("w3"), 2 * SECOND)
     with pytest.raises(FenceLost), stopped._fenced("w2") as tx:  # noqa: PT012 -- the last line raises
         (lease,) = (each.lease_until for each in other.workers() if each.id == "w2")
         with connection_of(tx).pipeline():
-            connection_of(tx).execute("SELECT 1")
+            if said is None:
+                connection_of(tx).pgconn.send_flush_request()
+                connection_of(tx).pgconn.flush()
+            else:
+                connection_of(tx).execute(said)
             eventually(lambda: other.take_over("w3", "w2", lease))
     with pytest.raises(FenceLost):
         stopped.commit(batch(first_turn(), worker="w2"))
 
 
 def test_a_client_stopped_between_two_messages_that_belong_together_is_thrown_out(
-    connect: Callable[..., PostgresStore],
-    owner: PostgresStore,
-    sql: psycopg.Connection,
-    monkeypatch: pytest.MonkeyPatch,
+    connect: Callable[..., PostgresStore], owner: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may hold an instance, which could not go on otherwise. Who only reads is left alone."""
     owner.commit(batch(first_turn()))
     client, reader = connect(), connect()
+    monkeypatch.setattr(postgres, "TIMEOUT", 0.2)
     monkeypatch.setattr(postgres, "PATIENCE", 1.0)
+    other = connect()
 
     def is_free() -> bool:
-        owner.groom(1, 1)
-        return bool(sql.execute("SELECT FROM instances FOR UPDATE SKIP LOCKED").fetchall())
+        with suppress(Busy), other._write() as tx:
+            return bool(tx.rows(s.INSTANCE.with_for_update(), the_id="i1"))
+        return False
 
     with reader._read() as reading, connection_of(reading).pipeline():
         answer = connection_of(reading).execute("SELECT 7")
