@@ -19,7 +19,7 @@ from perdure.engine.events import (
     Received,
     StepResolved,
 )
-from perdure.engine.ids import new_id
+from perdure.engine.ids import ordered_id
 from perdure.engine.instance import Instance
 from perdure.engine.reopening import check_whole, not_ended
 from perdure.engine.requests import (
@@ -290,7 +290,8 @@ class Acts(Telling):
     ) -> dict[str, Any]:
         """Send an audited order to one execution of an instance."""
         said = audit.entry(self.actor, action, row.id, **details)
-        self._carry_out(Ask(message_to(row.id, event, new_id(), row.execution), event, request, audit=said))
+        message = message_to(row.id, event, ordered_id(), row.execution)
+        self._carry_out(Ask(message, event, request, audit=said))
         return {"id": row.id, "changed": True}
 
 

@@ -16,7 +16,7 @@ from perdure.engine.entities import LinkedEntity
 from perdure.engine.entity_owner import PRIVATE
 from perdure.engine.errors import Conflict, NotFound, OperationFailed, UserError
 from perdure.engine.events import Asker, DeleteRequested, OperationRequested, ToEntity
-from perdure.engine.ids import new_id
+from perdure.engine.ids import ordered_id
 from perdure.engine.outgoing import to_entity
 from perdure.engine.requests import Ask, carry_out, keyed_request, payload_of, schema_error
 from perdure.engine.store.rows import EntityQuery, EntityRow, Request
@@ -93,7 +93,7 @@ class Entities(Caller):
         value = self._checked(entity, operation, input)
         body = {"operation": operation, "input": value}
         request = keyed_request("entity", f"@{entity}", request_key, body)
-        message_id = new_id()
+        message_id = ordered_id()
         if request is None:
             request = Request(route=PRIVATE, target=f"@{entity}", key=message_id, fingerprint="", answer="")
         key = (request.route, request.target, request.key)
@@ -144,7 +144,7 @@ class Entities(Caller):
         body = {"operation": operation, "input": value, "at": at}
         request = keyed_request("signal", f"@{entity}", request_key, body)
         event = OperationRequested(operation=operation, input=value)
-        ask = Ask(to_entity(entity, event, new_id(), due=due), event, request)
+        ask = Ask(to_entity(entity, event, ordered_id(), due=due), event, request)
         # What is for later lies in the inbox until its time has come.
         carry_out(self.store, ask) if due else self._carry_out(ask)
 
@@ -160,7 +160,7 @@ class Entities(Caller):
         request = keyed_request("delete", f"@{entity}", request_key, {"reason": reason})
         said = audit.entry(self.actor, "entity.delete", entity, reason=reason)
         event: ToEntity = DeleteRequested()
-        ask = Ask(to_entity(entity, event, new_id()), event, request, audit=said)
+        ask = Ask(to_entity(entity, event, ordered_id()), event, request, audit=said)
         try:
             self._entity_program(type_)
         except NotFound:

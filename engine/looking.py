@@ -172,7 +172,7 @@ class Looking(Caller):
         Raises ``NotFound``.
         """
         row = self._row(instance_id)
-        version = f"{row.generation}.{row.execution[:8]}.{row.status}.{self._events(row)}"
+        version = f"{row.generation}.{row.execution[-8:]}.{row.status}.{self._events(row)}"
         return {"id": row.id, "status": str(row.status), "version": version}
 
     def _events(self, row: Instance) -> int:

@@ -11,7 +11,7 @@ from perdure.engine.caller import Caller
 from perdure.engine.cursors import valid_limit
 from perdure.engine.errors import NotFound
 from perdure.engine.hub_counts import hub_counts
-from perdure.engine.ids import new_id
+from perdure.engine.ids import ordered_id
 from perdure.engine.requests import keyed_request
 from perdure.engine.statistics import statistics
 from perdure.engine.store.rows import AuditEntry
@@ -83,7 +83,7 @@ class Operations(Caller):
         With a ``request_key`` it may be repeated. Raises ``NotFound`` for a letter or a receiver that is
         not there, ``Ended``, and ``Conflict`` for what cannot be delivered again.
         """
-        message = new_id()
+        message = ordered_id()
         request = keyed_request("dead_letter.retry", str(number), request_key, {})
         if request is not None:
             request = msgspec.structs.replace(request, answer=message)

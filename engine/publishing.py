@@ -12,7 +12,7 @@ from perdure.engine.codec import encode_received
 from perdure.engine.correlation import key_of
 from perdure.engine.errors import NotFound, UserError
 from perdure.engine.events import EventRaised
-from perdure.engine.ids import new_id
+from perdure.engine.ids import ordered_id
 from perdure.engine.programs import Programs
 from perdure.engine.requests import check_same
 from perdure.engine.store.protocol import Store
@@ -42,7 +42,7 @@ def publish(store: Store, programs: Programs, name: str, payload: Any, request: 
             continue  # It has not what this wait asks for.
         to.append((digest, op, key_of(key)))
     event = encode_received(EventRaised(name=name, input=payload, correlated=True))
-    publication = Publication(id=new_id(), name=name, event=event, to=tuple(to))
+    publication = Publication(id=ordered_id(), name=name, event=event, to=tuple(to))
     earlier, ids = store.publish(publication, request)
     if earlier is not None and request is not None:
         check_same(request, earlier)

@@ -19,7 +19,7 @@ from perdure.engine.events import (
     ExecutionStarted,
 )
 from perdure.engine.header import instance_tags, start_due, with_place
-from perdure.engine.ids import new_id
+from perdure.engine.ids import ordered_id
 from perdure.engine.instance import Instance, Status, id_problem, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.looking import Looking
@@ -233,7 +233,7 @@ class Starts(Looking):
         if present is not None and not present.status.ended:
             hears = self._programs.all([present.digest])[present.digest]
         check_event(hears, program.program.name if present is None else present.name, name, value)
-        return message_to(instance_id, EventRaised(name=name, input=value), new_id())
+        return message_to(instance_id, EventRaised(name=name, input=value), ordered_id())
 
     def _pinned(self, program: Program) -> str:
         """Store a Program; returns its digest."""
@@ -244,7 +244,7 @@ class Starts(Looking):
     def _new_instance(
         self, program: LinkedProgram, version: str, id: str | None, tags: Mapping[str, str] | None
     ) -> Instance:
-        instance_id = new_id() if id is None else _valid_id(id)
+        instance_id = ordered_id() if id is None else _valid_id(id)
         now = self.store.time()
         return Instance(
             id=instance_id,
@@ -253,7 +253,7 @@ class Starts(Looking):
             version=version,
             digest=program.digest,
             status=Status.PENDING,
-            execution=new_id(),
+            execution=ordered_id(),
             created_at=now,
             updated_at=now,
             tags=_valid_tags(tags),

@@ -17,7 +17,7 @@ from perdure.engine.events import (
     ExecutionTerminated,
     Received,
 )
-from perdure.engine.ids import new_id
+from perdure.engine.ids import ordered_id
 from perdure.engine.instance import Instance, Status
 from perdure.engine.requests import Ask, Together, keyed_request, message_to, outcome, payload_of
 from perdure.engine.starts import Starts, check_event
@@ -77,7 +77,7 @@ class Telling(Starts):
             "event", said.instance, said.request_key, {"name": said.name, "payload": value}
         )
         event = EventRaised(name=said.name, input=value)
-        return Ask(message_to(said.instance, event, new_id()), event, request, answered=answered)
+        return Ask(message_to(said.instance, event, ordered_id()), event, request, answered=answered)
 
     def publish(
         self, name: str, payload: Any = None, *, start: str | None = None, request_key: str | None = None
@@ -149,7 +149,7 @@ class Telling(Starts):
                 # The message would be kept, and the turn that hears it refused: its instance would be parked.
                 raise UserError("a reason has no character U+0000")
             said = audit.entry(self.actor, action, instance_id, reason=reason)
-        self._carry_out(Ask(message_to(instance_id, event, new_id()), event, request, audit=said))
+        self._carry_out(Ask(message_to(instance_id, event, ordered_id()), event, request, audit=said))
         return {"changed": True}
 
     def _tell_once(

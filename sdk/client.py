@@ -11,7 +11,7 @@ import httpx2
 from perdure.dsl import Source
 from perdure.engine.definitions import unknown
 from perdure.engine.errors import NotFound
-from perdure.engine.ids import new_id
+from perdure.engine.ids import ordered_id
 from perdure.engine.instance import ENDED
 from perdure.server.answers import encode_json
 from perdure.server.deployments import InvalidDocument, diagnostics_from
@@ -271,7 +271,7 @@ class Client:
 
         Returns for each ``{"id"}``, or ``{"id", "problem"}`` for one that could not be started.
         """
-        key = request_key or new_id()
+        key = request_key or ordered_id()
         return _items(self._wire.send_json("/instances:batch", [dict(each) for each in starts], key))
 
     def raise_event(
@@ -554,7 +554,7 @@ class Client:
         Raises ``OperationFailed`` when it fails, ``NotFound`` and ``UserError``.
         """
         path = f"/entities/{quoted(entity)}/{quoted(operation)}"
-        key, left = request_key or new_id(), timeout
+        key, left = request_key or ordered_id(), timeout
         while True:
             seconds = WAIT_SECONDS if left is None else min(max(left, 0.0), WAIT_SECONDS)
             query = {"call": "true", "wait": f"{int(seconds * 1000)}ms"}
@@ -577,14 +577,14 @@ class Client:
     ) -> None:
         """Have an entity carry out an operation for which nobody waits, not before ``at`` (RFC 3339)."""
         path = f"/entities/{quoted(entity)}/{quoted(operation)}"
-        self._wire.send_json(path, input, request_key or new_id(), query={} if at is None else {"at": at})
+        self._wire.send_json(path, input, request_key or ordered_id(), query={} if at is None else {"at": at})
 
     def delete_entity(
         self, entity: str, *, reason: str | None = None, request_key: str | None = None
     ) -> Document:
         """Let an entity be no more, once those who spoke to it before have been heard."""
         query = {} if reason is None else {"reason": reason}
-        headers = {"idempotency-key": request_key or new_id()}
+        headers = {"idempotency-key": request_key or ordered_id()}
         answer = self._wire.send("DELETE", f"/entities/{quoted(entity)}", query=query, headers=headers)
         document: Document = answer.json()
         return document

@@ -21,7 +21,7 @@ from perdure.engine.errors import (
     StoreError,
     UserError,
 )
-from perdure.engine.ids import new_id
+from perdure.engine.ids import ordered_id
 from perdure.server.answers import encode_json
 from perdure.server.api import ACTOR
 from perdure.server.guards import is_loopback
@@ -79,7 +79,7 @@ class Transport:
 
     def post(self, path: str, body: Any, request_key: str | None) -> Document:
         """The document that answers a POST, which is carried out once however often it is sent."""
-        document: Document = self.send_json(path, body, request_key or new_id()).json()
+        document: Document = self.send_json(path, body, request_key or ordered_id()).json()
         return document
 
     def send_json(
