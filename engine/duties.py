@@ -74,8 +74,7 @@ class Duties(Claims, Intake, Joining):
         if self.slots:
             busy = self._start_scheduled(now, tick) or busy
             busy = self._take_turns(now) or busy
-        if tick - self._renewed >= self._lease / 3_000_000:
-            self._commit_lease(tick)
+        self._stay(tick)
         if self.slots and self._suspects.calm(tick):
             self.store.calm(self.id)
             self._suspects.trust()

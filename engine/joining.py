@@ -193,7 +193,7 @@ class Joining(Workplace):
         """The slots are ours: what only their last owner kept going is found before anything else."""
         if not slots:
             return
-        takeover = self.store.load_open(slots)
+        takeover = self.store.load_open(slots, lambda: self._stay(clock.monotonic()))
         digests = {each.instance.digest for each in takeover.loaded}
         programs = self.programs.all(digests)
         now = self.store.time()
@@ -207,6 +207,11 @@ class Joining(Workplace):
         self._types_seen.clear()
         if self._shares:
             _log.info("took %d slots, %d are here now", len(slots), len(self.slots))
+
+    def _stay(self, tick: float) -> None:
+        """Renew the lease in time."""
+        if tick - self._renewed >= self._lease / 3_000_000:
+            self._commit_lease(tick)
 
     def _timers_of(self, slots: frozenset[int]) -> list[TimerRow]:
         """The timers of slots that are new here, as far as those of the others are in memory."""

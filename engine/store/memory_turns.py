@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -149,7 +149,7 @@ class MemoryTurns(
         read = _replace(first[1], held=False, values=self._values(instance.id, first[1].event))
         return _replace(found, first=read)
 
-    def load_open(self, slots: Iterable[int]) -> Takeover:
+    def load_open(self, slots: Iterable[int], between: Callable[[], None] | None = None) -> Takeover:
         with self._read():
             mine = frozenset(slots)
             ids = sorted(

@@ -140,8 +140,11 @@ class Turns(Protocol):
     def load_entities(self, ids: Sequence[str]) -> list[EntityRow]:
         """The rows of those among ``ids`` that have one."""
 
-    def load_open(self, slots: Iterable[int]) -> Takeover:
-        """One snapshot of the not ended instances of these slots whose last row has ``open`` > 0."""
+    def load_open(self, slots: Iterable[int], between: Callable[[], None] | None = None) -> Takeover:
+        """The not ended instances of these slots whose last row has ``open`` > 0.
+
+        Each is of one snapshot. ``between`` is called now and then, for it may take long.
+        """
 
     def inbox(self, slots: Iterable[int], limit: int) -> list[Message]:
         """Messages that are due and not held, oldest first."""

@@ -500,7 +500,7 @@ class Loaded(Row, frozen=True, kw_only=True):
 
 
 class Takeover(Row, frozen=True, kw_only=True):
-    """One snapshot of what a new owner must know before it does anything.
+    """What a new owner must know before it does anything.
 
     ``loaded`` are the instances that had something open in memory only; ``tasks`` their keys in the
     tasks table; ``results`` the keys of results that lie in the inbox for them.

@@ -7,14 +7,14 @@ process is over.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
 
 from perdure.engine import reopening
 from perdure.engine.errors import Ended, FenceLost, NotFound, Refused
-from perdure.engine.instance import Instance
+from perdure.engine.instance import MAX_ID, Instance
 from perdure.engine.store import commit, listing, places, purge, values
 from perdure.engine.store import statements as s
 from perdure.engine.store.api_keys import SqlApiKeys
@@ -69,6 +69,9 @@ from perdure.engine.store.signs import SqlSigns, begun
 from perdure.engine.store.subscriptions import SqlSubscriptions
 from perdure.engine.store.transaction import Transaction
 
+INSTANCES_AT_ONCE = 20_000
+"""That one statement looks at, of very many: all of them would take longer than a lease."""
+LAST_ID = chr(0x10FFFF) * MAX_ID
 FORGET_WORKERS_AFTER = 24 * 3600 * 1_000_000
 """Rows of dead workers are kept this long (microseconds), so that one can see what happened."""
 
@@ -263,14 +266,24 @@ class SqlStore(
             found = tx.rows_each(s.INSTANCE, [{"the_id": id_} for id_ in dict.fromkeys(ids)])
             return _loaded(tx, [to_instance(row) for rows in found for row in rows])
 
-    def load_open(self, slots: Iterable[int]) -> Takeover:
-        with self._read() as tx:
-            rows = tx.rows_of_slots(s.INSTANCES_OPEN, frozenset(slots))
-            loaded = _loaded(tx, [to_instance(row) for row in rows])
-            executions = [one.instance.execution for one in loaded]
-            return Takeover(
-                loaded=tuple(loaded), tasks=_task_keys(tx, executions), results=_result_keys(tx, executions)
-            )
+    def load_open(self, slots: Iterable[int], between: Callable[[], None] | None = None) -> Takeover:
+        mine, after = frozenset(slots), ""
+        loaded: list[Loaded] = []
+        tasks, results = set[Key](), set[Key]()
+        while after != LAST_ID:
+            with self._read() as tx:
+                row = tx.row(s.INSTANCE_FURTHER_ON, after=after, by=INSTANCES_AT_ONCE)
+                last = LAST_ID if row is None else str(row[0])
+                rows = tx.rows_of_slots(s.INSTANCES_OPEN, mine, after=after, last=last)
+                some = _loaded(tx, [to_instance(row) for row in rows])
+                executions = [one.instance.execution for one in some]
+                loaded += some
+                tasks |= _task_keys(tx, executions)
+                results |= _result_keys(tx, executions)
+            after = last
+            if between is not None:
+                between()
+        return Takeover(loaded=tuple(loaded), tasks=frozenset(tasks), results=frozenset(results))
 
     def inbox(self, slots: Iterable[int], limit: int) -> list[Message]:
         with self._read() as tx:

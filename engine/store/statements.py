@@ -220,8 +220,15 @@ def by_slot(query: Select[Any], column: Column[Any]) -> BySlot:
 
 
 _OPEN = or_(*(t.instances.c.status == literal_column(f"'{status}'") for status in Status if not status.ended))
+_AFTER = t.instances.c.id > bindparam("after")
 INSTANCES_OPEN = by_slot(
-    select(t.instances).where(_OPEN, _LAST_OPEN > 0).order_by(t.instances.c.id), t.instances.c.slot
+    select(t.instances)
+    .where(_OPEN, _LAST_OPEN > 0, _AFTER, t.instances.c.id <= bindparam("last"))
+    .order_by(t.instances.c.id),
+    t.instances.c.slot,
+)
+INSTANCE_FURTHER_ON = (
+    select(t.instances.c.id).where(_AFTER).order_by(t.instances.c.id).limit(1).offset(bindparam("by"))
 )
 TASKS_OF_EXECUTION = select(t.tasks.c.seq).where(_is(t.tasks.c.execution))
 RESULTS_IN_INBOX = select(t.inbox.c.id).where(

@@ -7,7 +7,7 @@ ends them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.store.memory import MemoryStore
-from perdure.engine.store.rows import Batch, Request
+from perdure.engine.store.rows import Batch, Request, Takeover
 from perdure.engine.tasks import Task, Work
 from tests.engine.driver import SECOND, VirtualClock
 
@@ -171,6 +171,8 @@ class Watched(MemoryStore):
     """Whether it takes no turn."""
     slow = 0.0
     """Seconds that a start of a client takes."""
+    looks: tuple[float, ...] = ()
+    """Seconds that each look at what was open in new slots takes; nobody loses a lease meanwhile."""
 
     def __init__(self, passing: VirtualClock) -> None:
         super().__init__(passing)
@@ -180,6 +182,15 @@ class Watched(MemoryStore):
         """What the database does for a client, and the time that passes."""
         self._passing.now += round(self.slow * SECOND)
         return super().start(*args, **options)
+
+    def load_open(self, slots: Iterable[int], between: Callable[[], None] | None = None) -> Takeover:
+        """As it is where there is very much."""
+        for seconds in self.looks:
+            self._passing.now += round(seconds * SECOND)
+            assert all(each.lease_until > self._passing.now for each in self.workers())
+            assert between is not None
+            between()
+        return super().load_open(slots)
 
     def commit(self, batch: Batch) -> int:
         """Turns are taken for one's own slots alone."""

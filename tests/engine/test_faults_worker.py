@@ -323,11 +323,11 @@ def test_slots_that_were_taken_in_vain_are_taken_again(store: Trouble, tmp_path:
     load_open = store.load_open
     failed: list[int] = []
 
-    def broken(slots: Any) -> Any:
+    def broken(slots: Any, between: Any = None) -> Any:
         failed.append(1)
         if len(failed) < 3:
             raise Busy("busy")
-        return load_open(slots)
+        return load_open(slots, between)
 
     with SqliteHub(tmp_path) as beside:
         first = Worker(beside.store, Registry())

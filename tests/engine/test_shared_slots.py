@@ -75,6 +75,14 @@ def test_slots_are_shared_by_all_who_come(hub: Sharers) -> None:
     assert sorted(hub.counts()) == [85, 85, 86]
 
 
+def test_who_finds_very_many_instances_in_its_slots_keeps_its_lease(hub: Sharers) -> None:
+    """It looks at some slots at a time, and renews the lease in between."""
+    hub.store.looks = (4.0,) * 16
+    who = hub.join()
+    hub.act()
+    assert len(who.slots) == SLOTS
+
+
 def test_what_runs_goes_on_where_it_runs_when_its_slot_moves(hub: Sharers) -> None:
     """Nothing runs twice: its row says who has it, and its result reaches the new owner."""
     first = hub.join()

@@ -12,6 +12,7 @@ import pytest
 from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, StoreError
 from perdure.engine.instance import SLOTS
 from perdure.engine.store import postgres
+from perdure.engine.store import sql as sql_store
 from perdure.engine.store import statements as s
 from perdure.engine.store.postgres import PostgresStore
 from perdure.engine.store.transaction import Transaction
@@ -209,6 +210,19 @@ def test_slots_are_taken_with_one_look(
     assert (set(found.tasks), set(found.results)) == ({("i1-e1", 1)}, set())
     found = owner.load_open(ALL)
     assert (set(found.tasks), set(found.results)) == (set(), {("i1-e1", 1)})
+
+
+def test_very_many_instances_are_looked_at_in_parts(
+    owner: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a lease can be renewed in between."""
+    ids = ["i1", "i2", "i3", "\U0010ffff"]
+    owner.commit(batch(*(first_turn(id_, open=int(id_ != "i2")) for id_ in ids)))
+    monkeypatch.setattr(sql_store, "INSTANCES_AT_ONCE", 1)
+    looks: list[int] = []
+    found = owner.load_open(ALL, lambda: looks.append(1))
+    assert [one.instance.id for one in found.loaded] == ["i1", "i3", "\U0010ffff"]
+    assert len(looks) > 1
 
 
 def test_a_member_stopped_in_a_commit_is_thrown_out_by_the_server(
