@@ -8,7 +8,7 @@ from perdure.engine.errors import FenceLost, NotFound, Refused
 from perdure.engine.instance import Status
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditQuery
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import (
     BEGIN,
     SECOND,

@@ -13,7 +13,7 @@ from perdure.engine.events import TaskFailed
 from perdure.engine.instance import Status
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import WAITING, AuditEntry, AuditQuery, Beat, Message, QueueRow, TaskRow
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import (
     ALL,
     BEGIN,

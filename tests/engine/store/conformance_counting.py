@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from perdure.engine.instance import Status
 from perdure.engine.store.protocol import Store
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import (
     batch,
     dead_letter,

@@ -6,7 +6,7 @@ import pytest
 
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditQuery
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import audited, definition
 
 

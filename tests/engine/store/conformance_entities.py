@@ -40,7 +40,7 @@ def written(row: EntityRow, incarnation: str = "@Counter@a-1", version: int = 1)
     return EntityWrite(id=row.id, before=(incarnation, version), row=row)
 
 
-class Entities:
+class EntityConformance:
     """Rows of entities: one writer, guarded by version, found by type, key and time."""
 
     def test_an_entity_is_what_was_written_last(self, store: Store) -> None:

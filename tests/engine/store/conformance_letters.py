@@ -10,7 +10,7 @@ from perdure.engine.errors import Conflict, Ended, NotFound, PerdureError
 from perdure.engine.instance import Status
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditQuery
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import (
     ALL,
     audited,

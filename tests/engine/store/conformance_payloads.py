@@ -12,7 +12,7 @@ from perdure.engine.events import EventRaised, ExecutionStarted, TaskCompleted
 from perdure.engine.instance import Instance, Status
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import HistoryRow, InstanceQuery, Message, PayloadRow
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import (
     ALL,
     BEGIN,

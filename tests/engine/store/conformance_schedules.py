@@ -12,7 +12,7 @@ from perdure.engine.errors import FenceLost, Refused
 from perdure.engine.instance import slot_of
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditQuery, Batch, ScheduleRow, ScheduleWrite
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import ALL, BEGIN, Hub, definition, message
 
 

@@ -10,7 +10,7 @@ from perdure.engine import audit
 from perdure.engine.errors import FenceLost, Refused
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import AuditQuery
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import ALL, LEASE, Hub, batch, first_turn, message, task, worker
 
 ODD = range(1, 256, 2)

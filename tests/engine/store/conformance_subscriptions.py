@@ -7,7 +7,7 @@ import pytest
 from perdure.engine.errors import FenceLost
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Publication
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import ALL, batch, first_turn, request, row, subscription, turn
 
 

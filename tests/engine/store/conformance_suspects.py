@@ -7,7 +7,7 @@ import pytest
 from perdure.engine.errors import FenceLost, Refused
 from perdure.engine.instance import Status
 from perdure.engine.store.protocol import Store
-from tests.engine.store.conformance import Fixtures
+from tests.engine.store.conformance_fixtures import Fixtures
 from tests.engine.store.factory import (
     ALL,
     LEASE,

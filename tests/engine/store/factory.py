@@ -244,3 +244,9 @@ def definition(version: str = "1", name: str = "order", **more: Any) -> Definiti
         "created_at": BEGIN,
     }
     return Definition(name=name, version=version, **{**fields, **more})
+
+
+def continued(**more: Any) -> Checkpoint:
+    """The turn in which ``i1`` continues as new."""
+    renewed = instance(execution="i1-e2", generation=2)
+    return turn("i1", row(first_seq=2), row(generation=2), before=Status.RUNNING, instance=renewed, **more)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.store.conformance_all import Conformance
+from tests.engine.store.conformance import Conformance
 from tests.engine.store.factory import Hub, memory_hub
 
 

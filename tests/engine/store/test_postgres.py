@@ -6,7 +6,7 @@ import pytest
 
 from perdure.engine.errors import Refused
 from perdure.engine.store.protocol import Store
-from tests.engine.store.conformance_all import Conformance
+from tests.engine.store.conformance import Conformance
 from tests.engine.store.factory import (
     LEASE,
     SECOND,

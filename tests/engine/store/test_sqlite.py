@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.store.conformance_all import Conformance
+from tests.engine.store.conformance import Conformance
 from tests.engine.store.factory import Hub, sqlite_hub
 
 
