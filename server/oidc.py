@@ -43,6 +43,9 @@ STALE_SECONDS = 3600.0
 PAUSE_SECONDS = 30.0
 """Between two attempts: a token with an unknown key may be the first of a new one, or a flood."""
 
+_UNREADABLE = (ValueError, TypeError, ArithmeticError, RecursionError)
+"""What else is raised by texts, numbers and nesting that nobody expects in a token or a key."""
+
 _log = logging.getLogger("perdure.server")
 
 
@@ -96,23 +99,10 @@ class Tokens:
 
         Raises ``Problem``: 403 for one who has no role here, 503 when the provider's keys cannot be had.
         """
-        import jwt  # noqa: PLC0415
-
-        try:
-            header = jwt.get_unverified_header(token)
-            algorithm, found = header.get("alg"), self._key_of(header.get("kid"))
-            if found is None or algorithm not in ALGORITHMS or found.get("alg", algorithm) != algorithm:
-                return None
-            claims = jwt.decode(
-                token,
-                jwt.PyJWK(found, algorithm).key,
-                algorithms=[algorithm],
-                audience=self._provider.audience,
-                issuer=self._provider.issuer,
-                leeway=LEEWAY,
-                options={"require": ["exp", "iss", "aud", "sub"]},
-            )
-        except jwt.PyJWTError:
+        header = _header(token)
+        found = None if header is None else self._key_of(header.get("kid"))
+        claims = None if header is None or found is None else self._claims(token, header.get("alg"), found)
+        if claims is None:
             return None
         name = f"oidc:{claims['sub']}"
         if len(name) > MAX_ACTOR or not name.isprintable() or not claims["sub"]:
@@ -122,6 +112,26 @@ class Tokens:
             detail = f"{name} has none of the roles of this server in the claim {self._provider.claim!r}."
             raise Problem(403, "forbidden", detail)
         return ApiKey(id=name, name=name, role=role.word, hash="")
+
+    def _claims(self, token: str, algorithm: Any, found: dict[str, Any]) -> dict[str, Any] | None:
+        """What a token says that this key has signed; None when it does not count."""
+        import jwt  # noqa: PLC0415
+
+        if algorithm not in ALGORITHMS or found.get("alg", algorithm) != algorithm:
+            return None
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                jwt.PyJWK(found, algorithm).key,
+                algorithms=[algorithm],
+                audience=self._provider.audience,
+                issuer=self._provider.issuer,
+                leeway=LEEWAY,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except (jwt.PyJWTError, *_UNREADABLE):
+            return None
+        return claims
 
     def _role(self, claims: Mapping[str, Any]) -> Role | None:
         """The highest one."""
@@ -176,6 +186,20 @@ class Tokens:
         return place
 
 
+def _header(token: str) -> dict[str, Any] | None:
+    """What a token says of itself, before its signature is checked; None for what is none.
+
+    One that must not be taken by who does not understand something in it is none either.
+    """
+    import jwt  # noqa: PLC0415
+
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, *_UNREADABLE):
+        return None
+    return None if "crit" in header else header
+
+
 def fetch_json(url: str) -> Any:
     """A JSON document, within the bounds. Raises ``ValueError``, and ``OSError`` when nobody answers."""
     import httpx2  # noqa: PLC0415
@@ -193,7 +217,12 @@ def fetch_json(url: str) -> Any:
                     raise ValueError(f"{url} takes longer than {FETCH_SECONDS:g} seconds")
     except httpx2.HTTPError as error:
         raise OSError(f"{url}: {error}") from None
-    return json.loads(data)
+    except httpx2.InvalidURL as error:
+        raise ValueError(f"{url!r} is no address: {error}") from None
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError(f"{url} is nested too deeply") from None
 
 
 def _signing_keys(document: Any) -> dict[str | None, dict[str, Any]]:
@@ -203,20 +232,35 @@ def _signing_keys(document: Any) -> dict[str | None, dict[str, Any]]:
         each.get("kid"): each
         for each in (listed if isinstance(listed, list) else [])[:MAX_KEYS]
         if isinstance(each, dict)
-        and each.get("kty") in {"RSA", "EC", "OKP"}
+        and each.get("kty") in ("RSA", "EC", "OKP")
         and each.get("use", "sig") == "sig"
         and isinstance(each.get("kid"), str | None)
+        and _is_key(each)
     }
     if not found:
         raise ValueError("it has no keys for signatures")
     return found
 
 
+def _is_key(found: dict[str, Any]) -> bool:
+    """Whether something can be made of it: it is from outside, and may hold anything."""
+    import jwt  # noqa: PLC0415
+
+    try:
+        jwt.PyJWK(found)
+    except Exception as error:  # noqa: BLE001
+        _log.warning("the key %r of the provider of tokens cannot be read (%s)", found.get("kid"), error)
+        return False
+    return True
+
+
 def _is_safe(url: str) -> bool:
     """Whether nobody between can change what comes from there."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+    if not host or not url.isprintable():
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))

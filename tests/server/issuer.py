@@ -19,6 +19,19 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+ODD: list[Any] = [
+    7,
+    {"kty": ["RSA"], "kid": "a"},
+    {"kty": "RSA", "kid": ["b"]},
+    {"kty": "RSA", "kid": "c", "n": 5, "e": "AQAB"},
+    {"kty": "RSA", "kid": "d", "n": "AQ", "e": "AQAB"},
+    {"kty": "EC", "kid": "e", "crv": ["P-256"], "x": "", "y": ""},
+    {"kty": "OKP", "kid": "f", "crv": "Ed25519", "x": "AAAA"},
+    {"kty": "RSA", "kid": "g", "alg": 5},
+    {"kty": "oct", "kid": "h", "k": "c2VjcmV0", "alg": "HS256"},
+]
+"""What is no public key for signatures, or none that can be read."""
+
 
 class Issuer:
     """The process, seen from a test."""
@@ -79,6 +92,25 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer({"issuer": url, "jwks_uri": f"{url}/keys"})
             case "/away/.well-known/openid-configuration":
                 self._answer({"issuer": f"{url}/away", "jwks_uri": "http://keys.example/keys"})
+            case "/port/.well-known/openid-configuration":
+                self._answer({"issuer": f"{url}/port", "jwks_uri": "https://keys.example:99999/keys"})
+            case "/line/.well-known/openid-configuration":
+                self._answer({"issuer": f"{url}/line", "jwks_uri": "https://keys.example/two\nlines"})
+            case "/name/.well-known/openid-configuration":
+                self._answer({"issuer": f"{url}/name", "jwks_uri": "https://" + "x" * 70_000})
+            case "/deep/.well-known/openid-configuration" | "/deep-keys":
+                self._send(b"[" * 100_000)
+            case "/deep-keys/.well-known/openid-configuration":
+                self._answer({"issuer": f"{url}/deep-keys", "jwks_uri": f"{url}/deep-keys"})
+            case "/odd-keys/.well-known/openid-configuration":
+                self._answer({"issuer": f"{url}/odd-keys", "jwks_uri": f"{url}/odd-keys"})
+            case "/odd-keys":
+                self._answer({"keys": ODD})
+            case "/nameless":
+                # Some providers do not say for which algorithm their keys are.
+                keys = [self._public(name) for name in cls.keys]
+                said = [{word: value for word, value in each.items() if word != "alg"} for each in keys]
+                self._answer({"keys": [*ODD, *said]})
             case "/keys":
                 cls.fetches += 1
                 self._answer({"keys": [self._public(name) for name in cls.keys]})
@@ -113,7 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
         return f"{name}-{self.generation}"
 
     def _answer(self, document: Any) -> None:
-        body = json.dumps(document).encode()
+        self._send(json.dumps(document).encode())
+
+    def _send(self, body: bytes) -> None:
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
 from collections.abc import Generator
@@ -110,6 +109,7 @@ def test_keys_count_beside_tokens(hub: tuple[TestClient, Client], issuer: Issuer
         {"aud": "another.example"},
         {"aud": None},
         {"iss": "https://another.example"},
+        {"iss": "http"},
         {"iss": None},
         {"sub": None},
         {"sub": ""},
@@ -161,14 +161,73 @@ def test_a_token_that_somebody_else_has_signed_does_not_count(
     assert http.get(f"{API}/instances", headers=bearer(right)).status_code == 200
 
 
+def test_what_is_public_is_no_secret(issuer: Issuer) -> None:
+    """In no form and by no hash, also where the provider does not say what its keys are for."""
+    (public,) = (each for each in fetch_json(f"{issuer.url}/keys")["keys"] if each["alg"] == "RS256")
+    key = jwt.PyJWK(public).key
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    secrets = [
+        key.public_bytes(serialization.Encoding.PEM, form),
+        key.public_bytes(serialization.Encoding.PEM, form).strip(),
+        key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1),
+        key.public_bytes(serialization.Encoding.DER, form),
+        base64.urlsafe_b64decode(public["n"] + "=="),
+        public["n"].encode(),
+        json.dumps(public).encode(),
+        b"",
+    ]
+    provider = Provider(issuer=issuer.url, audience=AUDIENCE, jwks=f"{issuer.url}/nameless")
+    with serving(provider) as (http, _):
+        said = claims(issuer, roles=["perdure-admin"])
+        for secret in secrets:
+            for algorithm in ("HS256", "HS384", "HS512"):
+                forged = _hmac_signed(said, secret, {"kid": public["kid"]}, algorithm)
+                answer = http.get(f"{API}/instances", headers=bearer(forged))
+                assert refusal(answer) == (401, "unauthorized"), (secret, algorithm)
+        shared = _hmac_signed(said, b"secret", {"kid": "h"})
+        assert http.get(f"{API}/instances", headers=bearer(shared)).status_code == 401
+        right = bearer(issuer.sign(said))
+        assert http.get(f"{API}/instances", headers=right).status_code == 200
+
+
+@pytest.mark.parametrize("deep", ["[", '{"a":'])
+def test_a_token_that_is_nested_too_deeply_does_not_count(issuer: Issuer, deep: str) -> None:
+    """Its head is read before anybody knows who has signed it: that failed, and was answered by 500."""
+    provider = Provider(issuer=issuer.url, audience=AUDIENCE, jwks=f"{issuer.url}/nameless")
+    with serving(provider) as (http, _):
+        right = issuer.sign(claims(issuer))
+        _, body, signature = right.split(".")
+        head = base64.urlsafe_b64encode((deep * (10_000 // len(deep))).encode()).rstrip(b"=").decode()
+        inside = base64.urlsafe_b64encode(
+            f'{{"alg":"RS256","kid":{deep * (10_000 // len(deep))}'.encode()
+        ).decode()
+        for token in (f"{head}.{body}.{signature}", f"{inside}.{body}.{signature}"):
+            answer = http.get(f"{API}/instances", headers=bearer(token))
+            assert refusal(answer) == (401, "unauthorized")
+        assert http.get(f"{API}/instances", headers=bearer(right)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"exp": [1]}, {"exp": "never"}, {"nbf": {"a": 1}}, {"aud": {"a": 1}}], ids=str
+)
+def test_an_odd_claim_does_not_count(issuer: Issuer, wrong: dict[str, Any]) -> None:
+    """The provider has signed it, whatever it was thinking."""
+    with serving(Provider(issuer=issuer.url, audience=AUDIENCE)) as (http, _):
+        kid = jwt.get_unverified_header(issuer.sign(claims(issuer)))["kid"]
+        token = issuer.sign(claims(issuer, **wrong), kid=kid)
+        assert refusal(http.get(f"{API}/instances", headers=bearer(token))) == (401, "unauthorized")
+
+
 def _part(document: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
 
 
-def _hmac_signed(said: dict[str, Any], secret: bytes, header: dict[str, str]) -> str:
+def _hmac_signed(
+    said: dict[str, Any], secret: bytes, header: dict[str, str], algorithm: str = "HS256"
+) -> str:
     """PyJWT refuses to make such a token."""
-    text = f"{_part({'alg': 'HS256', 'typ': 'JWT', **header})}.{_part(said)}"
-    signature = hmac.new(secret, text.encode(), hashlib.sha256).digest()
+    text = f"{_part({'alg': algorithm, 'typ': 'JWT', **header})}.{_part(said)}"
+    signature = hmac.new(secret, text.encode(), f"sha{algorithm[2:]}").digest()
     return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
@@ -248,14 +307,20 @@ def test_keys_are_fetched_seldom() -> None:
     assert (gone.value.status, gone.value.code) == (503, "provider")
 
 
-@pytest.mark.parametrize("place", ["/other", "/away", "/nowhere"])
-def test_a_provider_that_is_another_has_no_keys(issuer: Issuer, place: str) -> None:
-    """One that says another name, that sends us elsewhere without https, or is not there."""
+@pytest.mark.parametrize(
+    "place",
+    ["/other", "/away", "/nowhere", "/port", "/line", "/name", "/deep", "/deep-keys", "/odd-keys"],
+)
+def test_a_provider_that_is_another_or_odd_has_no_keys(
+    issuer: Issuer, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that says another name, sends us elsewhere without https or to no address, or is not there."""
     with serving(Provider(issuer=f"{issuer.url}{place}", audience=AUDIENCE)) as (http, _):
         token = bearer(issuer.sign(claims(issuer, iss=f"{issuer.url}{place}")))
         answer = http.get(f"{API}/instances", headers=token)
         assert refusal(answer) == (503, "provider")
         assert int(answer.headers["retry-after"]) > 0
+        assert f"no keys from {issuer.url}{place}" in caplog.text
         assert http.get("/livez").status_code == 200
 
 
@@ -275,6 +340,8 @@ def test_a_document_is_fetched_within_bounds(issuer: Issuer) -> None:
         {"issuer": "http://issuer.example"},
         {"issuer": "issuer.example"},
         {"issuer": "https://[::1"},
+        {"issuer": "https://issuer.example:99999"},
+        {"issuer": "https://issuer.example/two\nlines"},
         {"jwks": "file:///etc/passwd"},
         {"audience": ""},
     ],
