@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from perdure.engine import reopening
 from perdure.engine.errors import (
@@ -162,13 +162,17 @@ class Intake(Workplace):
         try:
             done = ask.doubtful and check_doubtful(ask, self.store.instance(ask.message.instance))
             ask.answer(None if done else carry_out(self.store, ask))
+            self._delayed_news = self._delayed_news or ask.message.due > 0
         except PerdureError as error:
             ask.fail(error)
 
     def _poll(self, now: int, tick: float) -> None:
         """The inbox and the timers, as far as they are due."""
         owner = self.owner
+        if self._delayed is not None and self._delayed <= now:
+            self._delayed, self._news, self._scheduled = None, True, float("-inf")
         if self._news or tick - self._polled >= self.pace.poll:
+            self._read_until, self._delayed_news = now, True
             # Who is told of definitions and workers may have missed it.
             self._types_news = self._types_news or self.pace.told
             limit = self._page + owner.accepted
@@ -179,6 +183,16 @@ class Intake(Workplace):
         if owner.timers.horizon < now + AHEAD // 2:
             self._read_timers(now + AHEAD)
         owner.fire(now)
+
+    def next_due(self) -> int | None:
+        """When something is due of which nobody tells: a timer, a delayed message or a schedule."""
+        if self.slots and self._delayed_news:
+            # What is due when it was looked for is there or waits for something else.
+            self._delayed = self.store.next_delayed(self.slots, min(self._read_until, self._scheduled_until))
+            self._delayed_news = False
+        return min(
+            (due for due in (self._delayed, self.owner.timers.next()) if due is not None), default=None
+        )
 
     def _read_timers(self, horizon: int) -> None:
         """Read on, by a page or more: many may be due at one time, and those of parked instances stay."""
@@ -193,16 +207,18 @@ class Intake(Workplace):
         """Look after the schedules; returns whether there was anything to do."""
         if tick - self._scheduled < min(self.pace.poll, POLL_EVERY):
             return False
-        self._scheduled = tick
+        self._scheduled, self._scheduled_until = tick, now
         busy, messages = self._scheduling.round(self.id, self.slots, now, tick)
+        self._delayed_news = self._delayed_news or busy
         self._hear(messages, now)
         return busy
 
-    def _hear(self, messages: Iterable[Message], now: int) -> None:
+    def _hear(self, messages: Sequence[Message], now: int) -> None:
         """Let the owner have messages that are committed.
 
         With more in the inbox than was read, they are found there, behind what was sent before.
         """
+        self._delayed_news = self._delayed_news or any(each.due > now for each in messages)
         if not self._news:
             mine = self.slots
             self.owner.accept(

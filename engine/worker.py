@@ -351,7 +351,7 @@ class Worker:
             timeout = TEND_EVERY
         elif self._executor.heartbeats:
             timeout = min(timeout, CALM_HINT_EVERY)
-        due = self._duties.owner.timers.next()
+        due = self._duties.next_due()
         if due is not None:
             timeout = min(timeout, (due - self.store.time()) / 1_000_000)
         if timeout > 0 and not (self._duties.finished or self._duties.asking):

@@ -110,6 +110,11 @@ class Workplace:
         self._told = False
         self._scheduling = Scheduling(store, programs)
         self._scheduled = float("-inf")
+        self._scheduled_until = self._read_until = 0
+        """The store's time of the last look at schedules, and at the inbox."""
+        self._delayed: int | None = None
+        """When the next message or schedule is due of which nobody tells, as far as it is known."""
+        self._delayed_news = True
         self.owner = Owner(self._offers, memory=memory, turns=turns)
         self._activities = activities
         self._queues = tuple(dict.fromkeys(each for each in queues if each != DEFAULT_QUEUE))

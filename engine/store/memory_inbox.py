@@ -55,6 +55,13 @@ class MemoryInbox(MemoryPayloads):
             ]
             return min(timers + messages, default=None)
 
+    def next_delayed(self, slots: Iterable[int], after: int) -> int | None:
+        with self._read():
+            mine = frozenset(slots)
+            times = [(row.slot, row.due) for _, row in self._inbox.values() if not row.held]
+            times += [(row.slot, row.due) for row in self._schedules.values() if row.due is not None]
+            return min((due for slot, due in times if slot in mine and due > after), default=None)
+
     def _receive(self, message: Message) -> None:
         self._insert(self._inbox, message.id, (self._next_ord(), _replace(message, values=NO_VALUES)))
 

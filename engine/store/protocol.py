@@ -155,6 +155,9 @@ class Turns(Protocol):
     def next_timer(self, slots: Iterable[int]) -> int | None:
         """When the earliest timer or waiting message is due."""
 
+    def next_delayed(self, slots: Iterable[int], after: int) -> int | None:
+        """When the first message or schedule is due that is due later than ``after``; no held message."""
+
     def look_up(
         self,
         ids: Sequence[str],

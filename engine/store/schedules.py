@@ -27,6 +27,7 @@ SCHEDULES_DUE = by_slot(
     select(t.schedules).where(_c.due <= bindparam("now")).order_by(_c.due, _c.id).limit(bindparam("limit")),
     _c.slot,
 )
+NEXT_SCHEDULE = by_slot(select(_c.due).where(_c.due > bindparam("after")).order_by(_c.due).limit(1), _c.slot)
 SCHEDULE_INSERT = insert(t.schedules)
 SCHEDULE_UPDATE = (
     update(t.schedules)

@@ -64,7 +64,7 @@ from perdure.engine.store.rows import (
     TimerRow,
     Worker,
 )
-from perdure.engine.store.schedules import SqlSchedules
+from perdure.engine.store.schedules import NEXT_SCHEDULE, SqlSchedules
 from perdure.engine.store.signs import SqlSigns, begun
 from perdure.engine.store.subscriptions import SqlSubscriptions
 from perdure.engine.store.transaction import Transaction
@@ -303,6 +303,13 @@ class SqlStore(
         with self._read() as tx:
             mine = frozenset(slots)
             rows = tx.rows_of_slots(s.NEXT_TIMER, mine) + tx.rows_of_slots(s.NEXT_MESSAGE, mine)
+            return min((due for (due,) in rows), default=None)
+
+    def next_delayed(self, slots: Iterable[int], after: int) -> int | None:
+        with self._read() as tx:
+            mine = frozenset(slots)
+            rows = tx.rows_of_slots(s.NEXT_DELAYED, mine, after=after)
+            rows += tx.rows_of_slots(NEXT_SCHEDULE, mine, after=after)
             return min((due for (due,) in rows), default=None)
 
     def look_up(

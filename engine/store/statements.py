@@ -269,6 +269,14 @@ NEXT_MESSAGE = by_slot(
     .limit(1),
     t.inbox.c.slot,
 )
+# Said twice, for an index that has only the due ones above 0.
+NEXT_DELAYED = by_slot(
+    select(t.inbox.c.due)
+    .where(~t.inbox.c.held, t.inbox.c.due > literal_column("0"), t.inbox.c.due > bindparam("after"))
+    .order_by(t.inbox.c.due)
+    .limit(1),
+    t.inbox.c.slot,
+)
 
 REQUEST = select(*_columns(t.requests, "at")).where(*_THE_REQUEST)
 DEFINITION = select(t.definitions).where(_is(t.definitions.c.name), _is(t.definitions.c.version))

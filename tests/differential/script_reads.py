@@ -44,6 +44,9 @@ class Reads(Draw):
     def next_timer(self) -> Call:
         return Call("next_timer", (self._slots(),))
 
+    def next_delayed(self) -> Call:
+        return Call("next_delayed", (self._slots(), self.now() + self.random.randint(-30, 30) * SECOND))
+
     def look_up(self) -> Call:
         versions = [("x", None), ("y", "1"), ("z", self.random.choice([None, "2"]))]
         keys = [("start", "i1", f"k{self.random.randint(1, 40)}") for _ in range(3)]

@@ -11,6 +11,7 @@ from perdure.engine.activities import Registry
 from perdure.engine.client import Client
 from perdure.engine.store.postgres import PostgresStore
 from perdure.engine.worker import Worker
+from perdure.server.deployments import deploy_source
 from tests.engine.driver import compiled
 from tests.engine.facts import WAIT, eventually
 from tests.postgres import Server
@@ -22,6 +23,7 @@ HOUR = 3600.0
 
 WAITING = compiled('do: [{ e: { wait_for_event: go, timeout: never } }, { return: "${ e }" }]').program
 QUEUED = compiled('do: [{ d: { call: Double, with: 21, queue: far } }, { return: "${ d }" }]').program
+ECHO = 'dsl: perdure/1\nname: echo\nversion: 1.0.0\ndo: [{ return: "${ input }" }]\n'
 
 Join = Callable[..., Worker]
 
@@ -69,6 +71,14 @@ def test_an_event_of_another_process_is_heard(client: Client, join: Join) -> Non
     client.run(WAITING, id="i")
     eventually(lambda: waits_for_an_event(client))
     client.raise_event("i", "go", 7)
+    assert client.wait("i", WAIT)["output"] == 7
+
+
+def test_what_is_delayed_begins_though_nobody_tells(client: Client, join: Join) -> None:
+    """Who sleeps knows when it is due."""
+    join()
+    deploy_source(client, ECHO, "echo.yaml")
+    client.start("echo", 7, id="i", delay=0.5)
     assert client.wait("i", WAIT)["output"] == 7
 
 

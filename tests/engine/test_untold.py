@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from perdure.engine.client import Client
 from perdure.engine.store.sqlite import SqliteStore
+from perdure.engine.views import time_text
 from perdure.engine.workplace import Pace
 from perdure.server.deployments import deploy_source
-from tests.engine.driver import compiled
-from tests.engine.sharers import sharers
+from tests.engine.driver import SECOND, compiled
+from tests.engine.sharers import Sharers, sharers
 from tests.engine.test_together import Obliging
 
 COUNTER = """\
@@ -21,6 +25,24 @@ state: { initial: 0 }
 operations:
   add: { input: { type: integer }, set: "${ state + input }" }
 """
+ECHO = """\
+dsl: perdure/1
+name: echo
+version: 1.0.0
+do: [{ return: "${ input }" }]
+"""
+NIGHTLY = """\
+dsl: perdure/1
+name: nightly
+version: 1.0.0
+schedule: [{ cron: "0 2 * * *" }]
+do: [{ return: 1 }]
+"""
+HOUR = 3600.0
+ASKS = compiled("""do:
+- later: { start_workflow: echo, instance_id: later, start_at: "${ now() + duration('100s') }" }
+- return: ${ later }
+""").program
 SLOW = compiled('do: [{ a: { call: Work, with: "${ input }", queue: slow } }]').program
 
 
@@ -39,6 +61,46 @@ def test_an_entity_waits_for_its_definition_though_nobody_tells_of_it(tmp_path: 
     worker.rest()
     assert client.entity("Counter@a")["state"] == 1
     store.close()
+
+
+def signaled(hub: Sharers) -> None:
+    """An entity is told what to do, and when."""
+    hub.client.signal_entity("Counter@a", "add", 1, at=time_text(hub.clock.now + 100 * SECOND))
+
+
+DELAYED: dict[str, Callable[[Sharers], object]] = {
+    "a start": lambda hub: hub.client.start("echo", 1, delay=100),
+    "a start by a workflow": lambda hub: hub.client.run(ASKS),
+    "a signal": signaled,
+    "a schedule": lambda hub: deploy_source(hub.client, NIGHTLY, "nightly.yaml"),
+}
+
+
+@pytest.mark.parametrize("what", DELAYED)
+def test_what_is_delayed_begins_when_it_is_due(what: str) -> None:
+    """Nobody tells of it then: it began when somebody looked for other reasons, up to two seconds later."""
+    with sharers() as hub:
+        worker = hub.join()
+        for text in (ECHO, COUNTER):
+            deploy_source(hub.client, text, "flow.yaml")
+        hub.settle()
+        worker.duties.pace = Pace(poll=24 * HOUR, members=24 * HOUR, told=True)
+        DELAYED[what](hub)
+        worker.duties.told(members=False)
+        hub.settle()
+        before, due = over(hub), worker.duties.next_due()
+        assert due is not None
+        assert due > hub.clock.now + 10 * SECOND
+        hub.clock.now = due
+        hub.settle(0.2)
+        assert over(hub) == before + 1
+        assert worker.duties.next_due() != due
+
+
+def over(hub: Sharers) -> int:
+    """Instances that have ended, and operations of the counter."""
+    count = hub.client.entity("Counter@a")["state"] if hub.client.entities()["items"] else 0
+    return len(hub.client.instances(statuses=["Completed"])["items"]) + int(count)
 
 
 def test_no_less_is_handed_out_than_a_rate_lets_through() -> None:

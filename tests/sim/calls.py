@@ -6,9 +6,9 @@ from perdure.engine.store.protocol import Store
 
 READS = frozenset(
     "time changed listen listening close workers gone crashes suspected owned_slots load load_entities"
-    " load_open inbox timers next_timer look_up heartbeat_details token_key claimed_count queues claimed"
-    " waiting_tasks program definitions entities waited instance in_inbox payloads payload instances history"
-    " dead_letters dead_letter audit count_ended counts schedules schedule due_schedules"
+    " load_open inbox timers next_timer next_delayed look_up heartbeat_details token_key claimed_count queues"
+    " claimed waiting_tasks program definitions entities waited instance in_inbox payloads payload instances"
+    " history dead_letters dead_letter audit count_ended counts schedules schedule due_schedules"
     " active_workflows".split()
 )
 WRITES = frozenset(name for name in dir(Store) if not name.startswith("_")) - READS

@@ -60,6 +60,17 @@ class ScheduleConformance(Fixtures):
         assert [row.id for row in store.due_schedules(ALL, 1)] == ["early"]
         assert [row.id for row in store.due_schedules([slot_of("now")], 10)] == ["now"]
 
+    def test_the_next_that_is_delayed_is_the_earliest_after_a_time(self, store: Store) -> None:
+        """A message or a schedule, in one's slots; nothing that is held or never due."""
+        assert store.next_delayed(ALL, 0) is None
+        rows = [schedule("never", due=None), schedule("late", due=BEGIN + 9)]
+        messages = (message("m0"), message("m1", due=BEGIN + 5), message("m2", due=BEGIN + 1, held=True))
+        store.commit(Batch(worker="w1", schedules=tuple(map(new, rows)), messages=messages))
+        assert [store.next_delayed(ALL, BEGIN + n) for n in (4, 5, 9)] == [BEGIN + 5, BEGIN + 9, None]
+        others = set(ALL) - {slot_of("i1")}
+        assert store.next_delayed(others, 0) == BEGIN + 9
+        assert store.next_delayed([], 0) is None
+
     def test_a_change_needs_the_revision_that_was_seen(self, store: Store) -> None:
         """Else nothing of the batch is written: no start without the move that belongs to it."""
         row = schedule()
