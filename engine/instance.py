@@ -85,7 +85,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
 def slot_of(instance_id: str, slots: int = SLOTS) -> int:
     """The slot that an id hashes to: CRC-32 of its UTF-8, modulo the number of slots."""
-    return crc32(instance_id.encode()) % slots
+    return crc32(instance_id.encode("utf-8", "surrogatepass")) % slots
 
 
 def id_problem(instance_id: str) -> str | None:

@@ -11,6 +11,7 @@ from perdure.engine.errors import (
     NotFound,
     PerdureError,
     StoreError,
+    Unfit,
 )
 from perdure.engine.events import REOPENING, TO_ENTITY
 from perdure.engine.instance import Instance, slot_of
@@ -105,6 +106,15 @@ class Intake(Workplace):
         ids = [ask.message.instance for ask in asks if ask.may_exist]
         try:
             found = self.store.look_up(ids, [], keys) if ids or keys else NOTHING_FOUND
+        except Unfit as error:
+            if len(asks) == 1:
+                asks[0].fail(error)
+                return
+            # One of them chose what this database cannot even look for.
+            self.asking.extendleft(reversed(asks))
+            for _ in asks:
+                self._admit([self.asking.popleft()])
+            return
         except StoreError:
             self.asking.extendleft(reversed(asks))
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, TypeVarTuple
@@ -26,6 +27,8 @@ from perdure.engine.turning import payload_rows
 Arguments = TypeVarTuple("Arguments")
 Answer = TypeVar("Answer")
 
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""Characters that some database does not hold."""
 _SORTED = json.JSONEncoder(sort_keys=True, default=dict)
 
 
@@ -158,8 +161,13 @@ def keyed_request(route: str, target: str, key: str | None, body: Any) -> Reques
     """The row that makes a request repeatable; None without a key. Raises ``UserError`` for a bad one."""
     if key is None:
         return None
-    if not 0 < len(key) <= MAX_ID:
-        raise UserError(f"an idempotency key has 1 to {MAX_ID} characters")
+    if not 0 < len(key) <= MAX_ID or _NO_TEXT.search(key):
+        problem = UserError(
+            f"an idempotency key has 1 to {MAX_ID} characters, no U+0000 nor half of a surrogate pair",
+            hint="a UUID is a good one",
+        )
+        problem.code = "invalid_key"
+        raise problem
     text = _SORTED.encode(body)
     fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return Request(route=route, target=target, key=key, fingerprint=fingerprint, answer="")

@@ -17,10 +17,11 @@ from perdure.engine.activities import Registry
 from perdure.engine.client import Client
 from perdure.engine.duties import Duties
 from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, Unfit, UserError
+from perdure.engine.events import ExecutionCanceled
 from perdure.engine.executor import Executor, Limits
 from perdure.engine.instance import SLOTS
 from perdure.engine.programs import Programs
-from perdure.engine.requests import Ask
+from perdure.engine.requests import Ask, message_to
 from perdure.engine.starts import Start
 from perdure.engine.store.rows import Batch
 from perdure.engine.store.sqlite import SqliteStore
@@ -189,6 +190,37 @@ def test_what_no_database_holds_is_the_fault_of_one(client: Client) -> None:
     assert isinstance(answers[0], Unfit)
     assert answers[1] is None
     assert client.instance(instance_id)["output"] == 7
+
+
+def test_an_id_that_no_database_holds_is_asked_for_once(client: Client) -> None:
+    """It was looked up for ever, and nobody who asked with it or after it had an answer."""
+    instance_id = client.start("waiter")["id"]
+    cancel = ExecutionCanceled(reason=None)
+    bad, good = (Ask(message_to(each, cancel, each), cancel, None) for each in (NOBODY_HOLDS_IT, instance_id))
+    assert client.worker is not None
+    client.worker.submit(bad, good)
+    with pytest.raises(Unfit):
+        bad.result()
+    assert good.result() is None
+    assert client.instance(instance_id)["status"] == "Canceled"
+    with pytest.raises(Unfit):
+        client.cancel(NOBODY_HOLDS_IT)
+
+
+@pytest.mark.parametrize("key", ["", "a\0", NOBODY_HOLDS_IT, "x" * 300])
+def test_a_request_key_that_no_database_holds_is_refused(client: Client, key: str) -> None:
+    """Before anybody looks for it, which was done for ever; and whatever is asked under it."""
+    instance_id = client.start("waiter")["id"]
+    acts: list[Callable[[], object]] = [
+        lambda: client.start("echo", 1, request_key=key),
+        lambda: client.raise_event(instance_id, "Go", 7, request_key=key),
+        lambda: client.cancel(instance_id, request_key=key),
+    ]
+    for act in acts:
+        with pytest.raises(UserError, match="an idempotency key has") as error:
+            act()
+        assert error.value.code == "invalid_key"
+    assert [each["id"] for each in client.instances()["items"]] == [instance_id]
 
 
 def test_a_number_that_no_double_holds_is_the_fault_of_one(client: Client) -> None:

@@ -65,6 +65,8 @@ def test_the_character_zero_is_looked_for_nowhere(postgres: Server) -> None:
         for path in paths:
             assert refusal(http.get(f"{API}/{path}")) == (422, "unfit"), path
         assert refusal(http.post(f"{API}/events/%00", json={})) == (422, "unfit")
+        for act in ("suspend", "cancel", "terminate", "rewind", "events/Opened"):
+            assert refusal(http.post(f"{API}/instances/a%00/{act}")) == (422, "unfit"), act
         assert refusal(http.post(f"{API}/instances", json={"workflow": "\0"})) == (422, "unfit")
         tagged = {"workflow": "echo", "tags": {"a": "\0"}}
         assert refusal(http.post(f"{API}/instances", json=tagged)) == (422, "tags")
