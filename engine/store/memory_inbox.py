@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from perdure.engine.instance import Status
 from perdure.engine.store.memory_payloads import MemoryPayloads
 from perdure.engine.store.poison import result_key
 from perdure.engine.store.rows import (
@@ -47,7 +48,11 @@ class MemoryInbox(MemoryPayloads):
     def next_timer(self, slots: Iterable[int]) -> int | None:
         with self._read():
             mine = frozenset(slots)
-            timers = [timer.due for timer in self._timers.values() if timer.slot in mine]
+            timers = [
+                timer.due
+                for timer in self._timers.values()
+                if timer.slot in mine and self._instances[timer.instance].status is not Status.SUSPENDED
+            ]
             messages = [
                 message.due
                 for _, message in self._inbox.values()

@@ -153,7 +153,7 @@ class Turns(Protocol):
         """Timers due at ``until`` or before, earliest first."""
 
     def next_timer(self, slots: Iterable[int]) -> int | None:
-        """When the earliest timer or waiting message is due."""
+        """When the earliest timer or waiting message is due. Timers of who is suspended do not count."""
 
     def next_delayed(self, slots: Iterable[int], after: int) -> int | None:
         """When the first message or schedule is due that is due later than ``after``; no held message."""

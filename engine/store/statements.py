@@ -261,7 +261,14 @@ TIMERS_DUE = by_slot(
     .limit(bindparam("limit")),
     t.timers.c.slot,
 )
-NEXT_TIMER = by_slot(select(t.timers.c.due).order_by(t.timers.c.due).limit(1), t.timers.c.slot)
+NEXT_TIMER = by_slot(
+    select(t.timers.c.due)
+    .join(t.instances, t.instances.c.id == t.timers.c.instance)
+    .where(t.instances.c.status != literal_column(f"'{Status.SUSPENDED}'"))
+    .order_by(t.timers.c.due)
+    .limit(1),
+    t.timers.c.slot,
+)
 NEXT_MESSAGE = by_slot(
     select(t.inbox.c.due)
     .where(~t.inbox.c.held, t.inbox.c.due > literal_column("0"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from perdure.engine.instance import Status, slot_of
 from perdure.engine.store.protocol import Store
 from tests.engine.store.conformance_fixtures import Fixtures
@@ -122,6 +124,14 @@ class ReadConformance(Fixtures):
         store.commit(batch(messages=(message("m1", due=BEGIN + 5), message("m2", due=1, held=True))))
         assert store.next_timer(ALL) == BEGIN + 5
         assert store.next_timer([slot_of("i1") ^ 1]) is None
+
+    def test_a_timer_of_who_is_suspended_is_not_next(self, store: Store) -> None:
+        """It waits for somebody, and is late by no fault of a worker."""
+        suspended = msgspec.structs.replace(instance("i1"), status=Status.SUSPENDED)
+        store.commit(batch(first_turn(instance=suspended, timers=(timer(1, BEGIN),))))
+        assert store.next_timer(ALL) is None
+        store.commit(batch(first_turn("i2", timers=(timer(1, BEGIN + 3, of="i2"),))))
+        assert store.next_timer(ALL) == BEGIN + 3
 
     def test_what_clients_chose_is_looked_up_at_once(self, store: Store) -> None:
         """What is not there is absent from the answer."""
