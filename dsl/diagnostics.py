@@ -132,6 +132,7 @@ CODES = MappingProxyType(
         "PD815": "a version range that the workflow at hand does not fit",
         "PD816": "a test that does not fit its workflow",
         "PD817": "a JSON Schema that hardly says what is meant",
+        "PD818": "a map for an activity that takes one value",
         "PD900": "more diagnostics than are kept",
         "PD901": "an ignore that is not needed",
         "PD902": "a code that cannot be ignored",
@@ -154,7 +155,7 @@ IGNORABLE = MappingProxyType(
 STRICT = frozenset({"PD812", "PD813"})
 """Codes that only ``--strict`` looks for."""
 
-NOT_ALWAYS = STRICT | {"PD501", "PD701", "PD702", "PD703", "PD704", "PD814", "PD815", "PD816"}
+NOT_ALWAYS = STRICT | {"PD501", "PD701", "PD702", "PD703", "PD704", "PD814", "PD815", "PD816", "PD818"}
 """Codes of checks that do not run each time, so that an ignore may look unneeded and be needed."""
 
 

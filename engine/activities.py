@@ -170,6 +170,12 @@ class Activity:
             arguments["ctx"] = context
         return arguments
 
+    def misread(self, value: Any) -> str:
+        """What to say of a failure where the only parameter got a map that has its name in it."""
+        if len(self.names) != 1 or not isinstance(value, dict) or self.names[0] not in value:
+            return ""
+        return f" ({self.names[0]!r} is the only parameter, so it got the whole map, not just that entry)"
+
     def _given(self, has_input: bool, value: Any) -> dict[str, Any]:
         if not has_input:
             return {}
@@ -196,7 +202,7 @@ class Activity:
         try:
             return msgspec.convert(value, hint)
         except msgspec.ValidationError as error:
-            raise msgspec.ValidationError(f"{self.name}.{name}: {error}") from error
+            raise msgspec.ValidationError(f"{self.name}.{name}: {error}{self.misread(value)}") from error
 
 
 def _copied(value: Any) -> Any:

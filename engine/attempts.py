@@ -29,6 +29,9 @@ MAX_MESSAGE = 8192
 
 Answer = TaskCompleted | TaskFailed | HandedOver
 
+_OF_TYPES = (TypeError, AttributeError, KeyError)
+"""What a function raises when its argument is something else than it takes it for."""
+
 _log = logging.getLogger("perdure.activities")
 
 
@@ -95,7 +98,10 @@ class Attempt:
                 data = {"lost": str(problem)}
         if isinstance(error, RetryAfter) and math.isfinite(error.seconds):
             retry_after = max(round(error.seconds * 1_000_000), 0)
-        return self._failed(kind, _text(error), data=data, retryable=retryable, retry_after=retry_after)
+        message = _text(error)
+        if isinstance(error, _OF_TYPES) and self.task.has_input:
+            message += self.activity.misread(self.task.input)
+        return self._failed(kind, message, data=data, retryable=retryable, retry_after=retry_after)
 
     def _failed(self, kind: str, message: str, *, data: Any = None, **fields: Any) -> TaskFailed:
         """A failure that tells no secret."""

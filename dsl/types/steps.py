@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from perdure.dsl import model
 from perdure.dsl.diagnostics import Collector, quote
@@ -14,8 +15,12 @@ from perdure.dsl.types.kinds import (
     DYN,
     NEVER,
     NULL,
+    Object,
     Type,
+    describe,
+    fits,
     list_of,
+    members,
     object_of,
 )
 from perdure.dsl.types.names import ERROR, STEP, variable_type
@@ -87,7 +92,7 @@ class Steps(Asking):
         schemas = contract.schemas
         if len(contract.parameters) == 1:
             ((name, wanted),) = contract.parameters.items()
-            self.given(value, wanted, f"{step.activity}.{name}", place, "PD704", schemas.get(name))
+            self.argument(step, value, name, wanted, schemas.get(name))
         elif isinstance(given, ast.MapValue):
             places = {each.name: each.value_span for each in step.argument_places}
             for name, each in given.entries:
@@ -96,6 +101,29 @@ class Steps(Asking):
         else:
             wanted = object_of(contract.parameters, contract.required)
             self.given(value, wanted, step.activity, place, "PD704")
+
+    def argument(self, step: model.Call, value: ast.Value, name: str, wanted: Type, schema: Any) -> None:
+        """The argument of an activity's only parameter, which gets the whole value.
+
+        Whoever writes a map with the parameter's name in it has most likely meant the value of that.
+        """
+        what, place = f"{step.activity}.{name}", step.arguments_span or step.activity_span
+        given = opened(value)
+        declared = any(isinstance(each, Object) and name in each.fields for each in members(wanted))
+        if declared or not isinstance(given, ast.MapValue) or name not in dict(given.entries):
+            self.given(value, wanted, what, place, "PD704", schema)
+            return
+        hint = f"an activity's only parameter gets all of 'with': write here what {quote(name)} is to be"
+        if not fits(self.known(value), wanted):
+            message = f"{what} expects {describe(wanted)}, got map"
+            self.diagnostics.add("PD704", message, place, hint=hint)
+            return
+        before = self.diagnostics.errors
+        self.given(value, wanted, what, place, "PD704", schema)
+        if self.diagnostics.errors == before:
+            at = next((each.span for each in step.argument_places if each.name == name), place)
+            message = f"{quote(step.activity)} gets this whole map as {quote(name)}"
+            self.diagnostics.add("PD818", message, at, hint=hint)
 
     def limited(self, limit: model.KeyLimit | None, env: Env) -> None:
         """``concurrency``."""

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "PD812",
     "PD813",
     "PD814",
+    "PD818",
     "PD900",
 }
 """Codes of files that are made by their tests, and of checks that need more than a file."""

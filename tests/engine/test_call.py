@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,11 @@ from perdure.engine.activities import Context, Registry, activity
 from perdure.engine.events import TaskCompleted
 from tests.engine.driver import Hub
 from tests.engine.functions import echo, flaky, offer
+
+
+def greet(name: str) -> str:
+    """Takes text, and says so."""
+    return f"Hello {name}"
 
 
 def keys_of(hub: Hub) -> list[str]:
@@ -106,6 +112,26 @@ def test_arguments_that_do_not_fit_fail_the_step(hub: Hub) -> None:
     hub.start('do: [{ a: { call: Half, with: "${ input }" } }]', "text")
     hub.run()
     assert (hub.error()["type"], hub.error()["step"]) == ("perdure.Schema", "a")
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "told"),
+    [
+        (lambda name: "Hello " + name, "{ name: Ada }", True),
+        (lambda order: order["id"], "{ order: { id: 7 } }", True),
+        (greet, "{ name: Ada }", True),
+        (lambda order: order["id"], "{ number: 7 }", False),
+        (lambda name: 1 / 0, "{ name: Ada }", False),
+    ],
+)
+def test_a_map_with_the_only_parameters_name_in_it_is_told_of(
+    hub: Hub, function: Callable[[Any], Any], given: str, told: bool
+) -> None:
+    """It is not taken apart; where the function stumbles over its type, the failure says so."""
+    hub.activity("Greet", function)
+    hub.start(f"do: [{{ a: {{ call: Greet, with: {given} }} }}]")
+    hub.run()
+    assert ("is the only parameter, so it got the whole map" in hub.error()["message"]) == told
 
 
 def test_a_result_that_is_no_json_fails_the_step(hub: Hub) -> None:

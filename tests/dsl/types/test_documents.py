@@ -126,6 +126,32 @@ def test_one_parameter_gets_the_whole_value() -> None:
     ]
 
 
+MAPS = {
+    "call: Show, with: { item: a }": "PD818 'Show' gets this whole map as 'item'",
+    "call: Show, with: { item: a, size: 2 }": "PD818 'Show' gets this whole map as 'item'",
+    "call: Show, with: { size: 2 }": None,
+    "call: Show, with: '${ input }'": None,
+    "call: Keep, with: { item: a }": "PD818 'Keep' gets this whole map as 'item'",
+    "call: Ship, with: { item: a }": None,
+    "call: Ship, with: { size: 2 }": "PD302 Ship.item has no field 'size'",
+}
+
+
+@pytest.mark.parametrize(("step", "expected"), MAPS.items())
+def test_a_map_with_the_only_parameters_name_in_it_is_told_of(step: str, expected: str | None) -> None:
+    """Unless the type of the parameter has that field: then the map is meant."""
+    schemas: dict[str, Any] = {
+        "Show": {},
+        "Keep": {"type": "object"},
+        "Ship": {"type": "object", "properties": {"item": {}}, "additionalProperties": False},
+    }
+    activities = {name: {"parameters": [{"name": "item", "schema": each}]} for name, each in schemas.items()}
+    loaded = load(
+        Source("flow.yaml", f"{HEADER}do:\n  - a: {{ {step} }}\n"), catalog_of({"activities": activities})
+    )
+    assert [f"{each.code} {each.message}" for each in loaded.diagnostics] == ([expected] if expected else [])
+
+
 def test_a_skipped_step_may_be_null() -> None:
     """Neither its value nor null is surprising afterwards."""
     text = """
