@@ -44,6 +44,8 @@ REMEMBERED_SECONDS = 1.0
 REMEMBERED = 10_000
 """Keys that are remembered at a time."""
 UNKNOWN: Unknown = Unknown.YET
+BESIDE = "--db URL`, on the machine of the database,"
+"""How a command goes round the server: whoever can open the database needs no key."""
 CHALLENGE = {"www-authenticate": 'Bearer realm="perdure"'}
 
 
@@ -79,17 +81,19 @@ class Gate:
             return key
         if token is not None:
             detail = "This key is none of this hub's, or has expired, or was revoked."
+            hint: str | None = f"`perdure keys list {BESIDE} shows which ones count"
             if self.is_foreign(token):
                 detail = (
                     "This token is not from this server's provider, is not for this server, or has expired."
                 )
-            raise Problem(401, "unauthorized", detail, headers=CHALLENGE)
+                hint = None
+            raise Problem(401, "unauthorized", detail, hint=hint, headers=CHALLENGE)
         raise Problem(
             401,
             "unauthorized",
             "This server asks for a key.",
             hint="commands take one from PERDURE_KEY, programs show it as Authorization: Bearer; "
-            "`perdure keys create` makes one, with --db beside the database without any",
+            f"`perdure keys create NAME --role ROLE {BESIDE} makes one",
             headers=CHALLENGE,
         )
 
@@ -161,7 +165,8 @@ class Scoped:
                 raise refusal
             if key is not None and needed is not None and Role[key.role.upper()] < needed:
                 detail = f"The key {key.name!r} has the role {key.role}, and this needs {needed.word}."
-                raise Problem(403, "forbidden", detail)
+                hint = f"`perdure keys create NAME --role {needed.word} {BESIDE} makes one that may"
+                raise Problem(403, "forbidden", detail, hint=hint)
         except Problem as problem:
             note(request.scope, problem, NOBODY if key is None else key.name)
             raise
