@@ -76,7 +76,14 @@ class PostgresStore(SqlStore):
 
     shares_slots = True
 
-    def __init__(self, url: str, *, clock: Callable[[], int] | None = None, reopen: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Callable[[], int] | None = None,
+        reopen: bool = False,
+        create: bool = True,
+    ) -> None:
         self._url = postgres_url(url)
         self._clock = HeardClock(clock)
         self._process = os.getpid()
@@ -91,7 +98,7 @@ class PostgresStore(SqlStore):
         self._listening = threading.Lock()
         self._teller = Teller(self._notify, channel(self._url.schema))
         session = self._connect()
-        prepare(session, self._url, reopen=reopen)
+        prepare(session, self._url, reopen=reopen, create=create)
         self._pool.give_back(session)
 
     def _connect(self) -> Session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from perdure.engine.errors import StoreError
+from perdure.engine.errors import NotFound, StoreError
 from perdure.engine.store.closing import check_open, is_closed, opening
 from perdure.engine.store.migrations import HEAD, check_known
 from perdure.engine.store.postgres_errors import ERRORS, translated
@@ -17,10 +17,10 @@ _LOOK = (
 )
 
 
-def prepare(session: Session, url: PostgresUrl, *, reopen: bool = False) -> None:
+def prepare(session: Session, url: PostgresUrl, *, reopen: bool = False, create: bool = True) -> None:
     """Of several processes that find a schema missing or old, one makes it, and the others wait.
 
-    The session is closed if that fails.
+    The session is closed if that fails. Raises ``NotFound`` for none that is not to be created.
     """
     try:
         session.begin(write=False)
@@ -29,6 +29,8 @@ def prepare(session: Session, url: PostgresUrl, *, reopen: bool = False) -> None
         if reopen and is_closed(found):
             found = _open_again(session, url)
         check_open(found, f"The schema {url.schema!r}")
+        if found is None and not create:
+            raise NotFound(f"The schema {url.schema!r} holds no hub.")
         if found != HEAD:
             _upgrade(session, url)
     except BaseException as error:

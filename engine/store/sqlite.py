@@ -18,7 +18,7 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.dialects import sqlite as dialect
 
-from perdure.engine.errors import Busy, OutcomeUnknown, Refused, StoreError, Unfit
+from perdure.engine.errors import Busy, NotFound, OutcomeUnknown, Refused, StoreError, Unfit
 from perdure.engine.store import statements as s
 from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.closing import check_open, is_closed, opening
@@ -41,12 +41,13 @@ _NUMBER_FROM = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :la
 
 
 class SqliteStore(SqlStore):
-    """A hub in the SQLite file ``path``, which is created if there is none.
+    """A hub in the SQLite file ``path``, which is created if there is none, unless ``create`` is False.
 
     ``synchronous`` ``NORMAL`` is faster and may lose what was acknowledged when the power fails; a crash
     of the process loses nothing either way. ``clock`` gives microseconds since 1970 UTC. ``reopen`` opens a
     hub that an export has closed. Everything but ``changed`` may be called from several threads at once. A
-    store is not carried over a fork. Raises ``Conflict`` for a hub that is closed.
+    store is not carried over a fork. Raises ``Conflict`` for a hub that is closed, ``NotFound`` for none that
+    is not to be created.
 
     Beside the file lie SQLite's own ``-wal`` and ``-shm``, the turnstile and the workers' lock files.
     """
@@ -60,6 +61,7 @@ class SqliteStore(SqlStore):
         synchronous: Literal["FULL", "NORMAL"] = "FULL",
         clock: Callable[[], int] | None = None,
         reopen: bool = False,
+        create: bool = True,
     ) -> None:
         self._path = os.path.realpath(path)
         self._synchronous = synchronous
@@ -74,20 +76,22 @@ class SqliteStore(SqlStore):
         self._turnstile = Turnstile(f"{self._path}.turnstile")
         self._members = Members(f"{self._path}.workers")
         try:
-            self._prepare(reopen)
+            self._prepare(reopen=reopen, create=create)
         except BaseException:
             self.close()
             raise
 
     # -- the file ---------------------------------------------------------------------------------
 
-    def _prepare(self, reopen: bool) -> None:
+    def _prepare(self, *, reopen: bool, create: bool) -> None:
         """Create or upgrade the schema; of several processes that open a new file at once, one does."""
-        with self._lock, _errors(), self._turnstile:
+        with self._lock, _errors(self._path), self._turnstile:
             connection = self._connection()
-            revision = _revision(connection)
+            revision = _revision(connection, self._path)
             if reopen and revision is not None and is_closed(revision):
-                revision = _open_again(connection, revision)
+                revision = _open_again(connection, self._path, revision)
+            if revision is None and not create:
+                raise NotFound(f"The file {self._path!r} holds no hub.")
             if revision != HEAD:
                 _migrate(connection, self._path, revision)
             (stored,) = connection.execute("SELECT value FROM meta WHERE key = 'time'").fetchone()
@@ -275,7 +279,7 @@ class SqliteStore(SqlStore):
             self._version = version
 
 
-def _revision(connection: sqlite3.Connection) -> str | None:
+def _revision(connection: sqlite3.Connection, path: str) -> str | None:
     """The schema's revision; None in a new file. Raises ``StoreError`` for somebody else's file."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "alembic_version" in tables:
@@ -283,17 +287,18 @@ def _revision(connection: sqlite3.Connection) -> str | None:
         return str(row[0]) if row else None
     if tables:
         raise StoreError(
-            "The file is an SQLite database of something else.", hint="give the path of a file of its own"
+            f"The file {path!r} is an SQLite database of something else.",
+            hint="give the path of a file of its own",
         )
     return None
 
 
-def _open_again(connection: sqlite3.Connection, revision: str) -> str | None:
+def _open_again(connection: sqlite3.Connection, path: str, revision: str) -> str | None:
     connection.execute("BEGIN IMMEDIATE")
     for statement in opening(revision):
         connection.execute(statement)
     connection.execute("COMMIT")
-    return _revision(connection)
+    return _revision(connection, path)
 
 
 def _migrate(connection: sqlite3.Connection, path: str, revision: str | None) -> None:
@@ -329,21 +334,25 @@ _SENTENCES: dict[int, tuple[type[StoreError], str]] = {
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
-    """Whatever the driver raises becomes one of the engine's exceptions."""
+def _errors(path: str | None = None) -> Iterator[None]:
+    """Whatever the driver raises becomes one of the engine's exceptions, which name the file if it is given.
+
+    Only who opens it gives it: other errors go to people who need not know where the file lies.
+    """
     try:
         yield
     except (sqlite3.Error, UnicodeEncodeError, OverflowError) as error:
-        raise _translated(error) from error
+        raise _translated(error, path) from error
 
 
-def _translated(error: Exception) -> StoreError:
+def _translated(error: Exception, path: str | None = None) -> StoreError:
     if isinstance(error, UnicodeEncodeError):
         return Unfit("A text is not valid Unicode: it has half of a surrogate pair.")
     if isinstance(error, OverflowError):
         return Unfit("A number does not fit into 64 bits.")
     kind, sentence = _SENTENCES.get(_code(error), (StoreError, "The database did not do it"))
-    return kind(f"{sentence}: {error}.")
+    said = [sentence] if str(error) in sentence else [sentence, str(error)]
+    return kind(f"{': '.join(said if path is None else [*said, path])}.")
 
 
 def _code(error: Exception) -> int:

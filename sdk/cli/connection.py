@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from perdure.cli.console import Console
 from perdure.cli.failures import UNREACHABLE, Stop
+from perdure.cli.finding import similar
 from perdure.cli.settings import settings
 from perdure.engine.store.protocol import Store
 
@@ -281,12 +283,18 @@ class Hub(Protocol):
 
 @contextmanager
 def open_store(url: str, **options: Any) -> Generator[Store]:
-    """The store of a database, closed in the end. Raises ``Stop`` when it cannot be opened."""
-    from perdure.engine.errors import PerdureError
+    """The store of a database, closed in the end. Raises ``Stop`` when it cannot be opened.
+
+    Those who only look pass ``create=False``: a database of a misspelt name must not look like an empty hub.
+    """
+    from perdure.engine.errors import NotFound, PerdureError
     from perdure.engine.store import open_store as opened
 
     try:
         store = opened(url, **options)
+    except NotFound as error:
+        error.hint = _other_database(url)
+        raise
     except PerdureError:
         raise
     except OSError as error:
@@ -300,8 +308,8 @@ def open_store(url: str, **options: Any) -> Generator[Store]:
 
 
 @contextmanager
-def open_hub(ctx: click.Context) -> Generator[Hub]:
-    """What ``--server`` or ``--db`` names."""
+def open_hub(ctx: click.Context, *, create: bool = False) -> Generator[Hub]:
+    """What ``--server`` or ``--db`` names. A database that is not there is created only if that is said."""
     said = settings(ctx)
     db, server = said.target()
     with told_where(ctx):
@@ -316,7 +324,7 @@ def open_hub(ctx: click.Context) -> Generator[Hub]:
             return
         from perdure.engine.client import Client
 
-        with open_store(db) as store:
+        with open_store(db, create=create) as store:
             client, actor = Client(store), said.acting()
             yield client if actor is None else client.acting(actor)
 
@@ -345,6 +353,17 @@ def tell_where(ctx: click.Context, error: PerdureError) -> None:
         error.hint = "the address comes from the environment variable PERDURE_SERVER" + (
             f"; {error.hint}" if error.hint else ""
         )
+
+
+def _other_database(url: str) -> str:
+    """What to do where there is no hub."""
+    file = Path(url.removeprefix("sqlite:///")).expanduser()
+    if url.startswith("sqlite:///") and not file.exists():
+        near = similar(file)
+        # What lies beside a database has nearly its name.
+        if near is not None and near.endswith(file.suffix):
+            return f"did you mean --db sqlite:///{near}?"
+    return "--db or PERDURE_DB names another one; serve, worker, run and deploy make one"
 
 
 def note_unserved(hub: Hub, out: Console, what: str, ids: Sequence[str]) -> None:

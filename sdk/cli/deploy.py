@@ -53,7 +53,7 @@ def deploy(
         "allow_breaking": allow_breaking,
         "check_replay": check_replay,
     }
-    with open_hub(ctx) as hub:
+    with open_hub(ctx, create=True) as hub:
         server = settings(ctx).target()[1]
         results = [
             row

@@ -25,7 +25,7 @@ def find(paths: Sequence[str]) -> list[str]:
         elif given == "-" or path.exists():
             found.append(given)
         else:
-            raise Stop(USAGE, "no_file", f"there is no file {shown(given)}", hint=_similar(path))
+            raise Stop(USAGE, "no_file", f"there is no file {shown(given)}", hint=_meant(path))
     if not found:
         hint = f"files are found by names that end in {', '.join(ENDINGS)}; name others one by one"
         raise Stop(USAGE, "no_file", f"no workflow file below {shown(', '.join(paths))}", hint=hint)
@@ -54,11 +54,16 @@ def _below(root: Path) -> Iterator[str]:
         yield from (Path(folder, each).as_posix() for each in names if each.endswith(ENDINGS))
 
 
-def _similar(path: Path) -> str | None:
+def _meant(path: Path) -> str | None:
+    near = similar(path)
+    return f"did you mean {shown(near)}?" if near is not None else None
+
+
+def similar(path: Path) -> str | None:
     """A file beside the one that is not there, with nearly its name."""
     try:
         names = [each.name for each in islice(path.parent.iterdir(), _MOST_NEIGHBOURS)]
     except OSError:
         return None
     near = get_close_matches(path.name, names, n=1)
-    return f"did you mean {shown((path.parent / near[0]).as_posix())}?" if near else None
+    return (path.parent / near[0]).as_posix() if near else None

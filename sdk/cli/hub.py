@@ -15,7 +15,7 @@ import click
 
 from perdure.cli.connection import open_store, told_where
 from perdure.cli.console import console
-from perdure.cli.failures import CONFLICT, NO, UNREACHABLE, USAGE, Stop
+from perdure.cli.failures import NO, UNREACHABLE, USAGE, Stop
 from perdure.cli.settings import GLOBAL_OPTIONS, Command, settings
 from perdure.engine.audit import LOCAL, entry
 from perdure.engine.errors import Conflict, StoreError
@@ -106,10 +106,7 @@ def _opened(
     url = settings(ctx).database(command)
     if url.startswith("memory:") or url.removeprefix("sqlite://").strip("/") in {"", ":memory:"}:
         raise Stop(USAGE, "usage", f"{command} needs a database that outlives this command; give --db")
-    file = Path(url.removeprefix("sqlite:///")).expanduser()
-    if there and url.startswith("sqlite:") and not file.exists():
-        raise Stop(CONFLICT, "not_found", f"there is no database {file}", hint="--db names another one")
-    options = {"reopen": True} if reopen else {}
+    options = {"create": not there, **({"reopen": True} if reopen else {})}
     with told_where(ctx), open_store(url, **options) as store:
         yield cast("SqlStore", store)
 

@@ -36,7 +36,7 @@ def create_key(ctx: click.Context, name: str, role: str, expires: float | None) 
     Programs show it in the header Authorization: Bearer KEY, commands find it in PERDURE_KEY. From the first
     key on, a server answers nobody without one: let it be an admin's.
     """
-    with open_hub(ctx) as hub:
+    with open_hub(ctx, create=True) as hub:
         others = hub.keys()
         made = hub.create_key(name, role, expires=expires)
     out = console(ctx)

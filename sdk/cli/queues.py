@@ -43,7 +43,7 @@ def set_queue(ctx: click.Context, name: str, rate: str | None, no_rate: bool) ->
     """
     if (rate is not None) == no_rate:
         raise click.UsageError("give one of --rate and --no-rate", ctx)
-    with open_hub(ctx) as hub:
+    with open_hub(ctx, create=True) as hub:
         outcome = hub.set_queue(name, rate)
     out = console(ctx)
     out.answer(outcome, "")

@@ -241,9 +241,9 @@ class _Sqlite(SqliteStore):
         self.clock = _Said(clock)
         super().__init__(path)
 
-    def _prepare(self, reopen: bool) -> None:
+    def _prepare(self, *, reopen: bool, create: bool) -> None:
         self._clock = self.clock
-        super()._prepare(reopen)
+        super()._prepare(reopen=reopen, create=create)
 
     def _open(self) -> sqlite3.Connection:
         return cast("sqlite3.Connection", _Connection(super()._open(), self.steps))

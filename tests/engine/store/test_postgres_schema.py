@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
-from perdure.engine.errors import StoreError
+from perdure.engine.errors import NotFound, StoreError
 from perdure.engine.store.migrations import HEAD
 from perdure.engine.store.postgres import PostgresStore
 from perdure.engine.store.tables import METADATA
@@ -63,6 +63,17 @@ def test_of_many_that_open_a_new_hub_one_makes_it(
     for each in opening:
         each.result()
     assert sql.execute('SELECT version_num FROM "Büro-1".alembic_version').fetchall() == [(HEAD,)]
+
+
+def test_who_looks_at_a_schema_that_is_not_there_makes_none(
+    postgres: Server, schema: str, sql: psycopg.Connection
+) -> None:
+    """Its name may be misspelt."""
+    with pytest.raises(NotFound, match="holds no hub"):
+        PostgresStore(postgres.url(schema), create=False)
+    assert sql.execute("SELECT to_regnamespace('\"Büro-1\"')").fetchall() == [(None,)]
+    PostgresStore(postgres.url(schema)).close()
+    PostgresStore(postgres.url(schema), create=False).close()
 
 
 def test_hubs_in_one_database_know_nothing_of_each_other(

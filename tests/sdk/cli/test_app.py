@@ -10,7 +10,8 @@ import pytest
 from perdure.cli.app import ALIASES, COMMANDS, cli
 from perdure.cli.failures import report
 from perdure.cli.settings import version
-from tests.sdk.cli.program import PERDURE, call, perdure
+from tests.engine.store.factory import new_database
+from tests.sdk.cli.program import PERDURE, call, given_database, perdure
 
 HEAVY = ("rich", "sqlalchemy", "alembic", "starlette", "uvicorn", "jsonschema", "ruamel", "lark", "msgspec")
 
@@ -98,6 +99,7 @@ def test_usage_errors_are_documents_too(words: list[str], here: Path) -> None:
 
 def test_an_answer_is_one_document(here: Path) -> None:
     """A list with nothing in it is ``[]`` under ``--json``, wherever the option stands."""
+    given_database(here)
     assert perdure("--json", "list").document == {"version": 1, "data": []}
     assert perdure("list", "--json").document == {"version": 1, "data": []}
 
@@ -129,11 +131,63 @@ def test_a_database_out_of_reach(url: str, code: int, here: Path) -> None:
     """A database that cannot be opened is told in a sentence."""
     (here / "not-a-database").write_text("plain text, long enough to be read as a page\n" * 50)
     (here / "a-directory").mkdir()
-    answer = perdure("list", "--db", url)
+    answer = perdure("keys", "create", "ops", "--db", url)
     assert answer.code == code
     assert answer.err.startswith("Error: ")
     assert "Traceback" not in answer.err
     assert "secret" not in answer.err
+    if url.startswith("sqlite:"):
+        assert url.removeprefix("sqlite:///") in answer.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "list",
+        "show x",
+        "history x",
+        "explain x",
+        "start x",
+        "wait x",
+        "workers list",
+        "queues list",
+        "keys list",
+        "definitions list",
+        "purge x --yes",
+        "hub export hub.gz",
+    ],
+)
+def test_who_looks_into_a_database_that_is_not_there_makes_none(words: str, here: Path) -> None:
+    """A misspelt name must not look like a hub whose work is lost."""
+    (here / "shop.db").write_bytes(new_database())
+    misspelt = perdure(*words.split(), "--db", "sqlite:///shp.db")
+    assert misspelt.code == 4
+    assert "there is no database shp.db" in misspelt.err
+    assert "did you mean --db sqlite:///shop.db?" in misspelt.err
+    away = perdure(*words.split())
+    assert away.code == 4
+    assert "there is no database .perdure/perdure.db" in away.err
+    assert "deploy make one" in away.err
+    assert [each.name for each in here.iterdir()] == ["shop.db"]
+
+
+def test_an_empty_file_is_no_hub(here: Path) -> None:
+    """Nor does it become one while somebody looks; who deploys makes one of it."""
+    (here / "empty.db").touch()
+    looked = perdure("list", "--db", "sqlite:///empty.db")
+    assert (looked.code, "holds no hub" in looked.err) == (4, True)
+    assert perdure("keys", "create", "ops", "--db", "sqlite:///empty.db").code == 0
+    assert perdure("list", "--db", "sqlite:///empty.db").code == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"), [("a/b.db", "sqlite:///a/b.db"), ("sqlite://b.db", "sqlite:///b.db"), ("foo://b", None)]
+)
+def test_a_path_is_no_url(url: str, meant: str | None, here: Path) -> None:
+    """What was meant is said."""
+    refused = perdure("list", "--db", url)
+    assert refused.code == 2
+    assert (f"did you mean {meant}?" in refused.err) == (meant is not None)
 
 
 def test_a_server_out_of_reach(here: Path) -> None:

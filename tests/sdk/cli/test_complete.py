@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.program import call, perdure, serving
+from tests.sdk.cli.program import call, given_database, perdure, serving
 
 ASK = """\
 dsl: perdure/1
@@ -30,6 +30,7 @@ def ask(ctx: Context) -> None:
 
 def test_what_is_no_token(here: Path) -> None:
     """Exit code 4."""
+    given_database(here)
     answer = perdure("complete", "nothing")
     assert (answer.code, answer.out) == (4, "")
     assert "there is no such token" in answer.err

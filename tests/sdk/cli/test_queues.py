@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.sdk.cli.program import perdure
+from tests.sdk.cli.program import given_database, perdure
 
 
-@pytest.mark.usefixtures("here")
-def test_a_rate_is_set_and_listed() -> None:
+def test_a_rate_is_set_and_listed(here: Path) -> None:
     """It stays until it is taken away."""
+    given_database(here)
     assert perdure("queues", "list").out.strip() in {"", "no queues beside the default one"}
     assert perdure("queues", "set", "slow", "--rate", "60/m", "--json").data == {
         "name": "slow",
