@@ -41,6 +41,7 @@ from perdure.engine.events import (
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import Machine
 from perdure.engine.store.rows import HistoryRow
+from perdure.engine.views import time_text
 
 
 def replay(program: LinkedProgram, instance_id: str, rows: Iterable[HistoryRow]) -> Machine:
@@ -98,7 +99,21 @@ def _divergence(
     where = _place(machine, actual if _path(actual) else expected)
     return NonDeterminismError(
         f"non_determinism: event {seq}{where}: "
-        f"expected {_described(expected)}, program decides {_described(actual)}"
+        f"expected {_described(expected)}, program decides {_described(actual)}{_finer(expected, actual)}"
+    )
+
+
+def _finer(expected: Decided | None, actual: Decided | None) -> str:
+    """What is different where both sides are described by the same words; values may be private."""
+    if expected is None or actual is None or _described(expected) != _described(actual):
+        return ""
+    if type(expected) is not type(actual):
+        return f" ({kind(actual)}, not {kind(expected)})"
+    if _path(expected) != _path(actual):
+        return f" (at {_path(actual)}, not at {_path(expected)})"
+    names = expected.__struct_fields__
+    return (
+        f" (another {', '.join(each for each in names if getattr(expected, each) != getattr(actual, each))})"
     )
 
 
@@ -116,14 +131,22 @@ def _place(machine: Machine, decision: Decided | None) -> str:
     return f" step '{name}' ({machine.program.program.file}:{step.line}:{step.column})"
 
 
+def _moment(microseconds: int) -> str:
+    """The time as people read it; another hand in the database may have written one that is none."""
+    try:
+        return str(time_text(microseconds))
+    except OverflowError:
+        return str(microseconds)
+
+
 def _described(decision: Decided | None) -> str:
     match decision:
         case None:
             return "nothing"
         case TaskScheduled(name=name, attempt=attempt):
             return f"call {name}" if attempt == 1 else f"call {name} (attempt {attempt})"
-        case TimerCreated(purpose=purpose, fire_at=fire_at):
-            return f"timer for {purpose} at {fire_at}"
+        case TimerCreated(purpose=purpose, fire_at=fire_at, path=path):
+            return f"timer for {purpose} of {path} at {_moment(fire_at)}"
         case TaskCanceled(scheduled_seq=seq) | TimerCanceled(scheduled_seq=seq):
             return f"{kind(decision)} of {seq}"
         case FanOutSplit(total=total, size=size):

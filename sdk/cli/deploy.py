@@ -66,7 +66,7 @@ def deploy(
         for broken in row["breaks"]:
             out.note(f"{row['name']}@{row['version']} breaks: {broken}")
         if "replayed" in row:
-            out.note(f"{row['name']}@{row['version']} replays {row['replayed']} running instances")
+            out.note(f"{row['name']}@{row['version']} {_replayed(row)}")
     out.answer(results, "\n".join(_told(row, dry_run=dry_run) for row in results))
 
 
@@ -78,6 +78,13 @@ def _deploy(hub: Any, remote: bool, source: Any, flags: dict[str, bool]) -> list
     rows: list[dict[str, Any]]
     rows = hub.deploy_source(text, name, **flags) if remote else deploy_source(hub, text, name, **flags)
     return rows
+
+
+def _replayed(row: dict[str, Any]) -> str:
+    if row["outcome"] == "unchanged" and row["active"]:
+        return "is deployed already, and active: running instances are not replayed by what they run on"
+    count = row["replayed"]
+    return f"replays {count} running instance{'' if count == 1 else 's'}"
 
 
 def _told(row: dict[str, Any], *, dry_run: bool) -> str:

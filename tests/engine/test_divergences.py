@@ -83,7 +83,7 @@ HISTORIES = {EVERYTHING: _everything, PARTS: _parts, TURNING: _turning}
 WORDS = {
     "TaskScheduled": r"call (Work|Fail|Fail \(attempt 2\))",
     "TaskCanceled": r"TaskCanceled of 1",
-    "TimerCreated": r"timer for (wait|retry) at \d+",
+    "TimerCreated": r"timer for (wait|retry) of do/\S+ at 20\d\d-\d\d-\d\dT[\d:.]+Z",
     "TimerCanceled": r"TimerCanceled of 2",
     "SubOrchestrationInstanceCreated": r"call_workflow (waits|flow) \(i[:/].*\)",
     "SubOrchestrationCanceled": r"(cancel|terminate) i:.*",

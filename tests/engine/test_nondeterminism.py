@@ -7,11 +7,13 @@ import inspect
 import pytest
 
 from perdure.compiler.encode import encode
+from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import Asker, ExecutionTerminated
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.programs import Programs
+from perdure.engine.replay import replay
 from tests.engine.driver import Hub, compiled
-from tests.engine.functions import offer
+from tests.engine.functions import echo, offer
 
 CHARGE = """
 do:
@@ -72,6 +74,41 @@ def test_the_reason_names_step_place_expected_and_actual(hub: Hub) -> None:
         "program decides call Fail",
     ):
         assert part in reason
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (
+            "first: { wait: 1h }",
+            "second: { wait: 1h }",
+            (
+                "expected timer for wait of do/0/first at 2023-11-14T23:13:20.000000Z, "
+                "program decides timer for wait of do/0/second at 2023-11-14T23:13:20.000000Z"
+            ),
+        ),
+        (
+            "first: { call: Slow }",
+            "second: { call: Slow }",
+            "expected call Slow, program decides call Slow (at do/0/second, not at do/0/first)",
+        ),
+        (
+            "first: { call: Slow, with: 1 }",
+            "first: { call: Slow, with: 2 }",
+            "expected call Slow, program decides call Slow (another input)",
+        ),
+    ],
+)
+def test_two_sides_that_look_alike_say_what_differs(hub: Hub, before: str, after: str, told: str) -> None:
+    """The path and a time that people can read, and never a value, which may be private."""
+    hub.activity("Slow", echo)
+    program = compiled(f"do: [{{ {before} }}]")
+    hub.manual = True
+    hub.start(program)
+    hub.run()
+    with pytest.raises(NonDeterminismError) as caught:
+        replay(compiled(f"do: [{{ {after} }}]"), "i", hub.rows())
+    assert str(caught.value).endswith(told)
 
 
 @pytest.mark.parametrize(

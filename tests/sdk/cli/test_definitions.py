@@ -119,6 +119,9 @@ def test_a_directory_is_deployed_with_all_in_it(here: Path) -> None:
 
 
 def test_a_checked_deploy_says_how_many_it_replayed() -> None:
-    """Of versions of which nothing runs, none."""
-    answer = perdure("deploy", "old.perdure.yaml", "--check-replay")
-    assert (answer.code, answer.err) == (0, "order@1.0.0 replays 0 running instances\n")
+    """Of versions of which nothing runs, none; of the one that is active, that there is nothing to ask."""
+    answer = perdure("deploy", "new.perdure.yaml", "--allow-breaking", "--check-replay")
+    assert (answer.code, "order@1.1.0 replays 0 running instances\n" in answer.err) == (0, True)
+    again = perdure("deploy", "new.perdure.yaml", "--check-replay")
+    assert again.code == 0
+    assert again.err.startswith("order@1.1.0 is deployed already, and active")
