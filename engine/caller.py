@@ -48,7 +48,7 @@ class Caller:
     def _definition(self, name: str, version: str | None) -> Definition:
         found = self.store.look_up([], [(name, version)], []).definitions.get((name, version))
         if found is None:
-            raise unknown(name, version, others=version is None and bool(self.store.definitions(name)))
+            raise unknown(self.store, name, version)
         return found
 
     def _carry_out(self, ask: Ask) -> Request | None:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from perdure.dsl.suggest import suggest
 from perdure.engine.compatibility import BreakingChange, may_break
 from perdure.engine.errors import Conflict, NotFound
+from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import Definition
+
+_SHOWN = 10
+"""Versions that an error names, the newest."""
+_LOOKED_AT = 500
+"""Definitions among which the one is looked for that was meant."""
 
 
 def refuse_breaking(found: Mapping[tuple[str, str], tuple[str, list[str]]]) -> None:
@@ -36,12 +43,18 @@ def startable(definition: Definition) -> Definition:
     raise problem
 
 
-def unknown(name: str, version: str | None, *, others: bool = False) -> NotFound:
-    """There is no such definition; or ``others`` are there, and none of them is active."""
-    if version is None and others:
+def unknown(store: Store, name: str, version: str | None) -> NotFound:
+    """There is no such definition; the error tells of other versions, or of a name nearly like it."""
+    versions = [each.version for each in store.definitions(name, limit=_SHOWN)]
+    if versions and version is None:
         return NotFound(
             f"no version of {name!r} is active",
             hint=f"name one, or choose: perdure definitions activate {name}@VERSION",
         )
     shown = name if version is None else f"{name}@{version}"
-    return NotFound(f"there is no definition {shown!r}", hint="deploy it first: perdure deploy FILE")
+    hint = "deploy it first: perdure deploy FILE"
+    if versions:
+        hint = f"deployed are {', '.join(versions)}"
+    elif near := suggest(name, {each.name for each in store.definitions(limit=_LOOKED_AT)}):
+        hint = f"did you mean {near!r}? Otherwise {hint}"
+    return NotFound(f"there is no definition {shown!r}", hint=hint)

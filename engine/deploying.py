@@ -125,7 +125,7 @@ class Deploying(Caller):
         entry = audit.entry(self.actor, "definition.activate", f"{name}@{version}")
         found = self.store.activate(name, version, entry)
         if found is None:
-            raise unknown(name, version)
+            raise unknown(self.store, name, version)
         changed = found.retired or not found.active
         return {**definition_view(found), "active": True, "retired": False, "changed": changed}
 
@@ -134,7 +134,7 @@ class Deploying(Caller):
         entry = audit.entry(self.actor, "definition.retire", f"{name}@{version}")
         found = self.store.retire(name, version, entry)
         if found is None:
-            raise unknown(name, version)
+            raise unknown(self.store, name, version)
         return {**definition_view(found), "active": False, "retired": True, "changed": not found.retired}
 
     def _replays(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,6 +14,7 @@ from perdure.engine.worker import Worker
 from perdure.server.api import PREFIX, Api
 from perdure.server.durabletask.routes import mounts
 from perdure.server.guards import Guard
+from perdure.server.near import near_path
 from perdure.server.openapi import openapi
 from perdure.server.operation import operations_in, paths
 from perdure.server.problems import HANDLERS
@@ -80,4 +81,5 @@ def create_app(client: Client, worker: Worker | None, settings: Settings | None 
     app.router.redirect_slashes = False
     app.state.api = api
     app.state.openapi = document
+    app.state.near = partial(near_path, known=[each.path for each in ROUTES], prefix=PREFIX)
     return app

@@ -148,9 +148,15 @@ def _on_routing_error(request: Request, error: Exception) -> Response:
     code = _ROUTING.get(error.status_code, "http")
     path = f"{request.method} {request.url.path}"
     details = {404: f"There is nothing at {path}.", 405: f"{path} does not exist; the path does."}
-    hint = "the routes are listed in docs/http-api.md" if error.status_code == 404 else None
+    hint = _near(request) if error.status_code == 404 else None
     detail = details.get(error.status_code, error.detail)
     return problem_response(Problem(error.status_code, code, detail, hint=hint, headers=error.headers))
+
+
+def _near(request: Request) -> str:
+    listed = "all routes are in /openapi.json and docs/http-api.md"
+    near = request.app.state.near(request.url.path)
+    return listed if near is None else f"did you mean {near}? Otherwise {listed}"
 
 
 def _on_disconnect(request: Request, error: Exception) -> Response:

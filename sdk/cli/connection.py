@@ -355,6 +355,17 @@ def tell_where(ctx: click.Context, error: PerdureError) -> None:
         )
 
 
+def unknown_definition(hub: Hub, name: str) -> str:
+    """What to say of the name of a definition that is not there."""
+    from perdure.engine.errors import NotFound
+
+    try:
+        hub.definition(name)
+    except NotFound as error:
+        return f"{error}\n  hint: {error.hint}"
+    return f"there is a definition {name!r} by now"
+
+
 def _other_database(url: str) -> str:
     """What to do where there is no hub."""
     file = Path(url.removeprefix("sqlite:///")).expanduser()

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from perdure.cli.connection import open_hub
+from perdure.cli.connection import open_hub, unknown_definition
 from perdure.cli.console import console
 from perdure.cli.settings import GLOBAL_OPTIONS, Command, settings
 from perdure.cli.texts import time_text
@@ -27,8 +27,9 @@ def list_definitions(ctx: click.Context, name: str | None) -> None:
     out = console(ctx)
     with open_hub(ctx) as hub:
         items = hub.definitions(name)
+        nothing = "nothing is deployed" if name is None or items else unknown_definition(hub, name)
     page = {"items": items, "next": None}
-    out.page(page, ("NAME", "VERSION", "STATE", "DEPLOYED"), _row, nothing="nothing is deployed")
+    out.page(page, ("NAME", "VERSION", "STATE", "DEPLOYED"), _row, nothing=nothing)
 
 
 def _row(each: dict[str, Any]) -> tuple[str, ...]:

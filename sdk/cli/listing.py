@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from perdure.cli.connection import open_hub
+from perdure.cli.connection import open_hub, unknown_definition
 from perdure.cli.console import console
 from perdure.cli.inputs import read_tags
 from perdure.cli.settings import Command
@@ -47,7 +47,10 @@ def list_instances(
             limit=limit,
             cursor=cursor,
         )
-    out.page(page, ("ID", "WORKFLOW", "STATUS", "CREATED", "ENDED"), _row, nothing="no instances")
+        nothing = "no instances"
+        if name is not None and not page["items"] and not hub.definitions(name):
+            nothing += f": {unknown_definition(hub, name)}"
+    out.page(page, ("ID", "WORKFLOW", "STATUS", "CREATED", "ENDED"), _row, nothing=nothing)
 
 
 def _row(each: dict[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from perdure.cli.connection import note_unserved, open_hub
+from perdure.cli.connection import Hub, note_unserved, open_hub
 from perdure.cli.console import Console, console, pretty
 from perdure.cli.settings import Command
 from perdure.cli.texts import error_text, time_text, waiting_text
@@ -22,7 +22,7 @@ def show(ctx: click.Context, instance_id: str) -> None:
     """Show an instance and what it waits for."""
     out = console(ctx)
     with open_hub(ctx) as hub:
-        instance = hub.instance(instance_id)
+        instance = _instance(hub, instance_id)
         waiting = [] if instance["ended_at"] else hub.waiting(instance_id)
         if instance["ended_at"] is None:
             note_unserved(hub, out, "this instance goes on", [instance_id])
@@ -30,6 +30,21 @@ def show(ctx: click.Context, instance_id: str) -> None:
         out.answer({**instance, "waiting": waiting}, "")
     else:
         out.answer(None, "\n".join(_lines(out, instance, waiting)))
+
+
+def _instance(hub: Hub, instance_id: str) -> dict[str, Any]:
+    """Who names a workflow instead of one of its instances is told so."""
+    from perdure.engine.errors import NotFound
+
+    try:
+        return hub.instance(instance_id)
+    except NotFound as error:
+        if hub.definitions(instance_id):
+            error.hint = (
+                f"{instance_id} is a workflow: perdure list --name {instance_id} has its instances,"
+                f" perdure definitions show {instance_id} has its source"
+            )
+        raise
 
 
 def _lines(out: Console, instance: dict[str, Any], waiting: list[dict[str, Any]]) -> Iterator[str]:

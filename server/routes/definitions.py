@@ -15,7 +15,7 @@ from perdure.dsl.diagram import Picture, draw
 from perdure.dsl.model import Workflow
 from perdure.engine.access import Role
 from perdure.engine.cursors import MAX_LIMIT
-from perdure.engine.errors import NotFound
+from perdure.engine.definitions import unknown
 from perdure.server import bodies, documents
 from perdure.server.access import Endpoint
 from perdure.server.answers import answer, text_answer
@@ -171,7 +171,7 @@ async def show(request: Request) -> Response:
         raise invalid_parameter("format", "is of one version", "ask for NAME@VERSION")
     page = await _page(request, query, name)
     if not page["items"] and query.text("cursor") is None:
-        raise NotFound(f"There is no definition {name!r}.", hint="GET /definitions lists what is deployed")
+        raise await api_of(request).call(unknown, api_of(request).client.store, name, None)
     return answer(page)
 
 

@@ -39,6 +39,26 @@ def test_a_break_is_refused_and_can_be_allowed() -> None:
     assert "order@1.1.0 breaks: query 'left' is removed" in allowed.err
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("start ordr", 4, "there is no definition 'ordr'\n  hint: did you mean 'order'?"),
+        ("start order@2.0.0", 4, "hint: deployed are 1.0.0"),
+        ("start nothing", 4, "hint: deploy it first"),
+        ("definitions show ordre", 4, "did you mean 'order'?"),
+        ("definitions activate ordr@1.0.0", 4, "did you mean 'order'?"),
+        ("definitions list ordr", 0, "did you mean 'order'?"),
+        ("list --name ordr", 0, "no instances: there is no definition 'ordr'\n  hint: did you mean 'order'?"),
+        ("list --name order", 0, "no instances\n"),
+        ("show order", 4, "order is a workflow: perdure list --name order"),
+    ],
+)
+def test_a_misspelt_name_is_told_with_the_one_that_was_meant(words: str, code: int, said: str) -> None:
+    """Or with what it is instead."""
+    answer = perdure(*words.split())
+    assert (answer.code, said in answer.err) == (code, True), answer.err
+
+
 def test_a_dry_run_deploys_nothing() -> None:
     """It says what would happen."""
     answer = perdure("deploy", "new.perdure.yaml", "--allow-breaking", "--dry-run")
