@@ -39,6 +39,8 @@ class Notice(NamedTuple):
 _NOTHING = Notice()
 _LETTERS = "tmd"
 ALL_SLOTS = frozenset(range(SLOTS))
+EVERYTHING = Notice(ALL_SLOTS, tasks=True, members=True, definitions=True)
+"""For who knows what was told before."""
 
 
 def notice_in(text: str) -> Notice:
@@ -47,7 +49,7 @@ def notice_in(text: str) -> Notice:
     try:
         slots = ALL_SLOTS if listed == "*" else frozenset(int(each) for each in listed.split(",") if each)
     except ValueError:
-        return Notice(ALL_SLOTS, tasks=True, members=True, definitions=True)
+        return EVERYTHING
     return Notice(slots, *(letter in kinds for letter in _LETTERS))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -24,16 +24,15 @@ from perdure.engine.instance import SLOTS
 from perdure.engine.store import statements as s
 from perdure.engine.store.changes import Changes
 from perdure.engine.store.clock import HeardClock
-from perdure.engine.store.notices import Notice, Told
+from perdure.engine.store.notices import Notice
 from perdure.engine.store.postgres_errors import ERRORS, Lost, translated
-from perdure.engine.store.postgres_notices import MESSAGES, NOTICES, Listener, Teller, channel
+from perdure.engine.store.postgres_notices import Listener, Teller, channel
 from perdure.engine.store.postgres_schema import prepare
 from perdure.engine.store.postgres_sessions import MICROSECONDS, Begun, Pool, Session, direct
 from perdure.engine.store.postgres_stuck import END_CLIENTS, END_MEMBER
-from perdure.engine.store.rows import TaskRow, Worker
-from perdure.engine.store.sql import SqlStore
 from perdure.engine.store.statements import BySlot
 from perdure.engine.store.tables import METADATA
+from perdure.engine.store.telling import Noting, Telling
 from perdure.engine.store.transaction import Compiler, Transaction
 from perdure.engine.store.urls import postgres_url
 
@@ -66,7 +65,7 @@ NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
-class PostgresStore(SqlStore):
+class PostgresStore(Telling):
     """A hub in the database that a URL names, in a schema of it, which is made if there is none.
 
     ``clock`` gives microseconds since 1970 UTC in the place of the database's, for tests. ``reopen`` opens a
@@ -76,6 +75,7 @@ class PostgresStore(SqlStore):
 
     shares_slots = True
 
+<<<<<<< HEAD
     def __init__(
         self,
         url: str,
@@ -84,6 +84,10 @@ class PostgresStore(SqlStore):
         reopen: bool = False,
         create: bool = True,
     ) -> None:
+=======
+    def __init__(self, url: str, *, clock: Callable[[], int] | None = None, reopen: bool = False) -> None:
+        super().__init__()
+>>>>>>> 210446b (wip)
         self._url = postgres_url(url)
         self._clock = HeardClock(clock)
         self._process = os.getpid()
@@ -92,8 +96,6 @@ class PostgresStore(SqlStore):
         self._members: dict[str, Session] = {}
         self._one_at_a_time = threading.RLock()
         self._changes = Changes()
-        self._slots: dict[str, frozenset[int]] = {}
-        self._told: dict[object, Told] = {}
         self._listener: Listener | None = None
         self._listening = threading.Lock()
         self._teller = Teller(self._notify, channel(self._url.schema))
@@ -167,7 +169,7 @@ class PostgresStore(SqlStore):
             if isinstance(found, Lost) or not session.usable:
                 raise FenceLost(f"The connection of the worker {member!r} is lost: {found}") from error
             raise found from error
-        self._tell(tx.notice.without(self._owned), quiet=True)
+        self._tell_of_own(tx.notice)
 
     def _look_who_keeps_us(self, error: StoreError) -> None:
         """Who has stopped with what we wait for is thrown out, and not in our way the next time."""
@@ -200,18 +202,6 @@ class PostgresStore(SqlStore):
         listener = self._listener
         return listener is not None and listener.hears
 
-    def listen(self, told: Told, /) -> Callable[[], None]:
-        """Listen, on a connection and in a thread of its own, until it is undone."""
-        key = object()
-        self._told[key] = told
-        self._listen_or_not()
-
-        def undo() -> None:
-            if self._told.pop(key, None) is not None:
-                self._listen_or_not()
-
-        return undo
-
     def _listen_or_not(self) -> None:
         with self._listening:
             if self._told and self._listener is None and self._url.can_listen:
@@ -220,33 +210,19 @@ class PostgresStore(SqlStore):
                     channel(self._url.schema),
                     self._teller,
                     heard=self._hear,
-                    lost=lambda: self._hear(Notice(tasks=True)),
+                    lost=self._deaf,
                 )
             elif not self._told and self._listener is not None:
                 self._listener.close()
                 self._listener = None
 
-    def _tell(self, notice: Notice, *, quiet: bool) -> None:
-        """Tell others what is committed; and this process, if it does not know it by itself."""
-        if notice:
-            self._teller.tell(notice)
-            if not quiet:
-                self._hear(notice)
+    def _send(self, notice: Notice) -> None:
+        self._teller.tell(notice)
 
     def _notify(self, channel: str, text: str) -> None:
         with self._write(quiet=True) as tx:
             assert isinstance(tx, _Transaction)
             tx.notify(channel, text)
-
-    def _hear(self, notice: Notice) -> None:
-        """Messages for others' slots are nothing to this process."""
-        if notice.slots & self._owned or any(notice[1:]):
-            for told in tuple(self._told.values()):
-                told(notice.members)
-
-    @property
-    def _owned(self) -> frozenset[int]:
-        return frozenset().union(*self._slots.values())
 
     # -- time and membership ----------------------------------------------------------------------
 
@@ -281,10 +257,6 @@ class PostgresStore(SqlStore):
         if session is not None:
             session.close()
 
-    def rejoin(self, old: Sequence[str], worker: Worker, lease: int) -> frozenset[int]:
-        slots = self._slots[worker.id] = super().rejoin(old, worker, lease)
-        return slots
-
     def take_over(self, worker: str, victim: str, seen_lease: int | None) -> bool:
         """Who has stopped with its row in its hand is thrown out, and found dead at the next look."""
         if super().take_over(worker, victim, seen_lease):
@@ -295,14 +267,6 @@ class PostgresStore(SqlStore):
                 for _ in tx.rows(END_MEMBER, worker=victim, lease=seen_lease, seconds=seconds):
                     _log.warning("worker %s has stopped in the middle of a message: it was cut off", victim)
         return False
-
-    def take_slots(self, worker: str, slots: Collection[int] | None = None) -> frozenset[int]:
-        taken = self._slots[worker] = super().take_slots(worker, slots)
-        return taken
-
-    def release_slots(self, worker: str, slots: Collection[int], tasks: Sequence[TaskRow]) -> None:
-        super().release_slots(worker, slots, tasks)
-        self._slots[worker] = self._slots.get(worker, frozenset()) - frozenset(slots)
 
     def gone(self, worker: str) -> list[str]:
         """Nobody can tell from here: the lease decides."""
@@ -331,15 +295,13 @@ class PostgresStore(SqlStore):
         return self._changes.seen(snapshot)
 
 
-class _Transaction(Transaction):
+class _Transaction(Noting):
     """With locks that are more than rows, and COPY for many rows."""
 
     def __init__(self, cursor: psycopg.Cursor[Any], now: int, schema: str) -> None:
         super().__init__(cursor, _COMPILER, now)  # type: ignore[arg-type]
         self._cursor = cursor
         self._schema = schema
-        self.notice = Notice()
-        """What others are to be told when it is committed."""
 
     def lock(self, name: str) -> None:
         self._cursor.execute(LOCK, [self._lock_name(name)])
@@ -351,23 +313,6 @@ class _Transaction(Transaction):
     def notify(self, channel: str, text: str) -> None:
         """Nobody waits for the disk because of it."""
         self._cursor.execute(NOTIFY, [channel, text])
-
-    def run(self, statement: Executable, **parameters: Any) -> int:
-        return self._noted(statement, super().run(statement, **parameters))
-
-    def _noted(self, statement: Executable, count: int) -> int:
-        if count and (notice := NOTICES.get(statement)) is not None:
-            self.notice |= notice
-        return count
-
-    def _note_rows(self, statement: Executable, rows: Sequence[tuple[Any, ...]]) -> None:
-        if statement in MESSAGES:
-            place = _COMPILER(statement).parameters.index("slot")
-            self.notice |= Notice(slots=frozenset(row[place] for row in rows))
-        elif statement is s.TASK_INSERT:
-            place = _COMPILER(statement).parameters.index("worker")
-            if any(row[place] is None for row in rows):
-                self.notice |= Notice(tasks=True)
 
     def _lock_name(self, name: str) -> str:
         return f"perdure {self._schema} {name}"
@@ -401,5 +346,4 @@ class _Transaction(Transaction):
             self._cursor.execute(compiled.text, rows[0])
         else:
             self._cursor.executemany(compiled.text, rows)
-        self._note_rows(statement, rows)
-        return self._noted(statement, self._cursor.rowcount)
+        return self._noted(statement, self._cursor.rowcount, rows)

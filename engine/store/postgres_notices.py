@@ -17,14 +17,11 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from sqlalchemy.sql.expression import Executable
 
 from perdure.engine import clock
 from perdure.engine.errors import StoreError
 from perdure.engine.ids import new_id
-from perdure.engine.store import places
-from perdure.engine.store import statements as s
-from perdure.engine.store.notices import ALL_SLOTS, Notice, notice_in
+from perdure.engine.store.notices import EVERYTHING, Notice, notice_in
 from perdure.engine.store.postgres_errors import ERRORS
 
 TELL_EVERY = 0.005
@@ -37,31 +34,6 @@ PROVE_WITHIN = 5.0
 """Seconds within which it must hear itself."""
 AGAIN_AFTER = (0.2, 1.0, 5.0)
 """Seconds until the next try after the connection was lost, and after the first and further failures."""
-
-_TASKS, _MEMBERS, _DEFINITIONS = Notice(tasks=True), Notice(members=True), Notice(definitions=True)
-NOTICES: dict[Executable, Notice] = {
-    # Who waited for a place may belong to anybody.
-    places.START_RELEASE: Notice(slots=ALL_SLOTS),
-    s.TASKS_FREE: _TASKS,
-    s.TASK_GIVE_BACK: _TASKS,
-    # It may have had one of few places.
-    s.TASK_DELETE: _TASKS,
-    s.QUEUE_PUT: _TASKS,
-    s.QUEUE_DELETE: _TASKS,
-    s.WORKER_INSERT: _MEMBERS,
-    s.WORKER_STATE: _MEMBERS,
-    s.WORKER_DRAIN: _MEMBERS,
-    s.SLOTS_FREE: _MEMBERS,
-    s.SLOTS_CRASHED: _MEMBERS,
-    s.SLOTS_RELEASE: _MEMBERS,
-    s.SLOTS_TAKE: _MEMBERS,
-    s.SLOTS_TAKE_ALL: _MEMBERS,
-    s.DEFINITION_ACTIVATE: _DEFINITIONS,
-    s.DEFINITION_RETIRE: _DEFINITIONS,
-}
-"""What there is to be told of a statement that has hit a row."""
-MESSAGES = (s.INBOX_INSERT, s.INBOX_INSERT_NEW)
-"""Of these it is the slots of the rows."""
 
 
 def channel(schema: str) -> str:
@@ -203,7 +175,7 @@ class Listener:
     def _begin_to_hear(self) -> None:
         if not self.hears:
             self.hears = True
-            self._heard(Notice(ALL_SLOTS, tasks=True, members=True, definitions=True))
+            self._heard(EVERYTHING)
 
     def _waited(self, seconds: float, *others: int) -> bool:
         """Wait for one of these to be readable; True if it is to close."""

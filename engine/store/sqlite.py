@@ -162,12 +162,15 @@ class SqliteStore(SqlStore):
                     with self._turnstile:
                         connection.execute("BEGIN IMMEDIATE")
                     self._look(connection)
-                    yield Transaction(connection, _COMPILER, self._clock.now())
+                    yield self._transaction(connection)
             except BaseException:
                 self._undo()
                 raise
             self._commit(connection)
             self._news = self._news or not quiet
+
+    def _transaction(self, connection: sqlite3.Connection) -> Transaction:
+        return Transaction(connection, _COMPILER, self._clock.now())
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         try:
