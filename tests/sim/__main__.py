@@ -2,7 +2,8 @@
 
 ``--seeds N [--first M]`` counts many; with ``--mutant NAME`` they run until one fails: the mutant is found.
 ``--mutants [--jobs J] [--tries K]`` looks for each of them from K starting points, and prints a table.
-``--store`` says on what. 1 when a seed of the right engine fails, or when a mutant is not found.
+``--store`` says on what; with ``told`` the workers are told of what others write. 1 when a seed of the right
+engine fails, or when a mutant is not found.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tests.sim.failure import Failure
     from tests.sim.plan import Cut
 
-STORES = ("memory", "sqlite")
+STORES = ("memory", "sqlite", "told")
 
 
 def main() -> int:

@@ -233,7 +233,7 @@ class _Connection:
         self._connection.close()
 
 
-class _Sqlite(SqliteStore):
+class SteppedSqlite(SqliteStore):
     """A store on a file, whose process can die between two statements."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
@@ -260,7 +260,7 @@ class SqliteHub(Hub):
         self._directory = TemporaryDirectory(prefix="perdure-sim-", dir=_fastest())
         self._path = Path(self._directory.name) / "hub.db"
         self._path.write_bytes(_new_database())
-        self._open: list[_Sqlite] = []
+        self._open: list[SteppedSqlite] = []
         self._mirror = Mirror()
         self._watch()
 
@@ -268,8 +268,8 @@ class SqliteHub(Hub):
         self._looking = self._opened()
         self._connection = sqlite3.connect(self._path, isolation_level=None)
 
-    def _opened(self) -> _Sqlite:
-        store = _Sqlite(self._path, self._clock)
+    def _opened(self) -> SteppedSqlite:
+        store = SteppedSqlite(self._path, self._clock)
         self._open.append(store)
         return store
 
@@ -355,10 +355,10 @@ class SqliteHub(Hub):
             self._open.pop().close()
 
 
-def _real(store: Store) -> _Sqlite:
-    assert isinstance(store, Mirrored), store
-    assert isinstance(store.real, _Sqlite), store
-    return store.real
+def _real(store: Store) -> SteppedSqlite:
+    real = store.real if isinstance(store, Mirrored) else store
+    assert isinstance(real, SteppedSqlite), store
+    return real
 
 
 def _head(log: Path) -> bytes:

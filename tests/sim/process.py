@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
@@ -30,7 +31,7 @@ LAST_ROUNDS = 50
 class InlineActivities:
     """Activities as actors of the world: each takes a while, and then happens at once."""
 
-    def __init__(self, process: Process, registry: Registry, programs: Programs) -> None:
+    def __init__(self, process: Living, registry: Registry, programs: Programs) -> None:
         self._process = process
         self._registry = registry
         self._executor = Executor(
@@ -122,11 +123,72 @@ class InlineActivities:
         return self._executor.perform(task, activity, context)
 
 
-class Process:
-    """A process with a worker in it, in the place of ``engine.worker.Worker`` for its clients.
+class Living(ABC):
+    """What there is of every process, whoever works in it.
 
     ``on_crash`` hears when it is over, with the ids it was a member under.
     """
+
+    activities: InlineActivities
+    duties: Duties
+
+    def __init__(
+        self,
+        network: Network,
+        name: str,
+        connect: Callable[..., FaultyStore],
+        on_crash: Callable[[Any], None],
+    ) -> None:
+        world, plan = network.world, network.plan
+        self.world = world
+        self.name = name
+        self.over = False
+        self.pace = TRUE
+        if plan.happens("skew"):
+            self.pace = plan.random.choice(PACES), plan.random.uniform(-1000, 1000)
+        self.token_key: Callable[[], str] = lambda: network.hub.look().token_key()
+        self._plan = plan
+        self._network = network
+        self._on_crash = on_crash
+        self.faulty = connect(network, name, crash=self.crash)
+        self.store = cast("Store", self.faulty)
+
+    @property
+    def member_ids(self) -> list[str]:
+        """The ids under which it has been a member."""
+        return self.faulty.member_ids
+
+    @property
+    def was_buried(self) -> bool:
+        """Whether another process has ever taken it for dead."""
+        return not self._network.buried.isdisjoint(self.member_ids)
+
+    # -- its life ---------------------------------------------------------------------------------
+
+    def crash(self) -> None:
+        """End at once. Does not return to an actor of this process."""
+        if not self.over:
+            self.over = True
+            self._on_crash(self)
+        try:
+            self.world.kill(self.activities)
+        finally:
+            self.world.kill(self)
+
+    def spawn_activity(self, task: Work, context: Context, perform: Callable[[Work, Context], None]) -> None:
+        """Let an activity happen after a while, unless the process ends before."""
+        delay = self.world.random.choice([1, 1000, SECOND // 20, SECOND])
+        # A group of its own within the process: waking the worker must not hurry it.
+        name = f"{self.name}/{task.name}"
+        self.world.later(name, delay, lambda: perform(task, context), self.activities)
+
+    @abstractmethod
+    def ended(self, task: Work, answer: Any) -> None:
+        """An activity has ended."""
+
+
+class Process(Living):
+    """A process with a worker in it, in the place of ``engine.worker.Worker`` for its clients."""
 
     def __init__(
         self,
@@ -142,26 +204,14 @@ class Process:
         shares: bool,
         on_crash: Callable[[Process], None],
     ) -> None:
-        world, plan = network.world, network.plan
-        self.world = world
-        self.name = name
-        self.over = False
-        self.pace = TRUE
-        if plan.happens("skew"):
-            self.pace = plan.random.choice(PACES), plan.random.uniform(-1000, 1000)
-        self.token_key: Callable[[], str] = lambda: network.hub.look().token_key()
-        self._plan = plan
-        self._network = network
+        super().__init__(network, name, FaultyStore, on_crash)
         self._poll = poll
-        self._on_crash = on_crash
-        self.faulty = FaultyStore(network, name, crash=self.crash)
-        self.store = cast("Store", self.faulty)
         self.programs = Programs(self.store.program)
-        self._activities = InlineActivities(self, ledger.registry(offers), self.programs)
+        self.activities = InlineActivities(self, ledger.registry(offers), self.programs)
         self.duties = Duties(
             self.store,
             self.programs,
-            self._activities,
+            self.activities,
             reserve=False,
             queues=queues,
             lease=network.lease,
@@ -169,17 +219,7 @@ class Process:
             page=page,
             shares=shares,
         )
-        world.spawn(name, self._live, self)
-
-    @property
-    def member_ids(self) -> list[str]:
-        """The ids under which it has been a member."""
-        return self.faulty.member_ids
-
-    @property
-    def was_buried(self) -> bool:
-        """Whether another process has ever taken it for dead."""
-        return not self._network.buried.isdisjoint(self.member_ids)
+        self.world.spawn(name, self._live, self)
 
     # -- what clients in this process use ---------------------------------------------------------
 
@@ -202,23 +242,6 @@ class Process:
         return lambda: None
 
     # -- its life ---------------------------------------------------------------------------------
-
-    def crash(self) -> None:
-        """End at once. Does not return to an actor of this process."""
-        if not self.over:
-            self.over = True
-            self._on_crash(self)
-        try:
-            self.world.kill(self._activities)
-        finally:
-            self.world.kill(self)
-
-    def spawn_activity(self, task: Work, context: Context, perform: Callable[[Work, Context], None]) -> None:
-        """Let an activity happen after a while, unless the process ends before."""
-        delay = self.world.random.choice([1, 1000, SECOND // 20, SECOND])
-        # A group of its own within the process: waking the worker must not hurry it.
-        name = f"{self.name}/{task.name}"
-        self.world.later(name, delay, lambda: perform(task, context), self._activities)
 
     def ended(self, task: Work, answer: Any) -> None:
         """An activity has ended."""
@@ -246,9 +269,9 @@ class Process:
     def _shut_down(self) -> None:
         """Stop as ``engine.worker`` does: let activities end for a while, record them, leave the hub."""
         self.world.note(f"{self.name}: shuts down")
-        self._activities.stop()
+        self.activities.stop()
         until = self.world.now + self.world.random.randrange(2 * SECOND)
-        while self._activities.running and self.world.now < until:
+        while self.activities.running and self.world.now < until:
             self.world.sleep(SECOND // 20)
         for _ in range(LAST_ROUNDS):
             if not self._last_round():

@@ -9,13 +9,15 @@ from tests.sim.plan import KINDS
 from tests.sim.simulation import simulate
 from tests.sim.totals import Totals
 
-QUICK = {"memory": range(8), "sqlite": range(3)}
+QUICK = {"memory": range(8), "sqlite": range(3), "told": range(5, 6)}
 SLOW = {"memory": (2000, 16), "sqlite": (300, 8)}
 """How many seeds, in how many parts."""
 FAULTS_A_SEED = 22
 """At least: 50,000 in all."""
 LEAST = {"memory": 0.01, "sqlite": 0.005}
 """The share of each kind among the faults of a part: one of SQLite is too small to be sure of more."""
+TOLD = range(2000, 2012), 2
+"""How many seeds of workers that are told what others write, in how many parts: each of them takes long."""
 FOUND = ["consumed_message_stays"]
 """One that any few seeds find; the others are for the slow tests."""
 ROTATING = 4
@@ -50,15 +52,38 @@ def test_many_seeds_keep_the_promises(store: str, part: int) -> None:
     assert not rare, totals
 
 
-def test_a_seed_always_makes_the_same_run() -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(TOLD[1]))
+def test_nobody_who_is_told_overlooks_anything(part: int) -> None:
+    """Notices are late, doubled, lost or heard by nobody; whoever rests has nothing to do."""
+    seeds, parts = TOLD
+    totals = Totals()
+    for seed in seeds[part::parts]:
+        totals.add(simulate(seed, store="told"))
+    print(totals)  # noqa: T201
+    rare = {
+        kind for kind in ("heard", "late", "doubled", "lost", "unheard", "deaf") if not totals.notices[kind]
+    }
+    assert not rare, totals
+
+
+@pytest.mark.parametrize("store", ["memory", "told"])
+def test_a_seed_always_makes_the_same_run(store: str) -> None:
     """Else nobody could look at a failure again."""
-    assert simulate(5) == simulate(5)
+    assert simulate(5, store=store) == simulate(5, store=store)
 
 
 @pytest.mark.parametrize("name", FOUND)
 def test_a_wrong_engine_is_found(name: str) -> None:
     """By few seeds."""
     assert hunt(name, 0, 10) is not None, name
+
+
+@pytest.mark.slow
+def test_a_wrong_engine_that_does_not_tell_is_found() -> None:
+    """The negative control of what is watched where workers are told."""
+    assert hunt("message_not_told", 0, 30) is not None
 
 
 @pytest.mark.slow

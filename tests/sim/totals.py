@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.sim.plan import KINDS
-from tests.sim.simulation import Report
+from tests.sim.run import Report
 
 YEAR = 365 * 86_400
 
@@ -24,6 +24,8 @@ class Totals:
     statuses: Counter[str] = field(default_factory=Counter)
     replayed: int = 0
     compared: int = 0
+    notices: Counter[str] = field(default_factory=Counter)
+    waited: float = 0.0
 
     def add(self, report: Report) -> None:
         """One more run."""
@@ -36,6 +38,8 @@ class Totals:
         self.statuses.update(report.statuses)
         self.replayed += report.replayed
         self.compared += report.compared
+        self.notices.update(report.notices)
+        self.waited = max(self.waited, report.waited)
 
     @property
     def years(self) -> float:
@@ -48,8 +52,10 @@ class Totals:
 
     def __str__(self) -> str:
         shares = ", ".join(f"{kind} {self.faults[kind]} ({self.share(kind):.1%})" for kind in KINDS)
+        told = f"notices: {dict(self.notices)}; nothing waited longer than {self.waited:.1f} s for who rests"
         return "\n".join(
             [
+                *([told] if self.notices else []),
                 f"{self.calls} calls of {self.processes} processes, {self.years:.1f} virtual years",
                 f"{self.replayed} histories replayed, {self.compared} states in memory compared with them",
                 f"instances: {dict(self.statuses)}",

@@ -11,8 +11,9 @@ from tests.sim.mutants.importing import install
 from tests.sim.mutants.model import Mutant
 from tests.sim.mutants.planned import PLANNED
 from tests.sim.mutants.sharing import SHARING
+from tests.sim.mutants.telling import TELLING
 
-ALL: dict[str, Mutant] = {**PRESENT, **PLANNED, **SHARING}
+ALL: dict[str, Mutant] = {**PRESENT, **PLANNED, **SHARING, **TELLING}
 MUTANTS = {name: mutant for name, mutant in ALL.items() if not mutant.guard}
 """Those that can be found."""
 
