@@ -75,7 +75,6 @@ class PostgresStore(Telling):
 
     shares_slots = True
 
-<<<<<<< HEAD
     def __init__(
         self,
         url: str,
@@ -84,10 +83,7 @@ class PostgresStore(Telling):
         reopen: bool = False,
         create: bool = True,
     ) -> None:
-=======
-    def __init__(self, url: str, *, clock: Callable[[], int] | None = None, reopen: bool = False) -> None:
         super().__init__()
->>>>>>> 210446b (wip)
         self._url = postgres_url(url)
         self._clock = HeardClock(clock)
         self._process = os.getpid()
