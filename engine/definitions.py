@@ -43,14 +43,19 @@ def startable(definition: Definition) -> Definition:
     raise problem
 
 
+def inactive(name: str) -> NotFound:
+    """There are versions of it, of which none is meant by the name alone."""
+    return NotFound(
+        f"no version of {name!r} is active",
+        hint=f"name one, or choose: perdure definitions activate {name}@VERSION",
+    )
+
+
 def unknown(store: Store, name: str, version: str | None) -> NotFound:
     """There is no such definition; the error tells of other versions, or of a name nearly like it."""
     versions = [each.version for each in store.definitions(name, limit=_SHOWN)]
     if versions and version is None:
-        return NotFound(
-            f"no version of {name!r} is active",
-            hint=f"name one, or choose: perdure definitions activate {name}@VERSION",
-        )
+        return inactive(name)
     shown = name if version is None else f"{name}@{version}"
     hint = "deploy it first: perdure deploy FILE"
     if versions:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx2
 
 from perdure.dsl import Source
-from perdure.engine.definitions import unknown
+from perdure.engine.definitions import inactive
 from perdure.engine.errors import NotFound
 from perdure.engine.ids import ordered_id
 from perdure.engine.instance import ENDED
@@ -109,7 +109,7 @@ class Client:
             versions = _items(self._wire.send("GET", f"/definitions/{quoted(name)}"))
             version = next((each["version"] for each in versions if each["active"]), None)
             if version is None:
-                raise unknown(name, None, others=True)
+                raise inactive(name)
         return self._wire.document("GET", f"/definitions/{quoted(name)}@{quoted(version)}")
 
     def activate(self, name: str, version: str) -> Document:

@@ -191,6 +191,16 @@ def test_hints_come_along(client: Client) -> None:
     assert "new version" in caught.value.hint
 
 
+def test_a_name_of_which_no_version_is_active(client: Client) -> None:
+    """The error says how to choose one, as that of the engine does."""
+    text = "dsl: perdure/1\nname: resting\nversion: 1.0.0\ndo:\n  - return: 1\n"
+    client.deploy_source(text, "resting.yaml")
+    client.retire("resting", "1.0.0")
+    with pytest.raises(NotFound, match="no version of 'resting' is active") as caught:
+        client.definition("resting")
+    assert "perdure definitions activate" in str(caught.value.hint)
+
+
 def test_an_ended_instance_hears_nothing(client: Client) -> None:
     """An event for an instance that has ended raises ``Ended``."""
     instance = client.wait(client.start("echo")["id"], 60)["id"]
