@@ -37,10 +37,11 @@ class Operations(Caller):
 
     def statistics(self, instance: str) -> dict[str, Any]:
         """Events, bytes, attempts and seconds of an instance's history by steps. Raises ``NotFound``."""
-        row = self.store.instance(instance)
-        if row is None:
+        found = self.store.with_payloads([instance]).get(instance)
+        if found is None:
             raise NotFound(f"there is no instance {instance!r}")
-        return statistics(self.store, row, self._programs)
+        row, payloads = found
+        return statistics(self.store, row, payloads.get("error"), self._programs)
 
     def stats(self) -> dict[str, Any]:
         """How many instances, tasks, messages and the like the hub has; no history is read for it."""

@@ -208,8 +208,18 @@ class StepStatistics(Struct):
     attempts: int
     seconds: Annotated[
         float,
-        Meta(description="From what it asked for to the answers, pauses included; side by side adds up."),
+        Meta(description="In which something of it was under way, pauses between attempts included."),
     ]
+
+
+class FailedStep(Struct):
+    """Where in its file the step stands that an instance failed of."""
+
+    path: str
+    step: str | None
+    file: str
+    line: int
+    column: int
 
 
 class Statistics(Struct):
@@ -222,6 +232,7 @@ class Statistics(Struct):
     bytes: int
     limit: Annotated[int | None, Meta(description="How many events it may have.")]
     steps: list[StepStatistics]
+    failed: Annotated[FailedStep | None, Meta(description="The step that it failed of.")]
 
 
 class QueryAnswer(Struct):

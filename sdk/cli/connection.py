@@ -377,6 +377,19 @@ def _other_database(url: str) -> str:
     return "--db or PERDURE_DB names another one; serve, worker, run and deploy make one"
 
 
+def failed_at(hub: Hub, instance: dict[str, Any]) -> str | None:
+    """``file:line:column`` of the step that an instance failed of, if it has."""
+    from perdure.cli.texts import place_text
+    from perdure.engine.errors import NotFound
+
+    if not (instance["error"] or {}).get("path"):
+        return None
+    try:
+        return place_text(hub.statistics(instance["id"])["failed"])
+    except NotFound:  # purged meanwhile
+        return None
+
+
 def note_unserved(hub: Hub, out: Console, what: str, ids: Sequence[str]) -> None:
     """Say that ``what`` has to wait for a process, when none takes turns on this database."""
     if not any(each["turns"] for each in hub.workers()):

@@ -82,24 +82,25 @@ def _explain_instance(ctx: click.Context, instance_id: str) -> None:
 
 
 def _reasons(out: Console, data: dict[str, Any]) -> Iterator[str]:
-    from perdure.cli.texts import error_text, waiting_text
+    from perdure.cli.texts import error_text, place_text, waiting_text
 
     because = f": {data['reason']}" if data["reason"] else ""
     yield f"{data['id']} is {out.status(data['status'])}{because}"
+    counts = data["statistics"]
     if data["error"] is not None:
-        yield error_text(data["error"])
+        yield error_text(data["error"], place_text(counts["failed"]))
     for each in data["waiting"][:_MOST_WAITS]:
         yield f"waits for {waiting_text(each)}"
     if (more := len(data["waiting"]) - _MOST_WAITS) > 0:
         yield f"and for {more} more things: --json has them all"
-    counts = data["statistics"]
     limit = f" of {counts['limit']}" if counts["limit"] else ""
     yield f"history: {counts['events']}{limit} events, {counts['bytes']} bytes, {counts['turns']} turns"
+    failed = counts["failed"] and counts["failed"]["path"]
     rows = [
         (
-            each["path"] or "-",
+            f"{each['path']} (failed)" if each["path"] == failed else each["path"] or "-",
             *(_cell(each[name]) for name in ("line", "events", "bytes", "attempts")),
-            f"{each['seconds']:.3f}",
+            f"{each['seconds']:.3f}" if each["events"] else "-",
         )
         for each in counts["steps"]
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shlex
 import signal
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from perdure.cli.connection import open_store, shown
+from perdure.cli.connection import failed_at, open_store, shown
 from perdure.cli.console import Console, console
 from perdure.cli.failures import CONFLICT, INTERRUPTED, NO, TERMINATED, TIMEOUT, Stop, Terminated
 from perdure.cli.garbage import collect_rarely
@@ -194,18 +193,7 @@ def _conclude(client: Client, out: Console, instance: dict[str, Any], again: str
         if again is None:
             said, hint = _left(said, again)
         raise Stop(NO, "workflow_suspended", said, hint=hint, details=instance)
-    finish(out, instance, _place(client, instance))
-
-
-def _place(client: Client, instance: dict[str, Any]) -> str | None:
-    """``file:line:column`` of the step that failed."""
-    path = (instance["error"] or {}).get("path")
-    if path is None:
-        return None
-    program = client.program(instance["digest"])
-    static = re.sub(r"\[[^\]]*\]", "[]", path)
-    step = next((each for each in program.steps if each.static_path == static), None)
-    return None if step is None else f"{program.file}:{step.line}:{step.column}"
+    finish(out, instance, failed_at(client, instance))
 
 
 def _new_name(workflow: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from perdure.cli.connection import Hub, note_unserved, open_hub
+from perdure.cli.connection import Hub, failed_at, note_unserved, open_hub
 from perdure.cli.console import Console, console, pretty
 from perdure.cli.settings import Command
 from perdure.cli.texts import error_text, time_text, waiting_text
@@ -26,10 +26,11 @@ def show(ctx: click.Context, instance_id: str) -> None:
         waiting = [] if instance["ended_at"] else hub.waiting(instance_id)
         if instance["ended_at"] is None:
             note_unserved(hub, out, "this instance goes on", [instance_id])
+        place = failed_at(hub, instance)
     if out.json:
         out.answer({**instance, "waiting": waiting}, "")
     else:
-        out.answer(None, "\n".join(_lines(out, instance, waiting)))
+        out.answer(None, "\n".join(_lines(out, instance, waiting, place)))
 
 
 def _instance(hub: Hub, instance_id: str) -> dict[str, Any]:
@@ -47,7 +48,9 @@ def _instance(hub: Hub, instance_id: str) -> dict[str, Any]:
         raise
 
 
-def _lines(out: Console, instance: dict[str, Any], waiting: list[dict[str, Any]]) -> Iterator[str]:
+def _lines(
+    out: Console, instance: dict[str, Any], waiting: list[dict[str, Any]], place: str | None
+) -> Iterator[str]:
     yield f"id        {instance['id']}"
     yield f"workflow  {instance['workflow']}@{instance['version']}"
     yield f"status    {out.status(instance['status'])}"
@@ -73,4 +76,4 @@ def _lines(out: Console, instance: dict[str, Any], waiting: list[dict[str, Any]]
     if instance["status"] == "Completed":
         yield f"output    {pretty(instance['output'])}"
     if instance["error"] is not None:
-        yield f"error     {error_text(instance['error'])}"
+        yield f"error     {error_text(instance['error'], place)}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from perdure.cli.connection import Hub, note_unserved, open_hub
+from perdure.cli.connection import Hub, failed_at, note_unserved, open_hub
 from perdure.cli.console import Console, console, pretty
 from perdure.cli.failures import NO, TIMEOUT, Stop
 from perdure.cli.inputs import Duration, explaining_input, read_input, read_tags, read_value
@@ -81,7 +81,8 @@ def start(
         if not wait:
             out.answer(instance, name)
             return
-        finish(out, _wait(hub, name, timeout))
+        instance = _wait(hub, name, timeout)
+        finish(out, instance, failed_at(hub, instance))
 
 
 def _input_schema(hub: Hub, workflow: str) -> Any:

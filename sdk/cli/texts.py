@@ -39,6 +39,11 @@ def error_text(error: dict[str, Any], place: str | None = None) -> str:
     return "\n".join(lines + _undone(error))
 
 
+def place_text(failed: dict[str, Any] | None) -> str | None:
+    """``file:line:column`` of the step that an instance failed of, as its statistics have it."""
+    return None if failed is None else f"{failed['file']}:{failed['line']}:{failed['column']}"
+
+
 def called(name: str, path: str) -> str:
     """What people call the step of a name at a path: what undoes a step is called after it."""
     return f"undo {name}" if path.endswith("/compensate") else name

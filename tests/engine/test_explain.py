@@ -108,6 +108,43 @@ def test_items_are_counted_with_their_step(hub: Hub) -> None:
     assert [each["attempts"] for each in counted["steps"] if each["step"] == "w"] == [9]
 
 
+def test_what_goes_on_side_by_side_counts_once(hub: Hub) -> None:
+    """And what goes on still until now; a wait that an event ended until then."""
+    hub.start(
+        """
+        do:
+          - go: { wait_for_event: Go, timeout: 1h }
+          - all: { fan_out: [1, 2, 3], do: [{ w: { wait: 10s } }] }
+          - last: { wait: 1h }
+        """
+    )
+    hub.run()
+    hub.advance(5)
+    hub.raise_event("Go")
+    hub.advance(12)
+    counted = Client(hub.store).statistics("i")
+    took = {each["step"]: each["seconds"] for each in counted["steps"] if each["step"]}
+    assert took == {"go": 5, "w": 10, "last": 2}
+    assert counted["failed"] is None
+
+
+def test_the_step_that_failed_is_told_with_its_place(hub: Hub) -> None:
+    """Also one that has no event in the history, and without the keys of its items."""
+    hub.start("do: [{ all: { fan_out: [a, b], each: x, do: [{ bad: { value: '${ int(x) }' } }] } }]")
+    hub.run()
+    counted = Client(hub.store).statistics("i")
+    path = "do/0/all[]/do/0/bad"
+    assert counted["failed"] == {
+        "path": path,
+        "step": "bad",
+        "file": "flow.perdure.yaml",
+        "line": 4,
+        "column": counted["failed"]["column"],
+    }
+    (row,) = [each for each in counted["steps"] if each["path"] == path]
+    assert (row["events"], row["seconds"]) == (0, 0)
+
+
 def test_nobody_has_no_history(hub: Hub) -> None:
     """An unknown id is not found."""
     with pytest.raises(NotFound):

@@ -90,3 +90,27 @@ def test_text_fits_the_terminal(columns: int, here: Path) -> None:
     page = perdure("explain", "PD235", COLUMNS=str(columns)).out
     _, _, text = page.split("\nWrong\n")[0].partition("\n\n")
     assert max(map(len, text.splitlines())) <= min(columns, 80)
+
+
+FAILING = """\
+dsl: perdure/1
+name: failing
+version: 1.0.0
+do:
+  - pause: { wait: 10ms }
+  - bad: { value: "${ int(input.text) }" }
+  - return: ${ bad }
+"""
+
+
+def test_a_failure_is_shown_with_its_step_and_place(here: Path) -> None:
+    """By all who show an instance, and in the table though no event tells of it."""
+    (here / "failing.perdure.yaml").write_text(FAILING)
+    place = "  in step 'bad' (failing.perdure.yaml:6:5), attempt 1"
+    ran = perdure("run", "failing.perdure.yaml", "--id", "one", "-i", "text=x")
+    assert (ran.code, place in ran.err) == (1, True)
+    assert place in perdure("show", "one").out
+    explained = perdure("explain", "one")
+    assert place in explained.out
+    assert explained.out.splitlines()[-1].split() == ["do/1/bad", "(failed)", "6", "0", "0", "0", "-"]
+    assert perdure("explain", "one", "--json").data["statistics"]["failed"]["line"] == 6
