@@ -150,7 +150,10 @@ async def start(request: Request) -> Response:
     tag=_TAG,
     body=json_body(Annotated[list[bodies.Start], msgspec.Meta(min_length=1, max_length=MAX_LIMIT)]),
     answers={201: json_answer("What became of each.", documents.StartedMany, leads_to=TO_FIRST_INSTANCE)},
-    problems={409: "another list had this Idempotency-Key"},
+    problems={
+        409: "another list had this Idempotency-Key",
+        422: "the body is no list of starts, or the one at `index`, from 0, is none; nothing is started",
+    },
     keyed=True,
 )
 async def start_batch(request: Request) -> Response:
@@ -170,14 +173,14 @@ async def start_batch(request: Request) -> Response:
 
 
 def _read_start_of(rows: list[Any], index: int) -> Start:
-    """One start of a batch. Raises ``Problem`` with its ``index``, so that nobody has to count."""
+    """One start of a batch. Raises ``Problem`` with its ``index``, so that nobody has to look for it."""
     try:
         return _read_start(rows[index], "start")
     except PerdureError as error:
         problem = Problem(status_of(error), error.code, str(error), hint=error.hint)
     except Problem as error:
         problem = error
-    problem.detail = f"start {index + 1} of {len(rows)}: {problem.detail}"
+    problem.detail = f"the start at index {index}: {problem.detail}"
     problem.members = {"index": index}
     raise problem
 

@@ -122,10 +122,10 @@ def test_what_can_be_no_start_is_refused_whatever_is_deployed(
     ],
 )
 def test_a_refused_list_says_which_start_is_wrong(http: TestClient, wrong: object, code: str) -> None:
-    """By its place from 0, and in words from 1: one of a thousand was not to be found."""
+    """By its place from 0, in words too: one of a thousand was not to be found."""
     fine = {"workflow": "echo"}
     answer = http.post(BATCH, json=[fine, fine, wrong, fine])
     assert refusal(answer) == (422, code)
     assert answer.json()["index"] == 2
-    assert answer.json()["detail"].startswith("start 3 of 4: ")
+    assert answer.json()["detail"].startswith("the start at index 2: ")
     assert http.get(f"{API}/instances").json()["items"] == []
