@@ -267,9 +267,8 @@ def as_duration(value: Any, what: str) -> int:
         try:
             return parse_duration(value)
         except ValueError as error:
-            raise EvalError(
-                "cel.result", f"{what or 'the expression'} must give a duration: {error}"
-            ) from None
+            why = str(error).replace("not a duration;", "this text is none;")
+            raise EvalError("cel.result", f"{what or 'the expression'} must give a duration: {why}") from None
     hint = (
         "seconds or milliseconds? write seconds(n), or text such as 5s"
         if type(value) in (int, float)

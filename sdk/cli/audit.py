@@ -8,6 +8,7 @@ import click
 
 from perdure.cli.connection import open_hub
 from perdure.cli.console import console
+from perdure.cli.inputs import Whole
 from perdure.cli.settings import Command
 from perdure.cli.texts import time_text
 
@@ -16,7 +17,7 @@ from perdure.cli.texts import time_text
 @click.option("--target", metavar="ID", help="Only what was done to this instance or other thing.")
 @click.option("--action", help="Only this act, as instance.terminate.")
 @click.option("--by", "actor", metavar="NAME", help="Only what this one did.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most rows.")
+@click.option("--limit", type=Whole(1, 1000), default=50, show_default=True, help="Most rows.")
 @click.option("--cursor", help="Where the page before ended.")
 @click.pass_context
 def audit(

@@ -8,13 +8,13 @@ import click
 
 from perdure.cli.connection import open_hub, unknown_definition
 from perdure.cli.console import console
-from perdure.cli.settings import GLOBAL_OPTIONS, Command, settings
+from perdure.cli.settings import GLOBAL_OPTIONS, Command, Group, settings
 from perdure.cli.texts import time_text
 
 _REFERENCE = "NAME@VERSION"
 
 
-@click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
 def definitions() -> None:
     """Look at deployed versions; choose what is started."""
 

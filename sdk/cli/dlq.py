@@ -11,7 +11,8 @@ import click
 from perdure.cli.connection import Hub, note_unserved, open_hub, tell_where
 from perdure.cli.console import console, pretty
 from perdure.cli.failures import BUG, NO, Stop, exit_code
-from perdure.cli.settings import GLOBAL_OPTIONS, Command
+from perdure.cli.inputs import Whole
+from perdure.cli.settings import GLOBAL_OPTIONS, Command, Group
 from perdure.cli.texts import time_text
 from perdure.engine.errors import PerdureError
 
@@ -19,14 +20,14 @@ _DONE = {"retry": "delivering", "discard": "discarded"}
 _PAGE = 1000
 
 
-@click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
 def dlq() -> None:
     """Look at what could not be delivered; deliver or discard it."""
 
 
 @dlq.command("list", cls=Command)
 @click.option("--instance", metavar="ID", help="Only what was for this instance.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most rows.")
+@click.option("--limit", type=Whole(1, 1000), default=50, show_default=True, help="Most rows.")
 @click.option("--cursor", help="Where the page before ended.")
 @click.pass_context
 def list_letters(ctx: click.Context, instance: str | None, limit: int, cursor: str | None) -> None:
@@ -42,7 +43,7 @@ def _row(each: dict[str, Any]) -> tuple[str, ...]:
 
 
 @dlq.command(cls=Command)
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=Whole(1))
 @click.pass_context
 def show(ctx: click.Context, number: int) -> None:
     """Show a dead letter and what is in it."""
@@ -54,7 +55,7 @@ def show(ctx: click.Context, number: int) -> None:
 
 
 @dlq.command(cls=Command)
-@click.argument("numbers", nargs=-1, type=click.IntRange(1), metavar="NUMBER...")
+@click.argument("numbers", nargs=-1, type=Whole(1), metavar="NUMBER...")
 @click.option("--all", "everything", is_flag=True, help="Every one that is there.")
 @click.pass_context
 def retry(ctx: click.Context, numbers: tuple[int, ...], everything: bool) -> None:
@@ -64,7 +65,7 @@ def retry(ctx: click.Context, numbers: tuple[int, ...], everything: bool) -> Non
 
 
 @dlq.command(cls=Command)
-@click.argument("numbers", nargs=-1, type=click.IntRange(1), metavar="NUMBER...")
+@click.argument("numbers", nargs=-1, type=Whole(1), metavar="NUMBER...")
 @click.option("--all", "everything", is_flag=True, help="Every one that is there.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context

@@ -10,14 +10,14 @@ import click
 from perdure.cli.connection import note_unserved, open_hub
 from perdure.cli.console import console, json_text, pretty
 from perdure.cli.failures import NO, TIMEOUT, Stop
-from perdure.cli.inputs import Duration, read_value
-from perdure.cli.settings import GLOBAL_OPTIONS, Command
+from perdure.cli.inputs import Duration, Whole, read_value
+from perdure.cli.settings import GLOBAL_OPTIONS, Command, Group
 from perdure.cli.texts import time_text
 
 _DATA = "The operation's input; null by default."
 
 
-@click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
 def entities() -> None:
     """Look at entities, and speak to them.
 
@@ -30,7 +30,7 @@ def entities() -> None:
 @click.option("--key", metavar="TEXT", default="", help="Only those whose key begins so.")
 @click.option("--since", metavar="TIME", help="Only those that changed at this time or later.")
 @click.option("--until", metavar="TIME", help="Only those that did not change after this time.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most rows.")
+@click.option("--limit", type=Whole(1, 1000), default=50, show_default=True, help="Most rows.")
 @click.option("--cursor", help="Where the page before ended.")
 @click.pass_context
 def list_entities(

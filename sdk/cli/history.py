@@ -9,6 +9,7 @@ import click
 from perdure.cli.connection import Hub, open_hub
 from perdure.cli.console import console, json_text
 from perdure.cli.failures import CONFLICT, Stop
+from perdure.cli.inputs import Whole
 from perdure.cli.settings import Command
 from perdure.cli.texts import time_text
 
@@ -20,7 +21,7 @@ _PAYLOADS = {"input", "result", "output", "data"}
 
 @click.command(cls=Command)
 @click.argument("instance_id", metavar="ID")
-@click.option("--generation", type=click.IntRange(1), help="Another generation than the present one.")
+@click.option("--generation", type=Whole(1), help="Another generation than the present one.")
 @click.pass_context
 def history(ctx: click.Context, instance_id: str, generation: int | None) -> None:
     """Print the events of an instance.

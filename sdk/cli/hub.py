@@ -16,7 +16,7 @@ import click
 from perdure.cli.connection import open_store, told_where
 from perdure.cli.console import console
 from perdure.cli.failures import NO, UNREACHABLE, USAGE, Stop
-from perdure.cli.settings import GLOBAL_OPTIONS, Command, settings
+from perdure.cli.settings import GLOBAL_OPTIONS, Command, Group, settings
 from perdure.engine.audit import LOCAL, entry
 from perdure.engine.errors import Conflict, StoreError
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _GZIP = b"\x1f\x8b"
 
 
-@click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
 def hub() -> None:
     """Move a hub, with all that runs in it, to another database."""
 

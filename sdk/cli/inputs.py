@@ -95,6 +95,23 @@ def read_tags(pairs: Sequence[str]) -> dict[str, str]:
     return dict(_pair(pair, "--tag") for pair in pairs)
 
 
+class Whole(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            message = f"{value!r} is not a whole number {_bounds(self.min, self.max)}"
+            raise click.BadParameter(message, ctx, param) from error
+
+
+def _bounds(least: float | None, most: float | None) -> str:
+    return f"of at least {least}" if most is None else f"from {least} to {most}"
+
+
 class Duration(click.ParamType[float]):
     """``30s``, ``1h30m`` or ISO 8601; the value is in seconds."""
 

@@ -10,11 +10,11 @@ import click
 from perdure.cli.connection import open_hub, shown
 from perdure.cli.console import console
 from perdure.cli.inputs import Duration
-from perdure.cli.settings import GLOBAL_OPTIONS, Command, settings
+from perdure.cli.settings import GLOBAL_OPTIONS, Command, Group, settings
 from perdure.cli.texts import time_text
 
 
-@click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
 def keys() -> None:
     """Say who may ask a server, and for what."""
 

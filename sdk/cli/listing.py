@@ -8,7 +8,7 @@ import click
 
 from perdure.cli.connection import open_hub, unknown_definition
 from perdure.cli.console import console
-from perdure.cli.inputs import read_tags
+from perdure.cli.inputs import Whole, read_tags
 from perdure.cli.settings import Command
 from perdure.cli.texts import time_text
 
@@ -20,7 +20,7 @@ from perdure.cli.texts import time_text
 @click.option("-Q", "--query", metavar="QUERY", help="Only those for which it holds, as docs/cli.md says.")
 @click.option("--sort", metavar="FIELD[:asc|:desc]", help="By created, ended or id; created:desc by default.")
 @click.option("--chunks", is_flag=True, help="Also the chunks that a fan_out is done in.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most rows.")
+@click.option("--limit", type=Whole(1, 1000), default=50, show_default=True, help="Most rows.")
 @click.option("--cursor", help="Where the page before ended.")
 @click.pass_context
 def list_instances(

@@ -8,10 +8,10 @@ import click
 
 from perdure.cli.connection import open_hub
 from perdure.cli.console import console
-from perdure.cli.settings import GLOBAL_OPTIONS, Command
+from perdure.cli.settings import GLOBAL_OPTIONS, Command, Group
 
 
-@click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
 def queues() -> None:
     """Look at named queues, and set their rates."""
 

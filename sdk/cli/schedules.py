@@ -8,11 +8,11 @@ import click
 
 from perdure.cli.connection import note_unserved, open_hub
 from perdure.cli.console import console
-from perdure.cli.settings import GLOBAL_OPTIONS, Command
+from perdure.cli.settings import GLOBAL_OPTIONS, Command, Group
 from perdure.cli.texts import time_text
 
 
-@click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
 def schedules() -> None:
     """Look at what starts workflows by the calendar, and manage it."""
 

@@ -12,6 +12,7 @@ import click
 from perdure.cli.connection import open_store, shown
 from perdure.cli.console import console
 from perdure.cli.garbage import collect_rarely
+from perdure.cli.inputs import Whole
 from perdure.cli.logs import log_to_stderr
 from perdure.cli.settings import Command, settings
 from perdure.cli.texts import told_queues
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 @click.option("--activities", "modules", multiple=True, metavar="MODULE", help="Where the activities are.")
 @click.option("--queue", "queues", multiple=True, metavar="NAME", help="A named queue to serve as well.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=7410, show_default=True, help="0: any free one."
-)
+@click.option("--port", type=Whole(0, 65535), default=7410, show_default=True, help="0: any free one.")
 @click.option("--insecure", is_flag=True, help="Let whoever reaches the host do everything, without a key.")
 @click.option("--key-rate", metavar="RATE", help="How often each key may ask: 100/s, 600/m.")
 @click.option("--oidc-issuer", metavar="URL", help="Let tokens of this OpenID provider in, too.")

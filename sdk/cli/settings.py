@@ -10,6 +10,8 @@ import click
 
 Color: TypeAlias = Literal["auto", "always", "never"]
 
+_WHOLE = 1000
+"""Letters of a command's sentence: all of them."""
 DEFAULT_DB = "sqlite:///.perdure/perdure.db"
 
 
@@ -91,6 +93,15 @@ class Command(click.Command):
             formatter.write_dl(own)
         with formatter.section("Global options"):
             formatter.write_dl(common)
+
+
+class Group(click.Group):
+    """Commands under one noun; ``--help`` shows each one's sentence whole."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(_WHOLE)) for name, each in found if each])
 
 
 def version() -> str:

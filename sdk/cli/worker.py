@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,9 @@ import click
 
 from perdure.cli.connection import open_store, shown
 from perdure.cli.console import console
+from perdure.cli.failures import USAGE, Stop
 from perdure.cli.garbage import collect_rarely
+from perdure.cli.inputs import Whole
 from perdure.cli.logs import log_to_stderr
 from perdure.cli.settings import Command, settings
 from perdure.cli.texts import told_queues
@@ -47,7 +50,7 @@ def _roles(_ctx: click.Context, _param: click.Parameter, given: str) -> frozense
 @click.option("--queue", "queues", multiple=True, metavar="NAME", help="A named queue to serve as well.")
 @click.option(
     "--concurrency",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=32,
     show_default=True,
     help="Activities at once, of each kind.",
@@ -81,7 +84,7 @@ def worker(
     from perdure.engine.worker import Worker
 
     collect_rarely()
-    url = settings(ctx).database("worker")
+    url = _database(ctx)
     out = console(ctx)
     log_to_stderr(quiet=out.quiet)
     for name in queues:
@@ -113,6 +116,16 @@ def worker(
             working.stop(grace)
     if working.error is not None:
         raise working.error
+
+
+def _database(ctx: click.Context) -> str:
+    """The database that was named; not the default one beside a server that somebody believes to work for."""
+    said = settings(ctx)
+    url, hint = said.database("worker"), "give --db: the database that the server works on"
+    if said.db is None and not os.environ.get("PERDURE_DB") and os.environ.get("PERDURE_SERVER"):
+        message = "PERDURE_SERVER names a server, but a worker works on a database"
+        raise Stop(USAGE, "usage", message, hint=hint)
+    return url
 
 
 @contextmanager

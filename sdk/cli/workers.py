@@ -10,11 +10,11 @@ import click
 from perdure.cli.connection import open_hub
 from perdure.cli.console import console
 from perdure.cli.failures import CONFLICT, Stop
-from perdure.cli.settings import GLOBAL_OPTIONS, Command
+from perdure.cli.settings import GLOBAL_OPTIONS, Command, Group
 from perdure.cli.texts import time_text
 
 
-@click.group(params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, params=[*GLOBAL_OPTIONS], context_settings={"help_option_names": ["-h", "--help"]})
 def workers() -> None:
     """Look at the processes that work on a database."""
 
@@ -26,20 +26,22 @@ def list_workers(ctx: click.Context) -> None:
     out = console(ctx)
     with open_hub(ctx) as hub:
         page = {"items": hub.workers(), "next": None}
-    titles = ("ID", "HOST", "ROLE", "QUEUES", "SLOTS", "TASKS", "JOINED")
+    titles = ("ID", "HOST", "ROLES", "QUEUES", "SLOTS", "TASKS", "JOINED")
     out.page(page, titles, _row, nothing="no process works on this database")
 
 
 def _row(each: dict[str, Any]) -> tuple[str, ...]:
     counts = (str(each["slots"]), str(each["tasks"]))
     queues = ",".join(each["queues"]) or "-"
-    return (each["id"], each["host"], _role(each), queues, *counts, time_text(each["joined_at"]))
+    return (each["id"], each["host"], _roles(each), queues, *counts, time_text(each["joined_at"]))
 
 
-def _role(each: dict[str, Any]) -> str:
-    """What it does: takes turns, may take turns when nobody else does, or runs activities alone."""
-    role = "reserve" if each["reserve"] else "turns" if each["turns"] else "activities"
-    return f"{role}, leaving" if each["draining"] else role
+def _roles(each: dict[str, Any]) -> str:
+    """What it does: takes turns, or only when nobody else does (reserve); runs activities; is leaving."""
+    roles = ["reserve" if each["reserve"] else "turns"] if each["turns"] or each["reserve"] else []
+    if each["activities"] or not roles:
+        roles.append("activities")
+    return ",".join([*roles, "leaving"] if each["draining"] else roles)
 
 
 def _meant(live: Sequence[dict[str, Any]], given: str) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def show(ctx: click.Context, worker_id: str) -> None:
     lines = [
         f"id          {found['id']}",
         f"host        {found['host']}",
-        f"role        {_role(found)}",
+        f"roles       {_roles(found)}",
         f"slots       {found['slots']}",
         f"tasks       {found['tasks']}",
         f"joined      {time_text(found['joined_at'])}",

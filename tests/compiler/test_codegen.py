@@ -106,6 +106,11 @@ def test_result(text: str, result: Result, expected: object) -> None:
         ("${ 5 }", "text", "when of charge must give text, not an int"),
         ("${ input.total }", "duration", "when of charge must give a duration, not an int"),
         (
+            "banana",
+            "duration",
+            ("when of charge must give a duration: this text is none; write it like 250ms, 30s, 1h30m or 3d"),
+        ),
+        (
             "soon",
             "timestamp",
             "when of charge must give a timestamp: not an RFC 3339 timestamp such as 2024-05-06T07:08:09Z",

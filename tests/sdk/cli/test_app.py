@@ -265,3 +265,38 @@ def test_output_that_is_not_unicode_is_escaped(tmp_path: Path) -> None:
 def test_a_process_says_the_same(tmp_path: Path) -> None:
     """The installed program is this command line."""
     assert call("--version", cwd=tmp_path).out == f"perdure {version()}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("serve --port abc", "'abc' is not a whole number from 0 to 65535"),
+        ("serve --port 65536", "'65536' is not a whole number from 0 to 65535"),
+        ("list --limit many", "'many' is not a whole number from 1 to 1000"),
+        ("dlq show first", "'first' is not a whole number of at least 1"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_what_is_no_number_is_said_with_its_bounds(words: str, said: str) -> None:
+    """Exit code 2."""
+    answer = perdure(*words.split())
+    assert (answer.code, said in answer.err) == (2, True)
+
+
+def test_the_help_of_a_group_shows_whole_sentences() -> None:
+    """Of every command in it."""
+    groups = [name for name in COMMANDS if "COMMAND [ARGS]" in perdure(name, "--help").out]
+    assert len(groups) > 5
+    for name in groups:
+        _, _, listed = perdure(name, "--help", COLUMNS="80").out.partition("Commands:")
+        assert listed
+        assert "..." not in listed
+
+
+def test_a_worker_needs_a_database(here: Path) -> None:
+    """Beside a server that somebody believes it works for, it does not begin with an empty one of its own."""
+    refused = perdure("worker", PERDURE_SERVER="http://127.0.0.1:1")
+    assert refused.code == 2
+    assert "PERDURE_SERVER names a server, but a worker works on a database" in refused.err
+    assert "give --db" in refused.err
+    assert not [*here.iterdir()]

@@ -129,8 +129,8 @@ def test_workers_are_listed(here: Path) -> None:
     store.take_slots("w1")
     titles, row = (line.split() for line in perdure("workers", "list").out.splitlines())
     assert (titles[:6], row[:6]) == (
-        ["ID", "HOST", "ROLE", "QUEUES", "SLOTS", "TASKS"],
-        ["w1", "here", "turns", "-", "256", "0"],
+        ["ID", "HOST", "ROLES", "QUEUES", "SLOTS", "TASKS"],
+        ["w1", "here", "turns,activities", "-", "256", "0"],
     )
     (document,) = perdure("workers", "list", "--json").data
     assert (document["id"], document["slots"], document["tasks"]) == ("w1", 256, 0)
