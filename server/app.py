@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Router
 
 from perdure.engine.client import Client
 from perdure.engine.worker import Worker
@@ -16,7 +15,7 @@ from perdure.server.durabletask.routes import mounts
 from perdure.server.guards import Guard
 from perdure.server.near import near_path
 from perdure.server.openapi import openapi
-from perdure.server.operation import operations_in, paths
+from perdure.server.operation import Path, operations_in, paths
 from perdure.server.problems import HANDLERS
 from perdure.server.routes import (
     acts,
@@ -55,8 +54,10 @@ OPERATIONS = operations_in(
     ]
 )
 ROUTES = paths(OPERATIONS)
-_SOONEST = sorted(ROUTES, key=lambda each: not each.path.startswith("/instances"))
+_ASKED_MOST = ("/instances", "/instances/{id}", "/instances/{id}/events/{name}")
+_SOONEST = sorted(ROUTES, key=lambda each: each.path not in _ASKED_MOST)
 """Those that are asked for most come first: a route is found by trying one after the other."""
+_IN_API = [Path(PREFIX + each.path, each.operations.values()) for each in _SOONEST]
 _AT_ROOT = paths([health.livez, health.readyz, description.show])
 
 
@@ -74,7 +75,7 @@ def create_app(client: Client, worker: Worker | None, settings: Settings | None 
     """
     api = Api(client, worker, settings or Settings())
     app = Starlette(
-        routes=[Mount(PREFIX, Router(_SOONEST, redirect_slashes=False)), *_AT_ROOT, *mounts()],
+        routes=[*_IN_API, *_AT_ROOT, *mounts()],
         middleware=[Middleware(Guard, any_host=api.settings.any_host)],
         exception_handlers=dict(HANDLERS),
     )

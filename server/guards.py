@@ -88,6 +88,7 @@ def _is_own(headers: Headers, host: str) -> bool:
     return origin is None or origin.partition("://")[2].lower() == host.lower()
 
 
+@lru_cache(1024)
 def _name(host: str) -> str:
     """The name or address in a Host header; empty when it is none."""
     try:

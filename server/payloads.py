@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from perdure.dsl.duration import parse_duration
@@ -235,6 +236,9 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
+_EMPTY = QueryParams()
+
+
 class Query:
     """The query parameters of a request: only those may be there that its route describes.
 
@@ -242,7 +246,7 @@ class Query:
     """
 
     def __init__(self, request: Request) -> None:
-        self._given = request.query_params
+        self._given = request.query_params if request.scope["query_string"] else _EMPTY
         _check_names(self._given.keys(), [each.name for each in operation_of(request).query], "parameter")
 
     def all(self, name: str) -> list[str]:
