@@ -15,6 +15,7 @@ _LONGEST_NAME = 63
 # libpq lets a password hold all but a slash and an at sign; who wrote one of those meant it as well.
 _PASSWORD = re.compile(r"^([^:/@]*:)[^/]+(?=@)|([?&][^=&]*(?:password|secret)[^=&]*=)[^&]+", re.IGNORECASE)
 
+_PORT = "5432"
 _HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(:(?P<port>\d+))?")
 
 
@@ -64,7 +65,8 @@ def _host_and_port(given: str | None) -> tuple[str, str] | None:
     found = _HOST.fullmatch(given)
     if found is None:
         raise UserError(f"direct={given} is no host, or host and port.")
-    return found["host"], found["port"] or ""
+    # Not the port of the pooler, which the driver would take: a URL without one means this.
+    return found["host"].strip("[]"), found["port"] or _PORT
 
 
 def shown(url: str) -> str:

@@ -51,10 +51,10 @@ def test_a_hub_is_a_schema() -> None:
     [
         ("", None, True),
         ("&pooled=true", None, False),
-        ("&pooled=true&direct=db.example.com", ("db.example.com", ""), True),
+        ("&pooled=true&direct=db.example.com", ("db.example.com", "5432"), True),
         ("&pooled=true&direct=db:5433", ("db", "5433"), True),
-        ("&pooled=true&direct=[::1]:5433", ("[::1]", "5433"), True),
-        ("&pooled=true&direct=/run/postgresql", ("/run/postgresql", ""), True),
+        ("&pooled=true&direct=[::1]:5433", ("::1", "5433"), True),
+        ("&pooled=true&direct=/run/postgresql", ("/run/postgresql", "5432"), True),
     ],
 )
 def test_behind_a_pooler_one_listens_to_the_database_itself(
