@@ -20,7 +20,7 @@ from perdure.engine.errors import Busy, OutcomeUnknown, StoreError
 from perdure.engine.store.postgres_errors import ERRORS, Lost, translated
 from perdure.engine.store.urls import PostgresUrl
 
-PLANNING = b"SET enable_seqscan = off; SET jit = off"
+PLANNING = "SET enable_seqscan = off; SET jit = off"
 """Of a connection whose plans are kept: one made while a queue was empty must be good when it is long.
 
 There is an index for every statement. To compile one takes longer than to run it.
@@ -47,9 +47,7 @@ class Session:
         milliseconds = max(round(timeout * 1000), 1)
         self.timeout = timeout
         try:
-            self.connection = _connect(url, timeout, prepare_threshold=None if url.pooled else 2)
-            if not url.pooled:
-                self.connection.execute(PLANNING)
+            self.connection = _connect(url, timeout, PLANNING, prepare_threshold=None if url.pooled else 2)
         except ERRORS as error:
             raise _unreachable(error) from None
         self.connection.adapters.register_dumper(int, Int8Dumper)  # one type, so one plan a statement
@@ -183,8 +181,10 @@ def direct(url: PostgresUrl, timeout: float) -> psycopg.Connection[Any]:
     return _connect(url, timeout, **{key: value for key, value in (("host", host), ("port", port)) if value})
 
 
-def _connect(url: PostgresUrl, timeout: float, **more: Any) -> psycopg.Connection[Any]:
-    """A server that is cut off is noticed after ``timeout`` seconds or so, and so are we by the server.
+def _connect(url: PostgresUrl, timeout: float, settings: str = "", **more: Any) -> psycopg.Connection[Any]:
+    """A connection with these settings, where it is not a pooler's: none is left behind when they fail.
+
+    A server that is cut off is noticed after ``timeout`` seconds or so, and so are we by the server.
 
     In the middle of a message, or of several that are sent at once, no time limit of a statement or a
     transaction counts for it: it would wait for the rest with all its locks, by default for two hours.
@@ -205,7 +205,7 @@ def _connect(url: PostgresUrl, timeout: float, **more: Any) -> psycopg.Connectio
         if not url.pooled:
             limits = (
                 f"SET tcp_keepalives_idle = {third}; SET tcp_keepalives_interval = {third};"
-                f"SET tcp_keepalives_count = 2; SET tcp_user_timeout = {milliseconds}"
+                f"SET tcp_keepalives_count = 2; SET tcp_user_timeout = {milliseconds}; {settings}"
             )
             connection.execute(limits.encode())
     except BaseException:

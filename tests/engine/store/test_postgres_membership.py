@@ -11,11 +11,13 @@ import pytest
 
 from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, StoreError
 from perdure.engine.instance import SLOTS
-from perdure.engine.store import postgres
+from perdure.engine.store import postgres, postgres_sessions
 from perdure.engine.store import sql as sql_store
 from perdure.engine.store import statements as s
 from perdure.engine.store.postgres import PostgresStore
+from perdure.engine.store.postgres_sessions import Session
 from perdure.engine.store.transaction import Transaction
+from perdure.engine.store.urls import postgres_url
 from tests.engine.facts import eventually
 from tests.engine.store.factory import (
     ALL,
@@ -315,3 +317,17 @@ def test_a_commit_that_gave_up_waiting_for_the_standby_is_unknown(
         sql.execute("SELECT pg_reload_conf()")
     assert owner.rejoin(["w1"], worker("w2"), LEASE) == frozenset(ALL)
     assert owner.instance(f"i{len(commits) - 1}") is not None
+
+
+def test_a_connection_that_cannot_be_set_up_is_closed(
+    postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was open for as long as anybody held the error."""
+    url = f"{postgres.new_hub()}&application_name=unplanned"
+    monkeypatch.setattr(postgres_sessions, "PLANNING", "SET no_such_setting = 1")
+    with pytest.raises(StoreError, match="no_such_setting") as held:
+        Session(postgres_url(url), timeout=5.0, patience=5.0)
+    with postgres.connect() as sql:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'unplanned'"
+        eventually(lambda: sql.execute(query).fetchall() == [(0,)])
+    assert held.tb
