@@ -42,7 +42,8 @@ async def instance(request: Request) -> Response:
 
     With the header `Last-Event-ID` the first one comes when there is another version than that. A stream ends
     after the notice that the instance has ended. It also ends after a while, and when the server does: ask
-    again. Browsers come back by themselves until they get a 204.
+    again. Browsers come back by themselves until they get a 204. Who rewinds, restarts or replaces what has
+    ended asks again; `GET /stream?q=id:ID` does not end with the instance, and tells of that too.
     """
     Query(request)
     api, instance_id = api_of(request), path_text(request, "id")

@@ -18,6 +18,7 @@ from perdure.engine.store import open_store
 from perdure.engine.worker import Worker
 from perdure.server.app import create_app
 from perdure.server.settings import Settings
+from tests.engine.facts import eventually
 from tests.server.hub import API, GATE, YAML, given_instance, refusal
 from tests.server.served import NOTES, given_process
 
@@ -31,8 +32,7 @@ def given_streams(**settings: Any) -> Generator[TestClient]:
         with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as http:
             assert http.post(f"{API}/definitions", content=GATE, headers=YAML).status_code == 201
             given_instance(http, "gate", id="g", input={"limit": 1})
-            while not http.get(f"{API}/instances/g/state").json()["fibers"]:
-                pass
+            eventually(lambda: http.get(f"{API}/instances/g/state").json()["fibers"])
             yield http
 
 
@@ -86,6 +86,25 @@ def test_the_stream_of_what_has_ended_ends() -> None:
         assert ended["status"] == "Terminated"
         again = http.get(path, headers={"last-event-id": ended["version"]})
         assert (again.status_code, again.content) == (204, b"")
+
+
+def test_what_is_restarted_after_its_stream_is_seen_by_who_asks_again() -> None:
+    """Who was told that it was the last notice hears nothing by itself; the stream of a list goes on."""
+    with given_streams(stream_seconds=0.05) as http:
+        one, several = f"{API}/instances/g/stream", f"{API}/stream?q=id:g"
+        http.post(f"{API}/instances/g/terminate")
+        http.get(f"{API}/instances/g", params={"wait": "20s"})
+        (ended,) = notices(http.get(one).iter_lines())
+        (listed,) = notices(http.get(several).iter_lines())
+        seen = {"last-event-id": ended["version"]}
+        assert http.get(one, headers=seen).status_code == 204
+        assert http.post(f"{API}/instances/g/restart", json={}).status_code == 202
+        eventually(lambda: http.get(f"{API}/instances/g").json()["status"] == "Running")
+        assert [each["status"] for each in notices(http.get(one, headers=seen).iter_lines())][:1] == [
+            "Running"
+        ]
+        more = notices(http.get(several, headers={"last-event-id": listed["version"]}).iter_lines())
+        assert [each["version"] != listed["version"] for each in more][:1] == [True]
 
 
 def test_a_list_has_a_stream_of_its_own() -> None:
