@@ -325,9 +325,9 @@ def test_a_connection_that_cannot_be_set_up_is_closed(
     """It was open for as long as anybody held the error."""
     url = f"{postgres.new_hub()}&application_name=unplanned"
     monkeypatch.setattr(postgres_sessions, "PLANNING", "SET no_such_setting = 1")
-    with pytest.raises(StoreError, match="no_such_setting") as held:
+    with pytest.raises(StoreError) as held:
         Session(postgres_url(url), timeout=5.0, patience=5.0)
     with postgres.connect() as sql:
         query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'unplanned'"
         eventually(lambda: sql.execute(query).fetchall() == [(0,)])
-    assert held.tb
+    assert "no_such_setting" in str(held.value)
