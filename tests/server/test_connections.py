@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Self
@@ -19,6 +20,8 @@ from perdure.server.connections import MAX_HEAD, SPARE_FILES, Connection, room_f
 
 LONG = 3600.0
 SOON = 0.01
+HUGE = 64 << 20
+"""Bytes of an answer: far more than there is room for on the way."""
 HEAD = b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 Wires = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -54,9 +57,11 @@ class Listening:
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def connect(self) -> Wires:
-        """A client's connection."""
-        reader, writer = await asyncio.open_connection(*self._server.sockets[0].getsockname())
+    async def connect(self, first: bytes = b"") -> Wires:
+        """A client's connection. What it says ``first`` is there before the server begins to wait for it."""
+        connection = socket.create_connection(self._server.sockets[0].getsockname())
+        connection.sendall(first)
+        reader, writer = await asyncio.open_connection(sock=connection)
         self._writers.append(writer)
         return reader, writer
 
@@ -99,8 +104,7 @@ def test_a_request_that_is_under_way_is_not_cut_off() -> None:
 
     async def test() -> None:
         async with Listening(late, head_seconds=SOON) as listening:
-            reader, writer = await listening.connect()
-            writer.write(HEAD + b"\r\n")
+            reader, _ = await listening.connect(HEAD + b"\r\n")
             answer = await reader.read()
             assert answer.startswith(b"HTTP/1.1 200 "), answer
             assert answer.endswith(b"pong")
@@ -156,17 +160,26 @@ def test_who_reads_nothing_is_cut_off() -> None:
     """An answer that nobody reads does not stay in memory for ever."""
 
     async def huge(scope: Scope, receive: Receive, send: Send) -> None:
-        await Response(b"x" * (64 << 20))(scope, receive, send)
+        await Response(b"x" * HUGE)(scope, receive, send)
 
     async def test() -> None:
         async with Listening(huge, head_seconds=SOON) as listening:
-            _, writer = await listening.connect()
-            writer.write(HEAD + b"\r\n")
-            await writer.drain()
+            reader, _ = await listening.connect(HEAD + b"\r\n")
             while not listening.state.total_requests or listening.state.connections:  # noqa: ASYNC110
                 await asyncio.sleep(SOON)
+            # What was on its way comes, and no more of it.
+            assert await _rest(reader) < HUGE // 2
 
     during(test)
+
+
+async def _rest(reader: asyncio.StreamReader) -> int:
+    """How many bytes still come, before the connection ends."""
+    count = 0
+    with suppress(ConnectionError):
+        while data := await reader.read(1 << 20):
+            count += len(data)
+    return count
 
 
 def test_bytes_that_no_path_has_are_refused() -> None:
