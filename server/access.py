@@ -21,7 +21,7 @@ from starlette.responses import Response
 from perdure.engine import clock
 from perdure.engine.access import Role
 from perdure.engine.client import Client
-from perdure.engine.errors import PerdureError
+from perdure.engine.requests import outcome
 from perdure.engine.store.rows import ApiKey
 from perdure.server.denials import NOBODY, note
 from perdure.server.guards import WITHOUT_KEY
@@ -97,15 +97,12 @@ class Gate:
             headers=CHALLENGE,
         )
 
-    def check_each(self, tokens: Sequence[str | None]) -> list[ApiKey | Problem | PerdureError | None]:
+    def check_each(self, tokens: Sequence[str | None]) -> list[ApiKey | Exception | None]:
         """What ``check`` returns or raises for each of them; it looks once for those that show the same."""
-        found: dict[str | None, ApiKey | Problem | PerdureError | None] = {}
+        found: dict[str | None, ApiKey | Exception | None] = {}
         for token in tokens:
             if token not in found:
-                try:
-                    found[token] = self.check(token)
-                except (Problem, PerdureError) as error:
-                    found[token] = error
+                found[token] = outcome(self.check, token)
         return [found[token] for token in tokens]
 
     def forget(self) -> None:
