@@ -20,18 +20,9 @@ from perdure.engine.client import Client, Deployment
 from perdure.engine.errors import NotFound, OperationFailed
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.worker import Worker
+from tests.engine.counter import COUNTER
 
 WAIT = 60.0
-COUNTER = """\
-dsl: perdure/1
-kind: entity
-name: Counter
-version: 1.0.0
-state: { initial: 0 }
-operations:
-  add: { input: { type: integer }, set: "${ state + input }", return: "${ state + input }" }
-  fail: { require: [ { check: "${ false }", error: Never } ] }
-"""
 
 
 @perdure.entity("Tally")

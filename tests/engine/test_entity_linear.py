@@ -12,22 +12,13 @@ import pytest
 from perdure.engine.client import Client
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.server.deployments import deploy_source
+from tests.engine.counter import COUNTER
 from tests.engine.facts import WAIT, eventually
 from tests.engine.worker_process import Process
 
 pytestmark = pytest.mark.slow  # real processes that are killed
 
 CLIENTS, CALLS = 4, 60
-COUNTER = """\
-dsl: perdure/1
-kind: entity
-name: Counter
-version: 1.0.0
-state: { initial: 0 }
-operations:
-  add: { input: { type: integer }, set: "${ state + input }", return: "${ state + input }" }
-  get: { readonly: true, return: "${ state }" }
-"""
 
 
 def test_calls_agree_with_real_time_through_two_kills(tmp_path: Path) -> None:

@@ -12,19 +12,11 @@ from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.views import time_text
 from perdure.engine.workplace import Pace
 from perdure.server.deployments import deploy_source
+from tests.engine.counter import COUNTER
 from tests.engine.driver import SECOND, compiled
 from tests.engine.sharers import Sharers, sharers
 from tests.engine.test_together import Obliging
 
-COUNTER = """\
-dsl: perdure/1
-kind: entity
-name: Counter
-version: 1.0.0
-state: { initial: 0 }
-operations:
-  add: { input: { type: integer }, set: "${ state + input }" }
-"""
 ECHO = """\
 dsl: perdure/1
 name: echo

@@ -9,19 +9,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.engine.counter import COUNTER
+from tests.engine.facts import eventually
 from tests.server.hub import API, JSON, given_instance, given_server, refusal
 
-COUNTER = """\
-dsl: perdure/1
-kind: entity
-name: Counter
-version: 1.0.0
-state: { initial: 0 }
-operations:
-  add: { input: { type: integer }, set: "${ state + input }", return: "${ state + input }" }
-  get: { readonly: true, return: "${ state }" }
-  fail: { require: [ { check: "${ state < 0 }", error: Never, message: "it is ${ state }" } ] }
-"""
 HOLDER = """\
 dsl: perdure/1
 name: holder
@@ -108,8 +99,7 @@ def test_a_key_makes_a_call_repeatable(http: TestClient) -> None:
 def test_a_call_waits_no_longer_than_it_wants(http: TestClient) -> None:
     """202 while somebody holds the entity; under its key the answer is found later."""
     instance = given_instance(http, "holder")
-    while http.get(f"{API}/entities/Counter@a").status_code != 404 or not _asked(http, instance):
-        pass
+    eventually(lambda: http.get(f"{API}/entities/Counter@a").status_code == 404 and _asked(http, instance))
     key = {"idempotency-key": "k1"}
     answer = call(http, "add", 2, params={"wait": "0s"}, **key)
     assert (answer.status_code, answer.json()) == (202, {"id": "Counter@a", "operation": "add"})

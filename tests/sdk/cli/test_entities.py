@@ -6,18 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.counter import COUNTER
 from tests.sdk.cli.program import call, given_database, perdure, serving
 
-COUNTER = """\
-dsl: perdure/1
-kind: entity
-name: Counter
-version: 1.0.0
-state: { initial: 0 }
-operations:
-  add: { input: { type: integer }, set: "${ state + input }", return: "${ state + input }" }
-  fail: { require: [ { check: "${ false }", error: Never } ] }
-"""
 ADDS = """\
 dsl: perdure/1
 name: adds
