@@ -19,6 +19,7 @@ from perdure.engine.errors import Conflict, Ended, NotFound, UserError
 from perdure.engine.ids import new_id
 from perdure.engine.store import open_store
 from perdure.server.deployments import InvalidDocument
+from tests.engine.facts import eventually
 from tests.server.hub import ECHO, GATE
 from tests.server.served import given_process
 
@@ -95,8 +96,7 @@ def test_documents_are_those_of_the_engine(client: Client, hub: tuple[str, Path]
     """Both clients give the same documents, page for page."""
     instance = client.start("gate", {}, tags={"test": "same"})["id"]
     client.raise_event(instance, "Opened", "a")
-    while len(client.history(instance)["items"]) < 2:
-        pass
+    eventually(lambda: len(client.history(instance)["items"]) >= 2)
     store = open_store(f"sqlite:///{hub[1] / 'hub.db'}")
     local = engine.Client(store)
 

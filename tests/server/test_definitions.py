@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.engine.counter import COUNTER
+from tests.engine.facts import eventually
 from tests.server.hub import API, ECHO, GATE, YAML, given_instance, given_server, refusal
 
 OTHER = ECHO.replace("${ input }", "${ [input] }")
@@ -68,23 +70,12 @@ def test_errors_have_their_places(http: TestClient) -> None:
     assert "input" in found["message"]
 
 
-COUNTER = """\
-dsl: perdure/1
-kind: entity
-name: Counter
-version: 1.0.0
-state: { initial: 0 }
-operations:
-  add: { input: { type: integer }, set: "${ state + input }" }
-"""
-
-
 def test_an_entity_is_deployed() -> None:
     """Beside the workflows of its file."""
     with given_server() as http:
         answer = deploy(http, f"{ECHO}---\n{COUNTER}")
         assert names(http) == ["Counter@1.0.0", "echo@1.0.0"]
-        later = COUNTER.replace("1.0.0", "1.1.0").replace("state + input", "state - input")
+        later = COUNTER.replace("1.0.0", "1.1.0").replace('set: "${ state +', 'set: "${ state -')
         assert deploy(http, later).status_code == 201
         listing = http.get(f"{API}/definitions/Counter@1.0.0", params={"format": "listing"})
         assert "set state = ${ state + input }" in listing.text
@@ -274,9 +265,8 @@ def test_a_version_that_would_diverge_is_refused() -> None:
         ended = given_instance(http, "nap", id="over")
         http.post(f"{ended}/terminate")
         http.get(ended, params={"wait": "60s"})
-        for number in range(12):
-            while not http.get(f"{API}/instances/n{number}/state").json()["fibers"]:
-                pass
+        states = [f"{API}/instances/n{number}/state" for number in range(12)]
+        eventually(lambda: all(http.get(each).json()["fibers"] for each in states))
         other = NAP.format("1.1.0", "2h", "1h")
         for how in ({"dry_run": "true"}, {}):
             refused = deploy(http, other, check_replay="true", **how)

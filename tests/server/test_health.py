@@ -12,6 +12,7 @@ from perdure.engine.store import open_store
 from perdure.engine.worker import Worker
 from perdure.server import readiness
 from perdure.server.app import create_app
+from tests.engine.facts import eventually
 from tests.server.hub import API, refusal
 
 
@@ -47,8 +48,7 @@ def test_a_hub_whose_slots_nobody_owns_is_not_ready(monkeypatch: pytest.MonkeyPa
     store = open_store("memory://")
     with Worker(store, Registry()) as worker:
         http = TestClient(create_app(Client(store, worker), worker), base_url="http://localhost")
-        while http.get("/readyz").status_code == 503:
-            pass
+        eventually(lambda: http.get("/readyz").status_code != 503)
         monkeypatch.setattr(store, "owned_slots", lambda: {worker.id: 200, "of one that is dead": 56})
         answer = http.get("/readyz")
         assert refusal(answer) == (503, "not_ready")
@@ -80,8 +80,7 @@ def test_a_database_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> 
             assert refusal(http.get("/readyz")) == (503, "not_ready")
         assert len(looks) == 1
         over.set()
-        while http.get("/readyz").status_code == 503:
-            pass
+        eventually(lambda: http.get("/readyz").status_code != 503)
 
 
 def test_the_version_is_that_of_the_package(http: TestClient) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Generator
 import pytest
 from starlette.testclient import TestClient
 
+from tests.engine.facts import eventually
 from tests.server.hub import API, ended, given_instance, given_server, refusal
 
 WORK = """\
@@ -48,8 +49,7 @@ def http() -> Generator[TestClient]:
     """A client of a server where ``w`` waits for its event, behind failures and a fan-out."""
     with given_server(WORK, Refuse=_refuse, Double=_double) as client:
         given_instance(client, "work", id="w")
-        while not any(each["kind"] == "event" for each in _items(client, "explain")):
-            pass
+        eventually(lambda: any(each["kind"] == "event" for each in _items(client, "explain")))
         yield client
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.engine.facts import eventually
 from tests.server.hub import API, JSON, YAML, ended, given_instance, given_server, refusal
 
 INSTANCES = f"{API}/instances"
@@ -187,8 +188,7 @@ def test_filters_narrow_the_list(http: TestClient, query: str, ids: list[str]) -
     ended(http, given_instance(http, "echo", id="done", tags={"team": "a", "kind": "x:y"}))
     path = given_instance(http, "gate", id="open", input={}, tags={"team": "a"})
     http.post(f"{path}/events/Opened", json="seen")
-    while http.get(path).json()["status"] != "Running":
-        pass
+    eventually(lambda: http.get(path).json()["status"] == "Running")
     items = http.get(f"{INSTANCES}?{query}").json()["items"]
     assert sorted(each["id"] for each in items) == ids
 
@@ -309,8 +309,8 @@ def test_a_history_query_is_read_strictly(http: TestClient, query: str) -> None:
 def test_explain_says_what_it_waits_for(http: TestClient) -> None:
     """``explain`` names the event that an instance waits for, and where in the file."""
     path = given_instance(http, "gate", input={})
-    while not (items := http.get(f"{path}/explain").json()["items"]):
-        pass
+    eventually(lambda: http.get(f"{path}/explain").json()["items"])
+    items = http.get(f"{path}/explain").json()["items"]
     assert (items[0]["kind"], items[0]["name"], items[0]["step"]) == ("event", "Opened", "said")
 
 
@@ -369,13 +369,13 @@ def test_a_payload_is_json_by_name(http: TestClient) -> None:
 def test_suspend_and_resume_change_something_once(http: TestClient) -> None:
     """A change is 202; where nothing is to change it is 200."""
     path = given_instance(http, "gate", input={})
-    codes = []
-    for verb, status in [("suspend", "Suspended"), ("resume", "Running")]:
-        codes.append(http.post(f"{path}/{verb}", json={"reason": "a look"}).status_code)
-        while http.get(path).json()["status"] != status:
-            pass
-        codes.append(http.post(f"{path}/{verb}").status_code)
-    assert codes == [202, 200, 202, 200]
+
+    def twice(verb: str, status: str) -> list[int]:
+        first = http.post(f"{path}/{verb}", json={"reason": "a look"}).status_code
+        eventually(lambda: http.get(path).json()["status"] == status)
+        return [first, http.post(f"{path}/{verb}").status_code]
+
+    assert [twice("suspend", "Suspended"), twice("resume", "Running")] == [[202, 200], [202, 200]]
 
 
 def test_terminate_ends_an_instance(http: TestClient) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.engine.facts import eventually
 from tests.server.hub import API, ended, given_instance, given_server, refusal
 
 PAID = """\
@@ -36,8 +37,7 @@ def publish(http: TestClient, payload: Any, **headers: str) -> Any:
 def waiting(http: TestClient) -> str:
     """The path of an instance that waits for the order 17."""
     path = given_instance(http, "pay", input=17)
-    while not http.get(f"{path}/explain").json()["items"]:
-        pass
+    eventually(lambda: http.get(f"{path}/explain").json()["items"])
     return path
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 import pytest
 from starlette.testclient import TestClient
 
+from tests.engine.facts import eventually
 from tests.server.hub import API, ended, given_server, refusal
 
 YEARLY = """\
@@ -25,8 +26,7 @@ PATH = f"{API}/schedules/yearly"
 def http() -> Generator[TestClient]:
     """A client of a server whose worker has seen the schedule."""
     with given_server(YEARLY) as client:
-        while not client.get(f"{API}/schedules").json()["items"]:
-            pass
+        eventually(lambda: client.get(f"{API}/schedules").json()["items"])
         yield client
 
 
@@ -52,11 +52,10 @@ def test_the_past_is_filled_in(http: TestClient) -> None:
         f"{PATH}/backfill", json={"begin": "2019-06-01T00:00:00Z", "end": "2021-06-01T00:00:00Z"}
     )
     assert answer.status_code == 202
-    for year in (2020, 2021):
-        path = f"{API}/instances/yearly@{year}-01-01T00:00:00Z"
-        while http.get(path).status_code == 404:
-            pass
-        assert ended(http, path)["output"] == f"{year}-01-01T00:00:00Z"
+    times = [f"{year}-01-01T00:00:00Z" for year in (2020, 2021)]
+    paths = [f"{API}/instances/yearly@{each}" for each in times]
+    eventually(lambda: all(http.get(each).status_code == 200 for each in paths))
+    assert [ended(http, each)["output"] for each in paths] == times
     bad = http.post(f"{PATH}/backfill", json={"begin": "x", "end": "y"})
     assert refusal(bad)[0] == 422
     assert refusal(http.post(f"{PATH}/backfill", json={}))[0] == 422

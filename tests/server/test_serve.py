@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from perdure.client import Client
 from perdure.engine.errors import UserError
 from perdure.server.serve import _listen, serve
+from tests.engine.facts import WAIT, eventually
 from tests.server.hub import API, GATE
 from tests.server.served import NOTES, given_process
 
@@ -35,8 +36,9 @@ async def answers_of_waits(process: Popen[str], url: str) -> list[int]:
             for number in range(WAITS):
                 tasks.start_soon(wait, number)
             # An instance that is listed was started, so its request waits, or is about to.
-            while len((await http.get(f"/instances?limit={WAITS}")).json()["items"]) < WAITS:
-                pass
+            with anyio.fail_after(WAIT):
+                while len((await http.get(f"/instances?limit={WAITS}")).json()["items"]) < WAITS:
+                    pass
             process.send_signal(signal.SIGTERM)
     return answers
 
@@ -105,8 +107,7 @@ def test_a_killed_server_goes_on(tmp_path: Path) -> None:
     with given_process(tmp_path) as (process, url), Client(url) as client:
         client.deploy_source(NOTES, "notes.yaml")
         instance = client.start("notes")["id"]
-        while not client.waiting(instance) or client.waiting(instance)[0]["kind"] != "event":
-            pass
+        eventually(lambda: [each["kind"] for each in client.waiting(instance)][:1] == ["event"])
         process.kill()
     with given_process(tmp_path) as (_, url), Client(url) as client:
         for _ in range(2):

@@ -7,6 +7,7 @@ import sys
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.engine.facts import eventually
 from tests.server.hub import API, ECHO, GATE, ended, given_instance, given_server, refusal
 
 SLOW = """\
@@ -27,8 +28,8 @@ def test_what_there_is_is_counted() -> None:
         given_instance(http, "gate", input={})
         given_instance(http, "slow")
         given_instance(http, "slow")
-        while (found := http.get(f"{API}/stats").json())["tasks"]["waiting"] < 2:
-            pass
+        eventually(lambda: http.get(f"{API}/stats").json()["tasks"]["waiting"] == 2)
+        found = http.get(f"{API}/stats").json()
         assert found["queues"] == [{"name": "nobody-serves", "waiting": 2}]
         assert {name: count for name, count in found["instances"].items() if count} == {
             "Completed": 1,
@@ -45,8 +46,7 @@ def test_the_same_is_there_for_prometheus() -> None:
     with given_server(ECHO, SLOW) as http:
         ended(http, given_instance(http, "echo"))
         given_instance(http, "slow")
-        while http.get(f"{API}/stats").json()["tasks"]["waiting"] < 1:
-            pass
+        eventually(lambda: http.get(f"{API}/stats").json()["tasks"]["waiting"] == 1)
         answer = http.get(f"{API}/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=")
         samples = {

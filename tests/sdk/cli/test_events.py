@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.facts import eventually
 from tests.sdk.cli.program import call, given_database, perdure, serving
 
 PAY = """\
@@ -40,8 +41,7 @@ def test_the_ids_of_who_waits_are_printed(here: Path, remote: bool) -> None:
     with serving(cwd=here) as url:
         where = ["--server", url] if remote else []
         assert call("start", "pay", "--id", "one", "--input", "1", *where, cwd=here).code == 0
-        while not call("show", "one", "--json", *where, cwd=here).data["waiting"]:
-            pass
+        eventually(lambda: call("show", "one", "--json", *where, cwd=here).data["waiting"])
         answer = call("events", "publish", "Paid", "--data", '{"order": 1}', *where, cwd=here)
         assert (answer.code, answer.out) == (0, "one\n")
         assert call("wait", "one", *where, cwd=here).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.engine.facts import eventually
 from tests.sdk.cli.program import perdure, serving
 
 YEARLY = """\
@@ -26,8 +27,8 @@ def test_a_schedule_is_managed(here: Path) -> None:
             return answer.out + answer.err
 
         run("deploy", "yearly.perdure.yaml")
-        while "no schedules" in (listed := run("schedules", "list")):
-            pass
+        eventually(lambda: "no schedules" not in run("schedules", "list"))
+        listed = run("schedules", "list")
         assert "0 0 1 1 *" in listed
         assert "paused yearly" in run("schedules", "pause", "yearly")
         assert "next      paused" in run("schedules", "show", "yearly")
@@ -35,8 +36,7 @@ def test_a_schedule_is_managed(here: Path) -> None:
         assert run("schedules", "trigger", "yearly").startswith("yearly@")
         first, last = "2020-12-01T00:00:00Z", "2021-02-01T00:00:00Z"
         run("schedules", "backfill", "yearly", "--from", first, "--to", last)
-        while perdure("show", "yearly@2021-01-01T00:00:00Z", "--server", url).code:
-            pass
+        eventually(lambda: not perdure("show", "yearly@2021-01-01T00:00:00Z", "--server", url).code)
         run("wait", "yearly@2021-01-01T00:00:00Z")
         assert "started  yearly@2021-01-01T00:00:00Z" in run("schedules", "show", "yearly")
         assert "no schedule 'other'" in run("schedules", "show", "other", code=4)

@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from perdure.server.durabletask.routes import ROUTES
+from tests.engine.facts import eventually
 from tests.server.durabletask.definitions import COUNTER, GREET, say
 from tests.server.hub import API, JSON, given_server
 
@@ -51,8 +52,9 @@ def ended(http: TestClient, instance_id: str) -> dict[str, Any]:
 def waiting(http: TestClient, instance_id: str, value: Any = "x", prefix: str = PUBLIC) -> None:
     """An instance that waits for its event: what comes before has happened."""
     assert http.post(f"{prefix}/orchestrators/Greet/{instance_id}", json=value).status_code == 202
-    while http.get(f"{API}/instances/{instance_id}/explain").json()["items"][0]["kind"] != "event":
-        pass
+    eventually(
+        lambda: http.get(f"{API}/instances/{instance_id}/explain").json()["items"][0]["kind"] == "event"
+    )
 
 
 def test_a_start_answers_with_links_that_work(http: TestClient, prefix: str) -> None:
@@ -334,8 +336,7 @@ def test_suspend_and_resume(http: TestClient, prefix: str) -> None:
     assert http.post(f"{prefix}/instances/i/resume").status_code == 202
     for _ in range(2):
         assert http.post(f"{prefix}/instances/i/suspend?reason=why").status_code == 202
-    while http.get(f"{prefix}/instances/i").json()["runtimeStatus"] != "Suspended":
-        pass
+    eventually(lambda: http.get(f"{prefix}/instances/i").json()["runtimeStatus"] == "Suspended")
     assert http.get(f"{prefix}/instances/i").status_code == 202
     assert http.post(f"{prefix}/instances/i/raiseEvent/go", json=7).status_code == 202
     assert http.post(f"{prefix}/instances/i/resume").status_code == 202
@@ -423,8 +424,7 @@ def test_purging_by_filter(http: TestClient, prefix: str) -> None:
 
 def counted(http: TestClient, path: str, state: int) -> None:
     """Wait until an entity has this state."""
-    while (answer := http.get(path)).status_code == 404 or answer.json() != state:
-        pass
+    eventually(lambda: (answer := http.get(path)).status_code == 200 and answer.json() == state)
 
 
 def test_entities(http: TestClient, prefix: str) -> None:
@@ -449,8 +449,7 @@ def test_entities(http: TestClient, prefix: str) -> None:
     assert http.get(f"{prefix}/entities/counter?lastOperationTimeTo=2000-01-01T00:00:00Z").json() == []
     assert http.get(f"{prefix}/entities/nothing").json() == []
     assert http.delete(f"{prefix}/entities/counter/other").status_code == 202
-    while http.get(f"{prefix}/entities/counter/other").status_code != 404:
-        pass
+    eventually(lambda: http.get(f"{prefix}/entities/counter/other").status_code == 404)
 
 
 def test_a_signal_nobody_can_hear(http: TestClient, prefix: str, caplog: pytest.LogCaptureFixture) -> None:
