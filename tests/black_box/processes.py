@@ -124,6 +124,7 @@ class Server:
         assert self._popen.stdout is not None
         said = self._popen.stdout.readline()
         if '"data"' not in said:
+            self.kill()
             raise RuntimeError(f"the server did not start: {said or self._folder.path / 'stderr'}")
         self._port = int(json.loads(said)["data"]["url"].rpartition(":")[2])
 
