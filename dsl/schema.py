@@ -462,6 +462,12 @@ class _Walker:
                 self._no_blank(written, entry.key.span)
                 return
         keys = {key for branch in branches.values() for key in branch["properties"]}
+        for entry in node.entries:
+            if entry.name in _branches("item") and entry.name not in keys and label.startswith("the step "):
+                message = f"{quote(entry.name)} in {label}: a statement has no name"
+                hint = f"write '- {entry.name}: ...' in its place"
+                self._error("PD205", message, entry.key.span, hint=hint)
+                return
         guesses = (
             (entry, _nearest(entry.name, branches)) for entry in node.entries if entry.name not in keys
         )
