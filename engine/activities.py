@@ -316,11 +316,11 @@ def _imported(module: str | Path) -> ModuleType:
 
 def _place(error: Exception) -> str:
     """Where in the user's files it happened: neither in the import machinery nor here."""
-    ours = str(Path(__file__).parent)
+    ours, machinery = str(Path(__file__).parent), str(Path(importlib.__file__).parent)
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((ours, "<frozen"))
+        if not frame.filename.startswith((ours, machinery, "<frozen"))
     ]
     return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
 

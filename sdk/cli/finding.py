@@ -25,7 +25,7 @@ def find(paths: Sequence[str]) -> list[str]:
         elif given == "-" or path.exists():
             found.append(given)
         else:
-            raise Stop(USAGE, "no_file", f"there is no file {shown(given)}", hint=_meant(path))
+            raise Stop(USAGE, "no_file", f"there is no file {shown(given)}", hint=meant(path))
     if not found:
         hint = f"files are found by names that end in {', '.join(ENDINGS)}; name others one by one"
         raise Stop(USAGE, "no_file", f"no workflow file below {shown(', '.join(paths))}", hint=hint)
@@ -54,8 +54,9 @@ def _below(root: Path) -> Iterator[str]:
         yield from (Path(folder, each).as_posix() for each in names if each.endswith(ENDINGS))
 
 
-def _meant(path: Path) -> str | None:
-    near = similar(path)
+def meant(path: Path) -> str | None:
+    """A hint where there is no such file."""
+    near = None if path.exists() else similar(path)
     return f"did you mean {shown(near)}?" if near is not None else None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perdure.cli.failures import NO, USAGE, Stop
+from perdure.cli.finding import meant
 from perdure.cli.schema_files import files_beside
 from perdure.compiler import ir
 from perdure.compiler.build import Build, Built, BuiltEntity, build
@@ -58,7 +59,7 @@ def read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MOST_BYTES)
     except OSError as error:
-        raise Stop(USAGE, "unreadable", f"cannot read {path}: {error.strerror}") from None
+        raise Stop(USAGE, "unreadable", f"cannot read {path}: {error.strerror}", hint=meant(path)) from None
 
 
 def check(

@@ -300,3 +300,23 @@ def test_a_worker_needs_a_database(here: Path) -> None:
     assert "PERDURE_SERVER names a server, but a worker works on a database" in refused.err
     assert "give --db" in refused.err
     assert not [*here.iterdir()]
+
+
+def test_a_file_that_is_not_there_is_told_with_one_that_is(here: Path) -> None:
+    """If its name is nearly the same; one that is there and cannot be read is not its own likeness."""
+    (here / "order.perdure.yaml").mkdir()
+    misspelt = perdure("run", "ordr.perdure.yaml")
+    assert (misspelt.code, "did you mean order.perdure.yaml?" in misspelt.err) == (2, True)
+    folder = perdure("run", "order.perdure.yaml")
+    assert (folder.code, "did you mean" in folder.err) == (2, False)
+
+
+def test_a_module_that_is_not_there_is_told_without_pythons_own_files(here: Path) -> None:
+    """But one that cannot be imported with the line that is the cause."""
+    (here / "broken_shop.py").write_text("\nimport nothing_like_that\n")
+    missing = perdure("worker", "nothing_of_that_name")
+    assert missing.code == 2
+    assert missing.err.endswith("No module named 'nothing_of_that_name'\n")
+    broken = perdure("worker", "broken_shop.py")
+    assert broken.code == 2
+    assert broken.err.endswith("broken_shop.py:2)\n")
