@@ -35,8 +35,9 @@ class Claims(Workplace):
             self._suspect, self._tasks_news = None, True
         if self._draining or not (self._tasks_news or tick - self._claimed >= self._claim_every(tick)):
             return False
-        self._tasks_news, self._claimed = False, tick
+        self._claimed = tick
         names, places = self._activities.claimable
+        found = more = False
         # Turns come first: a task that runs beside a poison turn would be taken for what kills.
         turns = bool(self._suspects) and not self.owner.idle
         if places and (names or self._private):
@@ -59,9 +60,10 @@ class Claims(Workplace):
                 self._after = rows[-1].fairness_key
                 if rows[-1].deliveries > SUSPECT:
                     self._suspect = (rows[-1].execution, rows[-1].seq), tick
-                self._tasks_news = len(rows) == places
-                return True
-        return False
+                found, more = True, len(rows) == places
+        # Not before: nobody tells again of what a claim that failed was for.
+        self._tasks_news = more
+        return found
 
     def _claim_every(self, tick: float) -> float:
         """Seconds between looks without a hint; a rate lets through at once what comes in ``POLL_EVERY``."""

@@ -131,9 +131,9 @@ class Duties(Claims, Intake, Joining):
         unseen = [each for each in entities.unknown if each not in self._types_seen]
         if not (unseen or (self._types_news and entities.types)):
             return
-        types, self._types_news = entities.types, False
+        types = entities.types
         entities.define(entity_kinds(self.store, self.programs, types, self._activities.names))
-        self._types_seen = set(types)
+        self._types_seen, self._types_news = set(types), False
 
     def _load(self, wanted: Sequence[str], now: int, poison: str | None = None) -> None:
         """Bring instances into memory; with ``poison`` they are parked for that reason instead."""

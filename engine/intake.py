@@ -57,6 +57,8 @@ class Intake(Workplace):
         except StoreError:
             self.finished.extendleft(reversed([*handed, *finished]))
             raise
+        # They have left their places.
+        self._tasks_news = True
         for each in handed:
             if self.owns(each.instance):
                 self.owner.hand_over(each.event.row)

@@ -24,7 +24,7 @@ from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.programs import Programs
 from perdure.engine.requests import Ask
 from perdure.engine.store.memory import MemoryStore
-from perdure.engine.store.rows import Batch, Request, Takeover
+from perdure.engine.store.rows import Batch, Request, Takeover, TaskRow
 from perdure.engine.tasks import Task, Work
 from tests.engine.driver import SECOND, VirtualClock
 
@@ -41,6 +41,8 @@ class ByHand:
         self.open: dict[tuple[str, int], Work] = {}
         self.begun: list[Work] = []
         """All that was ever begun here."""
+        self.places: int | None = None
+        """How many may run at once; None: there is always room."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -58,8 +60,8 @@ class ByHand:
 
     @property
     def claimable(self) -> tuple[list[str], int]:
-        """There is always room."""
-        return sorted(self.names), 10
+        """What there is room for."""
+        return sorted(self.names), 10 if self.places is None else max(self.places - len(self.open), 0)
 
     def start(self, tasks: Iterable[Work]) -> None:
         """Begin."""
@@ -169,6 +171,8 @@ class Watched(MemoryStore):
     busy = False
     refuses = False
     """Whether it takes no turn."""
+    keeps_tasks = False
+    """Whether it is busy whenever somebody would claim one."""
     slow = 0.0
     """Seconds that a start of a client takes."""
     looks: tuple[float, ...] = ()
@@ -191,6 +195,12 @@ class Watched(MemoryStore):
             assert between is not None
             between()
         return super().load_open(slots)
+
+    def claim(self, *args: Any, **options: Any) -> list[TaskRow]:
+        """Nobody is given a task by a database that keeps them."""
+        if self.keeps_tasks:
+            raise Busy("the database has no time")
+        return super().claim(*args, **options)
 
     def commit(self, batch: Batch) -> int:
         """Turns are taken for one's own slots alone."""

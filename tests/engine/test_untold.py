@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.engine.activities import Pending
 from perdure.engine.client import Client
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.views import time_text
@@ -109,3 +110,40 @@ def test_no_less_is_handed_out_than_a_rate_lets_through() -> None:
             hub.act()
             worker.end()
         assert 40 <= len(hub.begun()) - before <= 60
+
+
+def test_a_claim_that_failed_is_made_again_before_the_next_look() -> None:
+    """Whoever was told of a task while the database was busy forgot it until it looked by itself."""
+    with sharers() as hub:
+        hub.registry.add("Work", lambda number: number)
+        worker = hub.join(queues=("slow",))
+        worker.duties.pace = Pace(poll=1000.0, told=True)
+        hub.settle()
+        hub.store.keeps_tasks = True
+        hub.client.run(SLOW, 1)
+        worker.duties.told(members=False)
+        hub.settle()
+        assert not hub.begun()
+        hub.store.keeps_tasks = False
+        hub.settle(1.0)
+        assert hub.begun() == ["Work"]
+
+
+def test_the_place_of_a_task_that_was_handed_over_is_used_at_once() -> None:
+    """Nobody tells of it: the next task waited for the next look of whoever had the place."""
+    with sharers() as hub:
+        hub.registry.add("Work", _given_away)
+        worker = hub.join(queues=("slow",))
+        worker.activities.places = 1
+        worker.duties.pace = Pace(poll=1000.0, told=True)
+        hub.client.run_many(SLOW, range(2))
+        worker.duties.told(members=False)
+        hub.settle()
+        assert hub.begun() == ["Work"]
+        worker.end()
+        hub.settle(1.0)
+        assert hub.begun() == ["Work", "Work"]
+
+
+def _given_away(number: int) -> None:
+    raise Pending
