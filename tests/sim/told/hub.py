@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
+from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.notices import Notice
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.sqlite import _COMPILER
@@ -69,7 +70,8 @@ class ToldHub(SqliteHub):
     kind = "told"
 
     def __init__(self, world: World, random: Random) -> None:
-        super().__init__(world)
+        # The time is that of the database, and no process's own.
+        super().__init__(StoreClock(world).now)
         self.wire = Wire(world, random)
 
     def connect(self) -> Store:

@@ -14,6 +14,7 @@ from typing import Any
 from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.rows import QueueRow
 from perdure.engine.worker import TOLD_MEMBERS, TOLD_POLL
+from perdure.engine.workplace import POLL_EVERY
 from tests.sim.told.hub import ToldHub
 from tests.sim.told.process import ToldProcess
 from tests.sim.world import SECOND, World
@@ -26,8 +27,13 @@ WAITS = round((TOLD_POLL + TOLD_MEMBERS) * SECOND) + SECOND
 """Microseconds that something may wait where a notice was lost: it is looked for when a rest is over."""
 SURELY = 10 * SECOND
 """The same where none was: late ones are waited for."""
+DEAF = round((POLL_EVERY + 1) * SECOND)
+"""The same for a worker that knows that it hears nothing."""
+
+HEARS, HEARS_NOTHING = "who hears", "who hears nothing"
 
 Key = tuple[str, ...]
+"""What waits, for whom, and whether that one hears."""
 
 
 class Promptness:
@@ -56,7 +62,8 @@ class Promptness:
             for key, waited in self._waited.items():
                 self.longest = max(self.longest, waited)
                 text = " ".join(key)
-                assert waited <= self._most, f"{text}, who rests since {waited / SECOND:.1f} s"
+                most = DEAF if key[-1] == HEARS_NOTHING else self._most
+                assert waited <= most, f"{text}, and rests since {waited / SECOND:.1f} s"
 
     def _waiting(self) -> Iterator[Key]:
         resting = {each.duties.id: each for each in self._processes if not each.over and each.worker.resting}
@@ -69,21 +76,28 @@ class Promptness:
 
     def _messages(self, there: dict[str, ToldProcess]) -> Iterator[Key]:
         """What lies in the inbox for somebody who does not have it in memory."""
-        now = self._world()
+        now = self._hub.look().time()
         rows = [row for row in self._hub.rows("inbox") if not row["held"] and row["due"] <= now]
         for row in rows:
             owner = there.get(self._hub.owner_of(row["slot"]) or "")
             if owner is not None and row["id"] not in owner.duties.owner._accepted:
-                yield "message", row["id"], "lies there for", owner.name
+                yield "message", row["id"], "lies there for", owner.name, _hearing(owner)
 
     def _tasks(self, there: Sequence[ToldProcess]) -> Iterator[Key]:
         """What could be claimed: with a key it may have to wait for others, and a suspect has to."""
         rows = [row for row in self._hub.rows("tasks") if _is_free(row)]
-        ready = {row["name"]: QueueRow(**row).ready(self._world()) for row in self._hub.rows("queues")}
+        now = self._hub.look().time()
+        ready = {row["name"]: QueueRow(**row).ready(now) for row in self._hub.rows("queues")}
         for row in rows if all(ready.values()) else ():
             for process in there:
                 if row["queue"] in {"", *process.queues} and _has_place_for(process, row["name"]):
-                    yield "task", f"{row['execution']}/{row['seq']}", "can be claimed by", process.name
+                    yield (
+                        "task",
+                        f"{row['execution']}/{row['seq']}",
+                        "can be claimed by",
+                        process.name,
+                        _hearing(process),
+                    )
 
     def _types(self, there: Sequence[ToldProcess]) -> Iterator[Key]:
         """Entities whose definition is there."""
@@ -91,7 +105,11 @@ class Promptness:
         active = {row["name"] for row in self._hub.rows("definitions") if row["active"]} if unknown else ()
         for type_, process in unknown:
             if type_ in active:
-                yield "definition", type_, "is there for", process.name
+                yield "definition", type_, "is there for", process.name, _hearing(process)
+
+
+def _hearing(process: ToldProcess) -> str:
+    return HEARS if process.worker.store.listening else HEARS_NOTHING
 
 
 def _is_free(row: dict[str, Any]) -> bool:

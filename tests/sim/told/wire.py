@@ -20,7 +20,7 @@ HEARS = (3 * SECOND, 20 * SECOND, 200 * SECOND)
 """How long a connection lasts, at most."""
 UNNOTICED = 15 * SECOND
 """How long nobody knows that it is broken, at most: who listens proves that it hears only so often."""
-DEAF = (SECOND // 10, 3 * SECOND)
+DEAF = (SECOND // 10, 5 * SECOND)
 """How long it takes to have the first one, and another, at most."""
 
 
