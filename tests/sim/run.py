@@ -93,6 +93,7 @@ class Run:
     hurried = False
     """Whether time is never long."""
     safety = SAFETY
+    liveness = LIVENESS
 
     def __init__(self, world: World, seed: int, hub: Hub, idle: Hub, cut: Cut) -> None:
         random = world.random
@@ -164,9 +165,9 @@ class Run:
         self.peace, self.plan.active, self.news = True, False, True
         self.world.note("peace")
         self._spawn()
-        ended = self.world.run(lambda: self._all_ended(orders), LIVENESS)
+        ended = self.world.run(lambda: self._all_ended(orders), self.liveness)
         assert ended, f"stuck: {[(o.id, self.clients.status(o.id)) for o in orders]}"
-        settled = self.world.run(self._nothing_left, LIVENESS)
+        settled = self.world.run(self._nothing_left, self.liveness)
         left = [row for table in WORK for row in self.hub.rows(table)]
         assert settled, f"C9: rows of work are left: {left}"
         self.hub.compare()

@@ -17,7 +17,9 @@ from tests.sim.told.promptness import Promptness
 from tests.sim.world import SECOND, World
 
 SAFETY = 5_000
-"""Steps with faults: who is deaf takes many."""
+"""Steps with faults."""
+LIVENESS = 500_000
+"""Steps without: somebody may let minutes pass, in which who is deaf takes many."""
 LATE = 0.3
 
 
@@ -26,6 +28,7 @@ class ToldRun(Run):
 
     hurried = True
     safety = SAFETY
+    liveness = LIVENESS
 
     def __init__(self, world: World, seed: int, hub: ToldHub, idle: Hub, cut: Cut) -> None:
         super().__init__(world, seed, hub, idle, cut)
