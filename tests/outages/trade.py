@@ -73,9 +73,10 @@ def trade(
     """
     folder, counts = Folder(path, url), Counter[str]()
     with ExitStack() as stack:
-        serving = [Server(folder, mutant=mutant) for _ in range(servers)]
-        for each in serving:
-            stack.callback(each.kill)
+        serving = list[Server]()
+        for _ in range(servers):
+            serving.append(Server(folder, mutant=mutant))
+            stack.callback(serving[-1].kill)
         working = [stack.enter_context(_worker(folder)) for _ in range(workers)]
         urls = [each.url for each in serving]
         patient = Patient(urls, counts)
