@@ -15,9 +15,10 @@ from perdure.engine.store.poison import SUSPECT
 from perdure.engine.store.rows import QueueRow
 from perdure.engine.worker import TOLD_MEMBERS, TOLD_POLL
 from perdure.engine.workplace import POLL_EVERY
+from tests.sim.faults import Network
 from tests.sim.told.hub import ToldHub
 from tests.sim.told.process import ToldProcess
-from tests.sim.world import SECOND, World
+from tests.sim.world import SECOND
 
 EVERY = SECOND // 5
 """Microseconds between two looks whether anybody overlooks something."""
@@ -39,13 +40,14 @@ Key = tuple[str, ...]
 class Promptness:
     """The watch of one run."""
 
-    def __init__(self, world: World, hub: ToldHub, processes: Sequence[Any]) -> None:
+    def __init__(self, network: Network, hub: ToldHub, processes: Sequence[Any]) -> None:
         self.longest = 0
         """Microseconds that anything has waited for somebody who rests."""
         self.look = NEVER if hub.wire.sure else TOLD_POLL
         """Seconds between two looks of a worker by itself."""
         self._most = SURELY if hub.wire.sure else WAITS
-        self._world = world
+        self._network = network
+        self._world = network.world
         self._hub = hub
         self._processes: Sequence[ToldProcess] = processes
         self._waited: Counter[Key] = Counter()
@@ -57,7 +59,9 @@ class Promptness:
     def _watch(self) -> None:
         while True:
             self._world.sleep(EVERY)
-            waiting = set(self._waiting())
+            refused = self._world.now < max(self._network.away_until, self._network.full_until)
+            # What is looked for while the database refuses it is looked for again after a rest.
+            waiting = set[Key]() if refused else set(self._waiting())
             self._waited = Counter({key: self._waited[key] + EVERY for key in waiting})
             for key, waited in self._waited.items():
                 self.longest = max(self.longest, waited)

@@ -33,7 +33,7 @@ class ToldRun(Run):
     def __init__(self, world: World, seed: int, hub: ToldHub, idle: Hub, cut: Cut) -> None:
         super().__init__(world, seed, hub, idle, cut)
         self.wire = hub.wire
-        self.promptness = Promptness(world, hub, self.processes)
+        self.promptness = Promptness(self.network, hub, self.processes)
         if Random(f"the definitions of {seed}").random() < LATE:
             self.scenes.append(Late(self.stage))
 
