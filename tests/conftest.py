@@ -47,15 +47,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """
     if MEASURING is not None:
         MEASURING.turn_to(item.path)
-    known = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
-    before = [(each, each.level, each.handlers[:], each.propagate, each.disabled) for each in known]
+    before = {each: (each.level, each.handlers[:], each.propagate, each.disabled) for each in _loggers()}
     try:
         return (yield)
     finally:
-        for each, level, handlers, propagate, disabled in before:
+        for each in _loggers():
+            # One that this test was the first to name begins as if nobody had.
+            level, handlers, propagate, disabled = before.get(each, (logging.NOTSET, [], True, False))
             if each.level != level:
                 each.setLevel(level)
             each.handlers, each.propagate, each.disabled = handlers, propagate, disabled
+
+
+def _loggers() -> list[logging.Logger]:
+    return [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,9 @@ class MemoryInbox(MemoryPayloads):
             timers = [
                 timer.due
                 for timer in self._timers.values()
-                if timer.slot in mine and self._instances[timer.instance].status is not Status.SUSPENDED
+                if timer.slot in mine
+                and (row := self._instances.get(timer.instance)) is not None
+                and row.status is not Status.SUSPENDED
             ]
             messages = [
                 message.due

@@ -89,4 +89,4 @@ def test_what_entities_answer_is_told(here: Path) -> None:
     assert any(line.startswith("less failed: ") and "TooFew" in line for line in said)
     explained = perdure("explain", "one").out.splitlines()
     assert (explained[0], "TooFew" in explained[1]) == ("one is Failed", True)
-    assert explained[2] == "  in step 'less', attempt 1"
+    assert explained[2] == "  in step 'less' (count.perdure.yaml:6:5), attempt 1"

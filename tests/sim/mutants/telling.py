@@ -17,11 +17,6 @@ TELLING = {
     "task_not_told": _TOLD(
         _TELLING, "if any(row[place] is None for row in rows):", "if any(row is None for row in rows):"
     ),
-    "task_that_is_free_again_not_told": _TOLD(_TELLING, "    s.TASKS_FREE: _TASKS,\n", ""),
-    "place_that_is_free_again_not_told": _TOLD(
-        _TELLING, "    places.START_RELEASE: Notice(slots=ALL_SLOTS),\n", ""
-    ),
-    "definition_not_told": _TOLD(_TELLING, "    s.DEFINITION_ACTIVATE: _DEFINITIONS,\n", ""),
     "notices_of_other_than_messages_unheard": _TOLD(
         _TELLING, "if notice.slots & self._owned or any(notice[1:]):", "if notice.slots & self._owned:"
     ),
@@ -44,16 +39,6 @@ TELLING = {
         "perdure.engine.claims",
         "tick - self._claimed >= self._claim_every(tick))",
         "(tick - self._claimed >= self._claim_every(tick) and not self.pace.told))",
-    ),
-    "definitions_looked_for_only_when_told": _TOLD(
-        "perdure.engine.intake",
-        "self._types_news = self._types_news or self.pace.told",
-        "pass",
-    ),
-    "rate_awaited_as_if_somebody_told": _TOLD(
-        "perdure.engine.claims",
-        "self.rated = any(each.name in self._queues for each in self.store.queues())",
-        "pass",
     ),
     "deaf_and_as_patient_as_before": _TOLD(
         "perdure.engine.worker",
