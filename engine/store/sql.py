@@ -281,7 +281,7 @@ class SqlStore(
                 tasks |= _task_keys(tx, executions)
                 results |= _result_keys(tx, executions)
             after = last
-            if between is not None:
+            if between is not None and after != LAST_ID:
                 between()
         return Takeover(loaded=tuple(loaded), tasks=frozenset(tasks), results=frozenset(results))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.black_box.linear import kill_under_calls
+from tests.shares import in_turn
 
 pytestmark = pytest.mark.slow  # real processes that are killed
 
@@ -23,7 +24,7 @@ def test_five_histories_are_linearizable_through_kills(tmp_path: Path, seed: int
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("mutant", ["answers_before_the_commit", "forgets_what_was_asked"])
+@pytest.mark.parametrize("mutant", in_turn(["answers_before_the_commit", "forgets_what_was_asked"]))
 def test_a_wrong_engine_is_found_by_its_answers(tmp_path: Path, mutant: str) -> None:
     """The negative control: what is lost, or done twice, agrees with no order."""
     with pytest.raises(AssertionError, match="no order explains"):

@@ -9,6 +9,7 @@ import pytest
 from perdure.engine.errors import PerdureError
 from tests.black_box.linear import stop_under_calls
 from tests.black_box.zombies import stop_servers
+from tests.shares import turn
 
 pytestmark = pytest.mark.slow  # real processes that are stopped
 
@@ -29,6 +30,7 @@ def test_what_a_stopped_server_answers_later_is_not_stale(tmp_path: Path, seed: 
     assert counts["stops"] > 1
 
 
+@turn("stops")
 @pytest.mark.timeout(300)  # it is found by what never comes
 def test_a_wrong_engine_is_found_by_stops(tmp_path: Path) -> None:
     """The negative control: a zombie that goes on under its old id is found."""

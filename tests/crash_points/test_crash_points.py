@@ -14,6 +14,7 @@ from tests.checkout import ROOT
 from tests.crash_points.faults import Call, Fault
 from tests.crash_points.points import STORES, Bench, StoreKind
 from tests.crash_points.scenarios import SCENARIOS
+from tests.shares import in_turn
 
 EVERY = 5
 SELDOM = {"poison": 25, "purge": 25}
@@ -70,7 +71,7 @@ def test_there_are_enough_points() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("name", "store"),
-    [(name, "memory") for name in FOUND] + [(name, "sqlite") for name in FOUND_IN_SQL],
+    in_turn([(name, "memory") for name in FOUND] + [(name, "sqlite") for name in FOUND_IN_SQL]),
 )
 def test_a_wrong_engine_is_found(name: str, store: StoreKind) -> None:
     """The negative control: by few points of few scenarios."""

@@ -77,6 +77,6 @@ def test_a_server_does_the_same(here: Path) -> None:
         assert call("entities", "call", "Counter@a", "add", "--data", "2", *server, cwd=here).out == "2\n"
         assert call("entities", "signal", "Counter@a", "add", "--data", "2", *server, cwd=here).code == 0
         failed = call("entities", "call", "Counter@a", "fail", *server, cwd=here)
-        assert (failed.code, failed.err) == (1, "Error: Never\n")
+        assert (failed.code, failed.err) == (1, "Error: Never: it is 4\n")
         assert call("entities", "list", *server, "--json", cwd=here).data[0]["state"] == 4
         assert call("entities", "delete", "Counter@a", "--yes", *server, cwd=here).code == 0
