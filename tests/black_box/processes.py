@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,11 +130,17 @@ class Server:
 
     @property
     def worker(self) -> str:
-        """The id under which it is a member of the hub: the last of the lock files that it has opened."""
+        """The id under which it is a member of the hub: the last of the lock files that it has opened.
+
+        Empty while it has none: it is about to join again.
+        """
         folder = Path(f"{self._folder.database}.workers")
-        files = sorted(Path(f"/proc/{self.pid}/fd").iterdir(), key=lambda each: int(each.name))
-        opened = [each.readlink() for each in files if each.is_symlink()]
-        return [each.name for each in opened if each.parent == folder][-1]
+        last = ""
+        for each in sorted(Path(f"/proc/{self.pid}/fd").iterdir(), key=lambda each: int(each.name)):
+            with suppress(FileNotFoundError):  # It has closed it since we looked.
+                opened = each.readlink()
+                last = opened.name if opened.parent == folder else last
+        return last
 
     def stop(self) -> str:
         """Stop it; returns in the middle of what it is."""

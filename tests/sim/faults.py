@@ -45,6 +45,8 @@ class Network:
         self.away_until = 0
         self.full_until = 0
         self.full_error: type[StoreError] = Busy
+        self.written_at = 0
+        """When the last write was applied, by the clock of the process that made it."""
         self.connected: list[FaultyStore] = []
         self.buried: set[str] = set()
         """Members that another one has declared dead."""
@@ -184,6 +186,7 @@ class FaultyStore:
             self.member_ids.append(arguments[-2].id)
         if name == "take_over" and result:
             self._network.buried.add(arguments[1])
+        self._network.written_at = self._store.time()
         self._network.written(name, arguments, result)
 
     def _before(self, name: str, act: Callable[[], Any], arguments: tuple[Any, ...]) -> None:

@@ -132,6 +132,7 @@ class Run:
             long_time=self.long_time,
             at_peace=lambda: self.peace,
             shutdowns=lambda: self.plan.counts["shutdown"],
+            written_at=lambda: self.network.written_at,
         )
         self.scenes = scenes(self.stage, random)
 

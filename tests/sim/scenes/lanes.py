@@ -38,7 +38,7 @@ class Lanes(Scene):
             problem = f"{count} tasks of {task.concurrency_key} are handed out at once"
             assert count <= task.concurrency_limit, problem
         if task.queue == QUEUE and self._rate is not None:
-            now = self.stage.store.time()
+            now = self.stage.written_at()
             self._times.append(now)
             for before, since in enumerate(reversed(self._times)):
                 allowed = self._rate.burst + (now - since) // self._rate.interval

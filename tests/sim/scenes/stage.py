@@ -35,6 +35,8 @@ class Stage:
     at_peace: Callable[[], bool]
     shutdowns: Callable[[], int]
     """How many processes were told to stop."""
+    written_at: Callable[[], int]
+    """The store's time as whoever wrote last knew it: on a file the clocks of processes differ."""
 
     @property
     def store(self) -> Store:
