@@ -15,6 +15,7 @@ from random import Random
 
 from tests.black_box.processes import Folder
 
+WORKERS = "hub.db.workers"
 HEADER, FRAME_HEADER = 32, 24
 SECTOR = 512
 TAILS = ("nothing", "zeros", "garbage", "torn", "as it was")
@@ -75,6 +76,7 @@ class Image:
         path.mkdir()
         for name in ("hub.db", "hub.db-wal"):
             shutil.copyfile(folder.path / name, path / name)
+        shutil.copytree(folder.path / WORKERS, path / WORKERS)
         return Image(path, mark(folder), backfilled(folder))
 
     def cut(self, target: Path, offset: int, tail: str, random: Random) -> None:
@@ -83,6 +85,9 @@ class Image:
         shutil.copyfile(self.path / "hub.db", target / "hub.db")
         log = (self.path / "hub.db-wal").read_bytes()
         (target / "hub.db-wal").write_bytes(log[:offset] + _tail(log[offset:], tail, random))
+        if random.random() < 0.9:
+            # Whoever comes sees that nobody holds them. Where they were not synced, the lease must run out.
+            shutil.copytree(self.path / WORKERS, target / WORKERS)
 
 
 def _tail(lost: bytes, kind: str, random: Random) -> bytes:

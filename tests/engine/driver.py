@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from msgspec import UNSET
 from perdure.compiler import compile_entity, compile_workflow
 from perdure.compiler.encode import digest as encode_digest
 from perdure.compiler.encode import encode
+from perdure.compiler.ir import EntityProgram, Program
 from perdure.dsl import Severity, load
 from perdure.dsl.source import Source
 from perdure.engine.activities import Registry
@@ -81,10 +83,23 @@ def compiled(text: str, name: str = "flow.perdure.yaml") -> LinkedProgram:
 
     Fails the test with the diagnostics of a document that has errors.
     """
-    loaded = load(Source(name, whole(text)))
+    return link(_workflow(name, whole(text)))
+
+
+@lru_cache(maxsize=64)
+def _workflow(name: str, text: str) -> Program:
+    """Programs are values: what another test has compiled will do."""
+    loaded = load(Source(name, text))
     wrong = [found for found in loaded.diagnostics if found.severity is Severity.ERROR]
     assert not wrong, "\n".join(f"{found.span} {found.code} {found.message}" for found in wrong)
-    return link(compile_workflow(loaded.workflows[0]))
+    return compile_workflow(loaded.workflows[0])
+
+
+@lru_cache(maxsize=64)
+def _entity(text: str) -> EntityProgram:
+    loaded = load(Source("entity.perdure.yaml", text))
+    assert loaded.ok, loaded.diagnostics
+    return compile_entity(loaded.entities[0])
 
 
 def whole(text: str) -> str:
@@ -366,9 +381,7 @@ class Hub:
 
     def entity(self, text: str) -> LinkedEntity:
         """Deploy an entity; a header is put before its state and operations."""
-        loaded = load(Source("entity.perdure.yaml", whole_entity(text)))
-        assert loaded.ok, loaded.diagnostics
-        program = compile_entity(loaded.entities[0])
+        program = _entity(whole_entity(text))
         digest = encode_digest(program)
         Client(self.store).deploy(
             [
