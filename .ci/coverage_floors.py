@@ -11,7 +11,7 @@ import sys
 
 OVERALL = 95
 """Percent of all lines and branches together."""
-HEART = 98
+HEART = 99
 """The same of the heart: 100 is the aim (docs/adr/0039). This number only ever goes up."""
 MODULES = """
 checkpoints endings forking forks machine ops outgoing replay rerun rewinding sagas scopes state waits
@@ -19,8 +19,8 @@ entity_turn open_work running sealing turn turning
 admission entity_owner hot loading losses migrating orders owner parking residents resolving starting
 """.split()
 """The heart, beside every store: the machine, turns and the owner of slots."""
-ELSEWHERE = "engine/store/postgres*.py"
-"""Measured where there is a server."""
+ELSEWHERE = "engine/store/postgres*.py,engine/store/telling.py"
+"""Measured where there is a server: nobody is told anything beside a file."""
 
 
 def main() -> int:

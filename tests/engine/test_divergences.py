@@ -9,7 +9,13 @@ import pytest
 
 from perdure.engine.codec import Values, encode_events, whole_events
 from perdure.engine.errors import NonDeterminismError
-from perdure.engine.events import DECIDED, ExecutionRestarted
+from perdure.engine.events import (
+    DECIDED,
+    CancelSent,
+    ExecutionRestarted,
+    SubOrchestrationCanceled,
+    TimerCreated,
+)
 from perdure.engine.replay import replay
 from perdure.engine.store.rows import HistoryRow
 from tests.engine.driver import Hub, compiled
@@ -146,3 +152,49 @@ def test_what_a_program_cannot_take_is_told_and_not_raised() -> None:
     second = msgspec.structs.replace(row, first_seq=1, next_seq=2, events=order)
     with pytest.raises(NonDeterminismError, match=r"ExecutionRestarted.*: the program cannot take it"):
         replay(compiled(WAITS), "i", [row, second])
+
+
+def test_two_decisions_of_the_same_words_are_told_apart_by_their_kinds() -> None:
+    """To cancel a child, and to ask another instance to end."""
+    text = """
+    events: { Go: {} }
+    do:
+      - first:
+          race:
+            child: [ { part: { call_workflow: waits, on_parent_close: cancel } } ]
+            event: [ { go: { wait_for_event: Go, timeout: never } } ]
+    """
+    hub = _hub()
+    hub.start(text)
+    hub.run()
+    hub.raise_event("Go")
+    hub.run()
+    first, last = hub.rows()
+    events = [
+        CancelSent(instance=event.instance, path="do.0")
+        if isinstance(event, SubOrchestrationCanceled)
+        else event
+        for event in whole_events(last.events, last.values, Values())
+    ]
+    other = msgspec.structs.replace(last, events=encode_events(events))
+    words = r"expected (cancel i:\S+), program decides \1 \(SubOrchestrationCanceled, not CancelSent\)"
+    with pytest.raises(NonDeterminismError, match=words):
+        replay(compiled(text), "i", [first, other])
+
+
+def test_a_time_that_no_calendar_has_is_told_by_its_number() -> None:
+    """Another hand may have written it into the history."""
+    hub = _hub()
+    hub.start("do: [ { pause: { wait: 1h } } ]")
+    hub.run()
+    (row,) = hub.rows()
+    events = [
+        msgspec.structs.replace(event, fire_at=10**18) if isinstance(event, TimerCreated) else event
+        for event in whole_events(row.events, row.values, Values())
+    ]
+    with pytest.raises(NonDeterminismError, match=f"expected timer for wait of .* at {10**18}, "):
+        replay(
+            compiled("do: [ { pause: { wait: 1h } } ]"),
+            "i",
+            [msgspec.structs.replace(row, events=encode_events(events))],
+        )

@@ -342,6 +342,36 @@ def test_two_batches_under_way_are_taken_back_in_order(faulty: FaultyHub) -> Non
     assert faulty.output() == [1, 2, 3, 4]
 
 
+def test_slots_that_are_given_away_take_what_no_turn_has_heard_with_them(hub: Hub) -> None:
+    """A result without a row is fed again, whoever sent without a row asks again, a timer is in its table."""
+    offer(hub)
+    hub.manual = True
+    hub.start(
+        """
+        do:
+          - all:
+              parallel:
+                work: [ { done: { call: Echo, with: 7 } } ]
+                heard: [ { go: { wait_for_event: Go, timeout: never } } ]
+                later: [ { pause: { wait: 1s } } ]
+          - return: ${ all.work + all.heard }
+        """
+    )
+    hub.run()
+    (task,) = hub.open
+    hub.finish(task)
+    message = hub.say(EventRaised(name="Go", input=5))
+    hub.clock.now += 1_000_000
+    hub.owner.fire(hub.clock.now)
+    (result,), unanswered = hub.owner.let_go(hub.slots)
+    assert (result[0], type(result[1].event), unanswered) == ("i", TaskCompleted, [message])
+    hub.crash()
+    hub.owner.result(result[0], task.execution, result[1].event)
+    hub.say(EventRaised(name="Go", input=5))
+    hub.run()
+    assert hub.output() == 12
+
+
 def _load(hub: Hub) -> None:
     wanted = hub.owner.wanted()
     found = hub.store.load(wanted)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, StoreError, UserError
+from perdure.engine.errors import Busy, FenceLost, NotFound, OutcomeUnknown, StoreError, UserError
 from perdure.engine.store import open_store
 from perdure.engine.store import sqlite as module
 from perdure.engine.store import statements as s
@@ -323,6 +323,19 @@ def test_a_url_names_a_file(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/new/hub.db")
     store.close()
     assert (tmp_path / "new" / "hub.db").exists()
+
+
+def test_who_only_looks_makes_no_file(tmp_path: Path) -> None:
+    """Nor a hub in an empty one."""
+    path = tmp_path / "new" / "hub.db"
+    with pytest.raises(NotFound, match=f"there is no database {path}"):
+        open_store(f"sqlite:///{path}", create=False)
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(NotFound, match=f"The file '{path}' holds no hub"):
+        open_store(f"sqlite:///{path}", create=False)
+    open_store(f"sqlite:///{path}").close()
+    open_store(f"sqlite:///{path}", create=False).close()
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqlite://", "sqlite:///:memory:"])
