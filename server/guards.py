@@ -23,6 +23,8 @@ WITHOUT_KEY = "refused_without_key"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN = frozenset({"same-origin", "none"})
 _ASCII = bytes(range(128))
+_LONGEST_HOST = 253 + len(":65535")
+"""Characters of a Host header: those of the longest name there can be, and a port."""
 
 
 class Guard:
@@ -54,7 +56,6 @@ class Guard:
         await self._app(seen, receive, send)
 
 
-@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Whether a host's name or address means this machine and is reached from it alone."""
     if host.lower() == "localhost":
@@ -67,7 +68,7 @@ def is_loopback(host: str) -> bool:
 
 def _refusal(method: str, headers: Headers, *, any_host: bool) -> Problem | None:
     host = headers.get("host", "")
-    if not any_host and not is_loopback(_name(host)):
+    if not any_host and not (len(host) <= _LONGEST_HOST and _is_here(host)):
         return Problem(
             400,
             "foreign_host",
@@ -89,9 +90,9 @@ def _is_own(headers: Headers, host: str) -> bool:
 
 
 @lru_cache(1024)
-def _name(host: str) -> str:
-    """The name or address in a Host header; empty when it is none."""
+def _is_here(host: str) -> bool:
+    """Whether a Host header, of a length that may be kept, names this machine."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
-        return ""
+        return False

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from perdure.server.guards import Guard, is_loopback
+from perdure.server.guards import Guard, _is_here, is_loopback
 from tests.server.hub import API, refusal
 
 START = f"{API}/instances"
@@ -53,6 +53,16 @@ def test_looking_is_no_change(http: TestClient) -> None:
 def test_a_foreign_name_reads_nothing(http: TestClient, host: str) -> None:
     """A name that was pointed at this machine from outside is refused with 400."""
     assert refusal(http.get(START, headers={"host": host})) == (400, "foreign_host")
+
+
+def test_a_host_longer_than_any_name_is_refused_and_not_remembered(http: TestClient) -> None:
+    """A thousand of them, of all that a head may have, would be kept for ever: only their length is seen."""
+    _is_here.cache_clear()
+    names = ["x" * 260, "localhost:" + "0" * 50_000]
+    assert [refusal(http.get(START, headers={"host": each})) for each in names] == [(400, "foreign_host")] * 2
+    assert _is_here.cache_info().currsize == 0
+    assert refusal(http.get(START, headers={"host": "x" * 253 + ":65535"})) == (400, "foreign_host")
+    assert _is_here.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:80", "127.0.0.1:7410", "127.9.9.9", "[::1]:7410"])
