@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from perdure.cli.connection import open_hub
+from perdure.cli.connection import open_hub, open_store
 from perdure.cli.console import console
 from perdure.cli.settings import Command, settings
 
@@ -53,7 +55,7 @@ def deploy(
         "allow_breaking": allow_breaking,
         "check_replay": check_replay,
     }
-    with open_hub(ctx, create=True) as hub:
+    with _open(ctx, dry_run=dry_run) as hub:
         server = settings(ctx).target()[1]
         results = [
             row
@@ -68,6 +70,23 @@ def deploy(
         if "replayed" in row:
             out.note(f"{row['name']}@{row['version']} {_replayed(row)}")
     out.answer(results, "\n".join(_told(row, dry_run=dry_run) for row in results))
+
+
+@contextmanager
+def _open(ctx: click.Context, *, dry_run: bool) -> Generator[Any]:
+    """The hub. For a dry run none is made: where there is none, one with nothing in it is in its place."""
+    from perdure.engine.client import Client
+    from perdure.engine.errors import NotFound
+
+    with ExitStack() as stack:
+        try:
+            hub: Any = stack.enter_context(open_hub(ctx, create=not dry_run))
+        except NotFound as error:
+            if not dry_run:
+                raise
+            console(ctx).note(f"all is new: {error}\n  hint: {error.hint}")
+            hub = Client(stack.enter_context(open_store("memory://")))
+        yield hub
 
 
 def _deploy(hub: Any, remote: bool, source: Any, flags: dict[str, bool]) -> list[dict[str, Any]]:

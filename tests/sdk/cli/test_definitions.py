@@ -66,6 +66,16 @@ def test_a_dry_run_deploys_nothing() -> None:
     assert [each["version"] for each in perdure("definitions", "list", "--json").data] == ["1.0.0"]
 
 
+@pytest.mark.parametrize("name", ["missing", "below/missing"])
+def test_a_dry_run_where_there_is_no_database_makes_none(here: Path, name: str) -> None:
+    """It once made one, with its directory; now it says that there is none, and that all would be new."""
+    before = set(here.iterdir())
+    answer = perdure("deploy", "old.perdure.yaml", "--dry-run", "--db", f"sqlite:///{name}.db")
+    assert (answer.code, answer.out) == (0, "order@1.0.0 would be created\n")
+    assert f"all is new: there is no database {name}.db\n" in answer.err
+    assert set(here.iterdir()) == before
+
+
 def test_other_content_is_shown(here: Path) -> None:
     """What the version would mean instead."""
     (here / "old.perdure.yaml").write_text(OLD.replace("return: ${ input }", "return: 1"))
