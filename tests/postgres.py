@@ -225,8 +225,12 @@ def deadlocks(sql: psycopg.Connection, *stores: PostgresStore) -> int:
     """How many there were in this database; the stores are closed, so that their servers have told it."""
     for store in stores:
         store.close()
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'perdure'"
-    eventually(lambda: sql.execute(query).fetchall() == [(0,)])
+    query = "SELECT pid, backend_start::text, query FROM pg_stat_activity WHERE application_name = 'perdure'"
+    try:
+        eventually(lambda: not sql.execute(query).fetchall())
+    except AssertionError:
+        left = "\n".join(map(str, sql.execute(query).fetchall()))
+        raise AssertionError(f"nobody closes these, of this test or one before it:\n{left}") from None
     query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     ((count,),) = sql.execute(query).fetchall()
     return int(count)

@@ -24,6 +24,7 @@ from perdure.engine.store.rows import (
     Publication,
     QueueRow,
 )
+from tests.engine import facts
 from tests.engine.facts import eventually
 from tests.engine.store.factory import (
     ALL,
@@ -171,6 +172,15 @@ def test_what_is_deleted_by_two_is_locked_in_one_order(
         for each in [beside.submit(close, round_), beside.submit(record)]:
             each.result()
     assert deadlocks(sql, store, other) == before
+
+
+def test_a_connection_that_another_test_left_open_is_named(
+    store: PostgresStore, sql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who counted deadlocks once waited in vain for it to end, and did not say for what."""
+    monkeypatch.setattr(facts, "WAIT", 0.1)
+    with pytest.raises(AssertionError, match=r"nobody closes these.*\n\(\d+, '"):
+        deadlocks(sql)
 
 
 def deadlock(
