@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -14,11 +14,9 @@ from perdure.cli.console import console
 from perdure.cli.garbage import collect_rarely
 from perdure.cli.inputs import Whole
 from perdure.cli.logs import log_to_stderr
+from perdure.cli.oidc import oidc_options, provider_of
 from perdure.cli.settings import Command, settings
 from perdure.cli.texts import told_queues
-
-if TYPE_CHECKING:
-    from perdure.engine.access import Role
 
 
 @click.command(cls=Command)
@@ -28,33 +26,18 @@ if TYPE_CHECKING:
 @click.option("--port", type=Whole(0, 65535), default=7410, show_default=True, help="0: any free one.")
 @click.option("--insecure", is_flag=True, help="Let whoever reaches the host do everything, without a key.")
 @click.option("--key-rate", metavar="RATE", help="How often each key may ask: 100/s, 600/m.")
-@click.option("--oidc-issuer", metavar="URL", help="Let tokens of this OpenID provider in, too.")
-@click.option("--oidc-audience", metavar="NAME", help="For whom they have to be made.")
-@click.option(
-    "--oidc-claim", default="roles", show_default=True, metavar="PATH", help="What of a token has the roles."
-)
-@click.option(
-    "--oidc-role",
-    "oidc_roles",
-    multiple=True,
-    metavar="VALUE=ROLE",
-    help="Which value there gives which role.",
-)
-@click.option("--oidc-jwks", metavar="URL", help="Where the keys are, if the issuer does not say it.")
+@oidc_options
 @click.pass_context
 def serve(
     ctx: click.Context,
+    /,
     modules: tuple[str, ...],
     queues: tuple[str, ...],
     host: str,
     port: int,
     insecure: bool,
     key_rate: str | None,
-    oidc_issuer: str | None,
-    oidc_audience: str | None,
-    oidc_claim: str,
-    oidc_roles: tuple[str, ...],
-    oidc_jwks: str | None,
+    **tokens: Any,
 ) -> None:
     """Serve the HTTP API and run workflows and activities.
 
@@ -70,7 +53,6 @@ def serve(
     from perdure.engine.worker import Worker
     from perdure.server.app import create_app
     from perdure.server.guards import is_loopback
-    from perdure.server.oidc import ROLES, Provider
     from perdure.server.serve import serve as listen
     from perdure.server.settings import Settings
 
@@ -81,17 +63,7 @@ def serve(
     rate = None if key_rate is None else per_second(key_rate)
     for name in queues:
         check_queue(name)
-    provider = None
-    if oidc_issuer is not None:
-        provider = Provider(
-            issuer=oidc_issuer,
-            audience=oidc_audience or "",
-            claim=oidc_claim,
-            roles=dict(map(_role, oidc_roles)) or ROLES,
-            jwks=oidc_jwks,
-        )
-    elif oidc_audience or oidc_roles or oidc_jwks:
-        raise click.UsageError("--oidc-audience, --oidc-role and --oidc-jwks need --oidc-issuer", ctx)
+    provider = provider_of(**tokens)
     registry = sources.registry(modules, Path()) or Registry()
     names = sorted(registry.names)
 
@@ -99,7 +71,7 @@ def serve(
         offered = ", ".join(names) or "none"
         asks = limits.require_keys or provider is not None or bool(client.keys())
         keys = "asked for" if asks else f"none, so whoever reaches {host} may do everything"
-        keys += f"\n  tokens      of {oidc_issuer}" if provider is not None else ""
+        keys += f"\n  tokens      of {provider.issuer}" if provider is not None else ""
         out.answer(
             {
                 "url": address,
@@ -123,14 +95,3 @@ def serve(
         allowed = far and (insecure or provider is not None or bool(client.keys()))
         limits = Settings(any_host=far, require_keys=far and not insecure, key_rate=rate, provider=provider)
         listen(create_app(client, worker, limits), host, port, reachable=allowed, on_ready=ready)
-
-
-def _role(text: str) -> tuple[str, Role]:
-    """``VALUE=ROLE``. Raises ``UserError``."""
-    from perdure.engine.access import role_of
-    from perdure.engine.errors import UserError
-
-    value, _, role = text.rpartition("=")
-    if not value:
-        raise UserError(f"{text!r} gives no value a role.", hint="write VALUE=ROLE, as in ops=operator")
-    return value, role_of(role)
