@@ -12,6 +12,7 @@ from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
     DECIDED,
     CancelSent,
+    Event,
     ExecutionRestarted,
     SubOrchestrationCanceled,
     TimerCreated,
@@ -170,7 +171,7 @@ def test_two_decisions_of_the_same_words_are_told_apart_by_their_kinds() -> None
     hub.raise_event("Go")
     hub.run()
     first, last = hub.rows()
-    events = [
+    events: list[Event] = [
         CancelSent(instance=event.instance, path="do.0")
         if isinstance(event, SubOrchestrationCanceled)
         else event
@@ -188,7 +189,7 @@ def test_a_time_that_no_calendar_has_is_told_by_its_number() -> None:
     hub.start("do: [ { pause: { wait: 1h } } ]")
     hub.run()
     (row,) = hub.rows()
-    events = [
+    events: list[Event] = [
         msgspec.structs.replace(event, fire_at=10**18) if isinstance(event, TimerCreated) else event
         for event in whole_events(row.events, row.values, Values())
     ]
