@@ -14,16 +14,11 @@ from perdure.engine import clock
 from perdure.engine.claims import Claims
 from perdure.engine.errors import (
     Busy,
-    Conflict,
-    Ended,
     FenceLost,
-    NotFound,
     OutcomeUnknown,
-    PerdureError,
     Refused,
     StoreError,
 )
-from perdure.engine.events import REOPENING, ExecutionMigrated
 from perdure.engine.hot import Sealed
 from perdure.engine.instance import Status
 from perdure.engine.intake import Intake
@@ -44,8 +39,6 @@ REQUESTS_KEPT = 7 * 24 * 3600 * 1_000_000
 """Microseconds that it is remembered what was carried out under a key."""
 MAX_REFUSALS = 3
 """Batches with one client's message alone that are tried before the client is told."""
-
-_REFUSALS: dict[str, type[PerdureError]] = {"unknown": NotFound, "ended": Ended, "superseded": Conflict}
 
 _log = logging.getLogger("perdure.worker")
 _workflow_log = logging.getLogger("perdure.workflow")
@@ -232,10 +225,7 @@ class Duties(Claims, Intake, Joining):
         for message_id, reason in sealed.refusals:
             ask = self._forget(message_id)
             if ask is not None:
-                refusable = isinstance(ask.event, (*REOPENING, ExecutionMigrated))
-                other = Conflict if refusable else PerdureError
-                kind = _REFUSALS.get(reason, other)
-                ask.fail(kind(f"instance {ask.message.instance!r}: {reason}"))
+                ask.refuse(reason)
         for instance, line in sealed.logs:
             level = logging.getLevelNamesMapping()[line.level.upper()]
             extra = {"instance_id": instance.id, "workflow": instance.name, "path": line.path}

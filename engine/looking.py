@@ -130,10 +130,13 @@ class Looking(Caller):
         """Events of a generation (the present one by default), oldest first: ``items`` and ``next``.
 
         Of some ``types`` alone, of one ``step`` (its name or its path), or those that ``failed``. A page ends
-        with a turn: it may have more than ``limit`` events. Raises ``NotFound``.
+        with a turn: it may have more than ``limit`` events. Raises ``NotFound``, also for a generation that
+        has not been or is not kept.
         """
         limit = valid_limit(limit)
         row = self._row(instance_id)
+        if generation is not None and cursor is None:
+            self._check_generation(row, generation)
         after = 0
         if cursor is not None:
             generation, after = decode_cursor(cursor, tuple[int, int])
@@ -165,6 +168,19 @@ class Looking(Caller):
         if more:
             more = bool(self.store.history(instance_id, generation, after, 1))
         return {"items": items, "next": encode_cursor((generation, after)) if more else None}
+
+    def _check_generation(self, row: Instance, generation: int) -> None:
+        """Raises ``NotFound`` unless it is the present one, or an earlier one that is kept."""
+        if generation == row.generation:
+            return
+        if generation > row.generation:
+            why = f"{row.id} has no generation {generation}"
+        elif self.store.history(row.id, generation, 0, 1):
+            return
+        else:
+            why = f"generation {generation} of {row.id} is not kept any more"
+        before = f", and {row.generation - 1} is kept" if row.generation > 1 else ""
+        raise NotFound(why, hint=f"the present one is {row.generation}{before}")
 
     def version_of(self, instance_id: str) -> dict[str, Any]:
         """The status of an instance, and a ``version`` that is another one whenever a turn was taken.

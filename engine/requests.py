@@ -15,8 +15,8 @@ from perdure.engine import clock
 from perdure.engine.addresses import is_entity
 from perdure.engine.codec import encode_received, split_received
 from perdure.engine.entity_owner import PRIVATE
-from perdure.engine.errors import Conflict, OutcomeUnknown, PerdureError, UserError
-from perdure.engine.events import REOPENING, Received, kind
+from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, PerdureError, UserError
+from perdure.engine.events import REOPENING, ExecutionMigrated, Received, kind
 from perdure.engine.instance import MAX_ID, Instance, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
@@ -103,6 +103,20 @@ class Ask:
         if not self._over:
             self._error, self._over = error, True
             self._answered.set()
+
+    def refuse(self, reason: str) -> None:
+        """It went nowhere, and the owner says why: in words, or in one for what comes too late."""
+        instance = f"instance {self.message.instance!r}"
+        match reason:
+            case "unknown":
+                self.fail(NotFound(f"there is no {instance}"))
+            case "ended":
+                self.fail(Ended(f"{instance} has ended"))
+            case "superseded":
+                self.fail(Conflict(f"{instance} has begun anew meanwhile"))
+            case _:
+                refusable = isinstance(self.event, (*REOPENING, ExecutionMigrated))
+                self.fail((Conflict if refusable else PerdureError)(f"{instance}: {reason}"))
 
     def result(self) -> Request | None:
         """Wait for the answer; returns the earlier request, if there was one. Raises the refusal."""

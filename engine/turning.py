@@ -139,7 +139,9 @@ class Turning:
         questions = running.machine.state.questions
         self.turn.outgoing += outgoing.passed_on(running.instance, seq, event, questions)
         if isinstance(event, ExecutionSuspended):
-            running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
+            # Who suspends it once more and says nothing does not unsay why it rests.
+            if event.reason is not None:
+                running.instance = msgspec.structs.replace(running.instance, reason=event.reason)
         elif not running.instance.status.ended:
             running.instance = msgspec.structs.replace(running.instance, reason=None)
 

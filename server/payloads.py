@@ -192,7 +192,11 @@ def _too_large(limit: int) -> Problem:
 
 
 def check_media_type(request: Request, *allowed: str) -> str:
-    """Which of the allowed types the body has. Raises ``Problem`` (415)."""
+    """Which of the allowed types the body has. Raises ``Problem`` (415), also for one that is packed."""
+    packed = request.headers.get("content-encoding", "identity")
+    if packed.strip().lower() != "identity":
+        detail = f"The body cannot be read: its Content-Encoding is {_quoted(packed)}."
+        raise Problem(415, "media_type", detail, hint="send it as it is, without that header")
     given, _, parameters = request.headers.get("content-type", "").partition(";")
     kind = given.strip().lower()
     name, _, charset = parameters.strip().lower().partition("=")
@@ -229,7 +233,11 @@ def path_text(request: Request, name: str) -> str:
 
 def idempotency_key(request: Request) -> str | None:
     """The header that makes a POST repeatable. Raises ``Problem`` (422) for one that is no key."""
-    key = request.headers.get("idempotency-key")
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) > 1:
+        # Which of them counts, a proxy and we may see differently.
+        raise Problem(422, "invalid_key", "The header Idempotency-Key stands more than once.")
+    key = keys[0] if keys else None
     if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         detail = f"An Idempotency-Key has 1 to {MAX_KEY} printable ASCII characters."
         raise Problem(422, "invalid_key", detail, hint="a UUID is a good one")

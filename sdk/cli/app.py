@@ -63,6 +63,27 @@ ALIASES = {
     "dead-letters": "dlq",
 }
 
+MEANT = {
+    "check": "validate",
+    **dict.fromkeys(("describe", "inspect", "status"), "show"),
+    **dict.fromkeys(("raise", "send", "signal"), "events send"),
+    **dict.fromkeys(("delete", "remove"), "purge"),
+    **dict.fromkeys(("log", "logs", "trace"), "history"),
+    **dict.fromkeys(("kill", "stop"), "terminate"),
+    **dict.fromkeys(("instances", "ps"), "list"),
+    **dict.fromkeys(("apply", "register"), "deploy"),
+    "execute": "start",
+    "format": "fmt",
+    "graph": "diagram",
+    "help": "--help",
+    "pause": "suspend",
+    "retry": "rewind",
+    "server": "serve",
+    "version": "--version",
+    "workflows": "definitions list",
+}
+"""What other programs call it, with the words that are asked for here."""
+
 _MODULES = {
     "list": "listing",
     **dict.fromkeys(("suspend", "resume", "cancel", "terminate"), "lifecycle"),
@@ -90,7 +111,8 @@ class Program(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and args[0] not in ALIASES:
-            near = get_close_matches(args[0], [*COMMANDS, *ALIASES], n=1)
+            near = [MEANT[args[0]]] if args[0] in MEANT else []
+            near += get_close_matches(args[0], [*COMMANDS, *ALIASES], n=1)
             guess = f" Did you mean '{near[0]}'?" if near else ""
             raise click.UsageError(f"No such command '{args[0]}'.{guess}", ctx)
         return super().resolve_command(ctx, args)

@@ -93,7 +93,7 @@ def call(
     value = None if data is None else read_value(data, "--data")
     out = console(ctx)
     with open_hub(ctx) as hub:
-        note_unserved(hub, out, "it is carried out", ["..."])
+        note_unserved(hub, out, "an operation is carried out", ["..."])
         answer = hub.call_entity(entity, operation, value, timeout=timeout, request_key=dedup_key)
     if answer is None:
         raise Stop(

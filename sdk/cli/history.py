@@ -8,7 +8,6 @@ import click
 
 from perdure.cli.connection import Hub, open_hub
 from perdure.cli.console import console, json_text
-from perdure.cli.failures import CONFLICT, Stop
 from perdure.cli.inputs import Whole
 from perdure.cli.settings import Command
 from perdure.cli.texts import time_text
@@ -31,8 +30,6 @@ def history(ctx: click.Context, instance_id: str, generation: int | None) -> Non
     out = console(ctx)
     with open_hub(ctx) as hub:
         events = _all(hub, instance_id, generation)
-        if generation is not None and not events:
-            _refuse_generation(hub.instance(instance_id), generation)
     if out.json:
         out.answer(events, "")
         return
@@ -53,19 +50,6 @@ def _whole(hub: Hub, instance_id: str, event: dict[str, Any]) -> dict[str, Any]:
     """An event with the values that a page is too small for."""
     stored = event.pop("stored", {})
     return event | {name: hub.payload(instance_id, key) for name, key in stored.items()}
-
-
-def _refuse_generation(instance: dict[str, Any], generation: int) -> None:
-    """Raises ``Stop`` unless it is the present generation, in which nothing has happened yet."""
-    name, present = instance["id"], instance["generation"]
-    if generation > present:
-        why = f"{name} has no generation {generation}"
-    elif generation < present:
-        why = f"generation {generation} of {name} is not kept any more"
-    else:
-        return
-    before = f", and {present - 1} is kept" if present > 1 else ""
-    raise Stop(CONFLICT, "not_found", why, hint=f"the present one is {present}{before}")
 
 
 def _rest(event: dict[str, Any]) -> str:

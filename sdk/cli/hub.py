@@ -49,6 +49,7 @@ def export_hub(ctx: click.Context, file: Path) -> None:
     out.answer({"file": str(file), "rows": counts}, "")
     out.note(f"{_said(counts)} are in {file}")
     out.note("this database is closed now: perdure hub import FILE, with --db, once, goes on in another one")
+    out.note("  to go on in this one, if FILE is imported nowhere: perdure hub reopen")
 
 
 @hub.command("import", cls=Command)

@@ -278,7 +278,7 @@ def _fields(query: Query) -> list[str] | None:
             content={JSON: documents.History, LINES: {"type": "string"}},
         )
     },
-    problems=_UNKNOWN,
+    problems={404: "no such instance, or no such generation of it"},
 )
 async def history(request: Request) -> Response:
     """A page of an instance's history, oldest first; of its present generation, or of an earlier one."""

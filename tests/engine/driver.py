@@ -460,9 +460,9 @@ class Hub:
         """Send an event."""
         self.send(EventRaised(name=name, input=payload), id=id)
 
-    def suspend(self, *, id: str = "i") -> None:
+    def suspend(self, reason: str | None = "test", *, id: str = "i") -> None:
         """Suspend an instance."""
-        self.send(ExecutionSuspended(reason="test"), id=id)
+        self.send(ExecutionSuspended(reason=reason), id=id)
 
     def resume(self, *, id: str = "i") -> None:
         """Resume an instance."""

@@ -132,6 +132,38 @@ def test_to_suspend_twice_and_resume_twice_changes_nothing(hub: Hub) -> None:
     hub.run()
 
 
+@pytest.mark.parametrize("turns", [1, 2])
+def test_to_suspend_again_without_a_reason_keeps_the_one_that_is_there(hub: Hub, turns: int) -> None:
+    """In one turn or in two; another reason takes its place, and a resume takes it away."""
+    waiting(hub)
+    hub.suspend("the books are closed")
+    if turns == 2:
+        hub.run()
+    hub.suspend(None)
+    hub.run()
+    assert (hub.status(), hub.instance().reason) == ("Suspended", "the books are closed")
+    hub.suspend("stock-taking")
+    hub.run()
+    assert hub.instance().reason == "stock-taking"
+    hub.resume()
+    hub.run()
+    assert (hub.status(), hub.instance().reason) == ("Running", None)
+
+
+def test_a_reason_of_what_is_over_is_no_reason_of_a_later_suspension(hub: Hub) -> None:
+    """Why it was terminated is forgotten when it goes on, so a suspension without a reason has none."""
+    waiting(hub)
+    hub.terminate("by mistake")
+    hub.run()
+    assert hub.instance().reason == "by mistake"
+    hub.rewind()
+    hub.run()
+    assert (hub.status(), hub.instance().reason) == ("Running", None)
+    hub.suspend(None)
+    hub.run()
+    assert (hub.status(), hub.instance().reason) == ("Suspended", None)
+
+
 def test_a_resumed_timer_is_not_early(hub: Hub) -> None:
     """A timer counts while the instance is suspended, and fires at its time after the resume."""
     hub.start("do: [{ w: { wait: 1h } }]")

@@ -137,3 +137,14 @@ def test_a_definition_is_drawn(http: TestClient, form: str, begins: str) -> None
     answer = http.get(f"{API}/definitions/work@1.0.0", params={"format": form})
     assert answer.status_code == 200
     assert answer.text.startswith(begins)
+
+
+def test_a_generation_that_has_not_been_is_404(http: TestClient) -> None:
+    """An empty page is no answer to who asks for another generation than there are."""
+    answer = http.get(f"{API}/instances/w/history", params={"generation": 7})
+    assert refusal(answer) == (404, "not_found")
+    assert (answer.json()["detail"], answer.json()["hint"]) == (
+        "w has no generation 7",
+        "the present one is 1",
+    )
+    assert http.get(f"{API}/instances/w/history", params={"generation": 1}).json()["items"]

@@ -144,6 +144,14 @@ def test_a_key_is_short_and_plain(http: TestClient, key: str) -> None:
     assert refusal(answer) == (422, "invalid_key")
 
 
+def test_two_keys_are_none(http: TestClient) -> None:
+    """Of two headers nobody says which one makes it repeatable: 422, and nothing is started."""
+    keys = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    answer = http.post(INSTANCES, json={"workflow": "echo", "id": "twice"}, headers=keys)
+    assert refusal(answer) == (422, "invalid_key")
+    assert http.get(f"{INSTANCES}/twice").status_code == 404
+
+
 def test_a_repeated_event_is_delivered_once(http: TestClient) -> None:
     """An event sent twice under one key is consumed once: the second wait gets the next event."""
     path = given_instance(http, "gate", input={})

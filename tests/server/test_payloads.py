@@ -98,6 +98,17 @@ def test_a_body_says_what_it_is(http: TestClient, kind: str) -> None:
     assert refusal(answer) == (415, "media_type")
 
 
+@pytest.mark.parametrize(("packed", "status"), [("gzip", 415), ("br", 415), ("Identity", 201)])
+def test_a_packed_body_is_not_guessed_at(http: TestClient, packed: str, status: int) -> None:
+    """What says that it is compressed is 415, and the hint says what to do."""
+    headers = JSON | {"content-encoding": packed}
+    answer = http.post(f"{API}/instances", content=b'{"workflow":"echo"}', headers=headers)
+    assert answer.status_code == status
+    if status == 415:
+        assert refusal(answer) == (415, "media_type")
+        assert f'its Content-Encoding is "{packed}"' in answer.json()["detail"]
+
+
 def test_utf_8_may_be_said(http: TestClient) -> None:
     """The encoding may be named, as long as it is UTF-8."""
     headers = {"content-type": 'Application/JSON; charset="UTF-8"'}

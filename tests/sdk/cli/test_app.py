@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure.cli.app import ALIASES, COMMANDS, cli
+from perdure.cli.app import ALIASES, COMMANDS, MEANT, cli
 from perdure.cli.failures import report
 from perdure.cli.settings import version
 from tests.engine.store.factory import new_database
@@ -69,6 +69,11 @@ def test_without_a_command_the_help_is_shown() -> None:
         (["validat"], "Did you mean 'validate'?"),
         (["run", "--actvities", "x", "f"], "--activities"),
         (["events", "sned"], "send"),
+        (["check", "f"], "Did you mean 'validate'?"),
+        (["status", "i"], "Did you mean 'show'?"),
+        (["delete", "i"], "Did you mean 'purge'?"),
+        (["signal", "i", "Go"], "Did you mean 'events send'?"),
+        (["help"], "Did you mean '--help'?"),
     ],
 )
 def test_a_misspelt_word_gets_a_guess(words: list[str], guess: str) -> None:
@@ -76,6 +81,13 @@ def test_a_misspelt_word_gets_a_guess(words: list[str], guess: str) -> None:
     answer = perdure(*words)
     assert answer.code == 2
     assert guess in answer.err
+
+
+def test_the_words_of_other_programs_lead_to_ours() -> None:
+    """What is guessed exists, and no word of ours is taken for one of theirs."""
+    assert not MEANT.keys() & {*COMMANDS, *ALIASES}
+    for words in MEANT.values():
+        assert perdure(*words.split(), *["--help"] * (not words.startswith("-"))).code == 0
 
 
 @pytest.mark.parametrize(
