@@ -195,6 +195,11 @@ def schema_check(schema: Any) -> Callable[[Any], str | None]:
             error = min(errors, key=lambda found: list(map(str, found.path)), default=None)
         except OverflowError:  # ``multipleOf`` divides, and an int may be larger than any double.
             return "a number is too large to be looked at"
+        except RecursionError:
+            return "it leads too deep to be looked at, or its schema leads back to itself"
+        except Exception:  # noqa: BLE001
+            # Deploying refuses such a schema, but has not always: nobody else's turn may end with it.
+            return "its schema is broken, so that nothing can be held against it"
         if error is None:
             return None
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)

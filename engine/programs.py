@@ -42,8 +42,13 @@ class Programs:
             raise UnknownProgram(f"program {digest} is not in the database")
         try:
             return link(digest, text)
+        except UnknownProgram:
+            raise
         except EvalError as error:
             raise UnknownProgram(f"program {digest}: {error.message}") from error
+        except Exception as error:
+            # Another version has stored what this one stumbles over: that must stop nobody else.
+            raise UnknownProgram(f"program {digest}: {type(error).__name__}: {error}") from error
 
     def add(self, program: LinkedProgram) -> None:
         """Know a Program that is stored already."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +14,7 @@ from perdure.compiler import ir
 from perdure.compiler.encode import UnknownProgram, decode
 from perdure.compiler.runtime import EvalError, Timestamp
 from perdure.engine import keys, outgoing, schedules
-from perdure.engine.errors import Refused
+from perdure.engine.errors import PerdureError, Refused
 from perdure.engine.events import ExecutionCanceled, StartRequested
 from perdure.engine.instance import slot_of
 from perdure.engine.linked import LinkedProgram
@@ -25,6 +27,8 @@ LIMIT = 100
 KEEP_EVERY = 0.5
 """Seconds between comparisons of the rows with the active definitions."""
 
+_log = logging.getLogger("perdure.worker")
+
 
 class Scheduling:
     """The schedules of a hub, as one owner of slots sees them."""
@@ -34,6 +38,8 @@ class Scheduling:
         self._programs = programs
         self._known: dict[str, tuple[ir.Schedule, ...]] = {}
         self._kept = float("-inf")
+        self._faults: dict[str, str] = {}
+        """What has gone wrong with schedules, so that it is told once."""
 
     def round(self, worker: str, slots: Iterable[int], now: int, tick: float) -> tuple[bool, list[Message]]:
         """Whether there was anything to do, and the messages that are committed. Raises ``StoreError``."""
@@ -44,10 +50,27 @@ class Scheduling:
             busy = self._keep(worker, mine, now)
         sent: list[Message] = []
         for row in self._store.due_schedules(mine, LIMIT):
-            found = self._look(worker, row, now)
-            busy = busy or found is not None
-            sent += found or []
+            with self._apart(row.id):
+                found = self._look(worker, row, now)
+                busy = busy or found is not None
+                sent += found or []
         return busy, sent
+
+    @contextmanager
+    def _apart(self, schedule: str) -> Iterator[None]:
+        """What goes wrong with one schedule stops nothing else, and may be right at the next look.
+
+        One may be of a time zone that is not known on this machine.
+        """
+        try:
+            yield
+        except PerdureError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            fault = f"{type(error).__name__}: {error}"
+            if self._faults.get(schedule) != fault:
+                self._faults[schedule] = fault
+                _log.warning("nothing is done for the schedule %s here: %s", schedule, fault)
 
     # -- rows -------------------------------------------------------------------------------------
 
@@ -55,16 +78,22 @@ class Scheduling:
         """Let there be a row for each schedule of an active definition, and no other."""
         present = {row.id: row for row in self._store.schedules()}
         wanted: dict[str, ScheduleRow] = {}
+        asked = set[str]()
+        """Those of which there is no row yet are left as they are."""
         for workflow, version, program, since in self._store.active_workflows():
             for number, schedule in enumerate(self._schedules(program)):
-                slot = slot_of(schedules.schedule_id(workflow, number))
-                row = schedules.new_row(workflow, version, program, number, schedule, slot, since)
-                wanted[row.id] = row
+                id_ = schedules.schedule_id(workflow, number)
+                asked.add(id_)
+                with self._apart(id_):
+                    wanted[id_] = schedules.new_row(
+                        workflow, version, program, number, schedule, slot_of(id_), since
+                    )
         writes = []
-        for id_ in sorted({*present, *wanted}):
+        for id_ in sorted({*present, *wanted} - (asked - wanted.keys())):
             if (present.get(id_) or wanted[id_]).slot in mine:
-                write = _kept(present.get(id_), wanted.get(id_), now)
-                writes += [] if write is None else [write]
+                with self._apart(id_):
+                    write = _kept(present.get(id_), wanted.get(id_), now)
+                    writes += [] if write is None else [write]
         return bool(writes) and self._commit(worker, writes, [])
 
     def _schedules(self, program: str) -> tuple[ir.Schedule, ...]:

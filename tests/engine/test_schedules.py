@@ -10,8 +10,9 @@ import pytest
 
 from perdure.engine import schedules
 from perdure.engine.client import Client
+from perdure.engine.linked import link
 from perdure.engine.scheduling import KEEP_EVERY, Scheduling
-from perdure.engine.store.rows import InstanceQuery, ScheduleRow
+from perdure.engine.store.rows import Batch, InstanceQuery, ScheduleRow, ScheduleWrite
 from perdure.engine.workplace import POLL_EVERY
 from tests.engine.driver import SECOND, Hub, compiled, deployment
 
@@ -279,6 +280,36 @@ def test_an_input_that_does_not_fit_is_on_record(calendar: Calendar) -> None:
     assert calendar.started() == []
     ((outcome, reason),) = calendar.outcomes("quick")
     assert (outcome, reason and reason.partition(":")[0]) == ("skipped", "its input does not fit the schema")
+
+
+def test_a_time_zone_that_this_machine_does_not_know_stops_no_other_schedule(calendar: Calendar) -> None:
+    """Who deployed it knew more zones. The worker's thread ended, and that of each next owner."""
+    calendar.deploy(QUICK)
+    program = compiled(nap(more=", overlap: allow")).program
+    unknown = msgspec.structs.replace(program.schedules[0], timezone="Mars/Phobos")
+    elsewhere = link(msgspec.structs.replace(program, version="2.0.0", schedules=(unknown,)))
+    calendar.deploy(nap(more=", overlap: allow"))
+    before = calendar.row("nap")
+    Client(calendar.hub.store).deploy([deployment(elsewhere)])
+    calendar.go_to("2026-03-01T01:05:00+00:00")
+    assert calendar.row("nap").version == before.version
+    assert {each.id for each in calendar.hub.store.instances(InstanceQuery(limit=10))} == {
+        "quick@2026-03-01T01:00:00Z",
+        "nap@2026-03-01T01:00:00Z",
+    }
+
+
+def test_a_schedule_of_a_time_zone_that_this_machine_does_not_know_waits(calendar: Calendar) -> None:
+    """Another machine has made its row, and this one owns its slot now."""
+    calendar.deploy(QUICK)
+    calendar.deploy(nap(more=", overlap: allow"))
+    row = calendar.row("nap")
+    elsewhere = msgspec.structs.replace(row, timezone="Mars/Phobos", revision=row.revision + 1)
+    write = ScheduleWrite(id="nap", row=elsewhere, before=row.revision)
+    calendar.hub.store.commit(Batch(worker=calendar.hub.worker, schedules=(write,)))
+    calendar.go_to("2026-03-01T01:05:00+00:00")
+    assert calendar.started() == ["2026-03-01T01:00:00Z"]
+    assert calendar.row("nap") == elsewhere
 
 
 def test_several_schedules_of_one_workflow(calendar: Calendar) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from perdure.compiler.build import build
-from perdure.dsl import Source
 from perdure.engine.activities import Registry
 from perdure.engine.client import Client
 from perdure.engine.duties import Duties
@@ -26,7 +22,7 @@ from perdure.engine.starts import Start
 from perdure.engine.store.rows import Batch
 from perdure.engine.store.sqlite import SqliteStore
 from perdure.engine.telling import Raise
-from perdure.server.deployments import deploy_source, deployments
+from perdure.server.deployments import deploy_source
 
 FLOWS = """\
 dsl: perdure/1
@@ -240,18 +236,17 @@ def test_a_number_that_no_double_holds_is_the_fault_of_one(client: Client) -> No
 
 
 def test_what_nobody_expected_is_the_fault_of_one(client: Client) -> None:
-    """A schema that was deployed when nobody looked for broken patterns failed all who asked with it."""
-    (entry,) = deployments(build(Source("priced.yaml", FLOWS.split("---\n")[3])).workflows, [], FLOWS)
-    broken = {"pattern": "("}
-    program = msgspec.structs.replace(entry.program, input_schema=broken, events={"Paid": broken}, name="old")
-    client.deploy([msgspec.structs.replace(entry, name="old", program=program)])
-    first, bad, last = client.start_many([Start("echo", 1), Start("old", "x"), Start("waiter")])
-    assert isinstance(bad, re.error)
+    """Something of another type than it should be failed all who asked with it."""
+    number: Any = 5
+    first, bad, last = client.start_many(
+        [Start("echo", 1), Start("echo", 2, tags={"n": number}), Start("waiter")]
+    )
+    assert isinstance(bad, TypeError)
     assert isinstance(first, str)
     assert isinstance(last, str)
-    waits = client.start("old", 7)["id"]
-    answers = client.raise_each([Raise(waits, "Paid", "x"), Raise(last, "Go", 3)])
-    assert [type(each) for each in answers] == [re.error, type(None)]
+    waits = client.start("priced", 7)["id"]
+    answers = client.raise_each([Raise(waits, "Paid", 1, request_key=number), Raise(last, "Go", 3)])
+    assert [type(each) for each in answers] == [TypeError, type(None)]
     assert [client.instance(each)["output"] for each in (first, last)] == [1, 3]
 
 

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from perdure.compiler.build import build
 from perdure.dsl import Source
 from perdure.server.deployments import deployments
+from perdure.server.problems import problem_row
 from tests.server.hub import API, ECHO, GATE, ended, given_server, refusal
 
 BATCH = f"{API}/instances:batch"
@@ -36,8 +37,8 @@ def test_each_is_started_on_its_own(http: TestClient) -> None:
     assert [ended(http, f"{API}/instances/{items[n]['id']}")["output"] for n in (0, 4)] == [1, 2]
 
 
-def test_a_start_that_fails_inside_is_told_of_in_its_place(http: TestClient) -> None:
-    """A schema that was deployed when nobody looked for broken patterns failed the whole list."""
+def test_a_start_that_a_broken_schema_refuses_is_told_of_in_its_place(http: TestClient) -> None:
+    """One that was deployed when nobody looked for broken patterns failed the whole list."""
     (entry,) = deployments(build(Source("gate.yaml", GATE)).workflows, [], GATE)
     program = msgspec.structs.replace(entry.program, input_schema={"pattern": "("}, name="old")
     app: Any = http.app
@@ -45,10 +46,18 @@ def test_a_start_that_fails_inside_is_told_of_in_its_place(http: TestClient) -> 
     old = {"workflow": "old", "input": "x", "id": "old"}
     starts = [{"workflow": "echo", "id": "a"}, old, {"workflow": "echo", "id": "b"}]
     first, bad, last = http.post(BATCH, json=starts).json()["items"]
-    assert (bad["id"], bad["problem"]["status"], bad["problem"]["code"]) == ("old", 500, "internal")
+    assert (bad["id"], bad["problem"]["status"], bad["problem"]["code"]) == ("old", 422, "schema")
     assert (first, last) == ({"id": "a"}, {"id": "b"})
-    assert refusal(http.post(f"{API}/instances", json=old)) == (500, "internal")
+    assert refusal(http.post(f"{API}/instances", json=old)) == (422, "schema")
     assert refusal(http.get(f"{API}/instances/old")) == (404, "not_found")
+
+
+def test_a_start_that_fails_inside_is_told_of_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    """The text speaks of the inside: it is in the log."""
+    row = problem_row(TypeError("a secret of ours"))
+    assert (row["status"], row["code"]) == (500, "internal")
+    assert "secret" not in str(row)
+    assert "a secret of ours" in caplog.text
 
 
 def test_a_batch_may_be_repeated_under_its_key(http: TestClient) -> None:
