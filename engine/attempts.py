@@ -63,6 +63,9 @@ class Attempt:
             return self._failed(SCHEMA, str(error), retryable=False)
         except PerdureError as error:
             return failed(task, PAYLOAD, f"the step's Program cannot be read here: {error}")
+        except Exception as error:  # noqa: BLE001
+            # An annotation that means nothing when it is looked at, or that nothing can be read as.
+            return self._failed(SCHEMA, f"{task.name}: {type(error).__name__}: {_text(error)}")
 
     def completed(self, result: Any) -> Answer:
         """The result after the step's ``output``, as JSON."""
@@ -91,13 +94,14 @@ class Attempt:
             return HandedOver(scheduled_seq=self.task.seq, row=row)
         kind, data, retryable, retry_after = type(error).__name__, None, True, None
         if isinstance(error, ActivityError):
-            kind, retryable = error.type or kind, error.retryable
+            # Whatever somebody has put there: a history holds a text and a bool.
+            kind, retryable = str(error.type or kind), bool(error.retryable)
             try:
                 data = to_json(error.data)
             except BadPayload as problem:
                 data = {"lost": str(problem)}
-        if isinstance(error, RetryAfter) and math.isfinite(error.seconds):
-            retry_after = max(round(error.seconds * 1_000_000), 0)
+        if isinstance(error, RetryAfter):
+            retry_after = _microseconds(error.seconds)
         message = _text(error)
         if isinstance(error, _OF_TYPES) and self.task.has_input:
             message += self.activity.misread(self.task.input)
@@ -113,6 +117,14 @@ def failed(task: Work, kind: str, message: str, **fields: Any) -> TaskFailed:
     """The failure of a task."""
     clean = message.encode("utf-8", "replace").decode()[:MAX_MESSAGE]
     return TaskFailed(scheduled_seq=task.seq, error=kind, message=clean, **fields)
+
+
+def _microseconds(seconds: Any) -> int | None:
+    """A time to wait; None for what is no number of seconds, or none that ever passes."""
+    try:
+        return max(round(seconds * 1_000_000), 0) if math.isfinite(seconds) else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _text(error: BaseException) -> str:

@@ -172,6 +172,11 @@ class EntityClass:
             arguments = method.arguments(has_input, asked.input, cast("Context", context))
         except msgspec.ValidationError as error:
             return state, Undone(error=SCHEMA, message=str(error))
+        except Exception as error:  # noqa: BLE001
+            # An annotation that means nothing when it is looked at, or that nothing can be read as.
+            said = undone(error)
+            message = f"{self.name}.{asked.operation}: {said.error}: {said.message}"
+            return state, Undone(error=SCHEMA, message=message)
         try:
             result = method.function(entity, **arguments)
             if inspect.iscoroutine(result):
@@ -223,7 +228,7 @@ def undone(error: BaseException) -> Undone:
     """What an exception of an operation means to whoever asked for it."""
     kind, data = type(error).__name__, None
     if isinstance(error, ActivityError):
-        kind = error.type or kind
+        kind = str(error.type or kind)
         try:
             data = to_json(error.data)
         except BadPayload as problem:

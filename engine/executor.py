@@ -249,7 +249,13 @@ class Executor:
             self._ended += 1
 
     def _perform(self, job: _Job | _EntityJob) -> Answer:
-        return self.perform(*job) if isinstance(job, _Job) else self.perform_operations(*job)
+        """Whatever happens, there is an answer: else the task is open, and its thread taken, for ever."""
+        try:
+            return self.perform(*job) if isinstance(job, _Job) else self.perform_operations(*job)
+        except Abandoned:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            return _fault(job.task, error)
 
     def perform_operations(self, task: EntityTask, entity: EntityClass) -> Answer:
         """Carry out operations of an entity in this thread; async ones on the loop, while it waits."""
@@ -343,18 +349,24 @@ class Executor:
         self._fill()
 
     async def _run_async(self, task: Task, activity: Activity, context: Context) -> None:
+        try:
+            answer = await self._perform_async(task, activity, context)
+        except BaseException as error:  # noqa: BLE001
+            answer = _fault(task, error)
+        if answer is not None:
+            self._finish(task, answer)
+
+    async def _perform_async(self, task: Task, activity: Activity, context: Context) -> Answer | None:
+        """As ``perform``; None for one that was abandoned."""
         attempt = Attempt(task, activity, context, self._programs)
         arguments = attempt.arguments()
         if isinstance(arguments, TaskFailed):
-            self._finish(task, arguments)
-            return
+            return arguments
         try:
             result = await activity.function(**arguments)
         except BaseException as error:  # noqa: BLE001
-            if not self._abandoned:
-                self._finish(task, attempt.raised(error))
-            return
-        self._finish(task, attempt.completed(result))
+            return None if self._abandoned else attempt.raised(error)
+        return attempt.completed(result)
 
     def _finish(self, task: Work, answer: Answer) -> None:
         self.heartbeats.end(task.id, well=isinstance(answer, TaskCompleted))
@@ -362,6 +374,12 @@ class Executor:
         # Without the lock: threads that wait for each other after every task cost more than the tasks.
         self._open[self._kind(task.name)].discard(task.id)
         self._contexts.pop(task.id, None)
+
+
+def _fault(task: Work, error: BaseException) -> TaskFailed:
+    """A failure of ours. Its text stays here: there may be a secret in it."""
+    _log.error("the task %s of %s failed inside: %s", task.name, task.instance, type(error).__name__)
+    return failed(task, PAYLOAD, f"it failed inside: {type(error).__name__}")
 
 
 def _order(job: _Job | _EntityJob) -> tuple[int, str]:
