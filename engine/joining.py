@@ -17,6 +17,7 @@ from perdure.engine.running import Input
 from perdure.engine.sharing import PATIENCE, candidates, missing, share
 from perdure.engine.store.rows import Batch, Key, TaskRow, TimerRow
 from perdure.engine.store.rows import Worker as Member
+from perdure.engine.tasks import HandedOver
 from perdure.engine.workplace import Workplace
 
 GIVEN_AT_ONCE = 64
@@ -38,9 +39,14 @@ class Joining(Workplace):
 
     def rejoin(self) -> None:
         """Take ourselves over under a new id; what the database does not have is fed again."""
+        handed = self.owner.handed_over
         results, _ = self.owner.reset()
         self._feed_again(results)
         self._ask_again(list(self._asks))
+        self.finished.extend(
+            Finished(row.instance, row.execution, HandedOver(scheduled_seq=row.seq, row=row))
+            for row in handed
+        )
         member = self._member()
         self.slots = frozenset()
         # Should this be done though its answer is lost, the next try takes this id over too.

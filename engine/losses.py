@@ -13,6 +13,7 @@ from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.instance import slot_of
 from perdure.engine.residents import Residents
 from perdure.engine.running import Input, Running
+from perdure.engine.store.rows import OUTSIDE, TaskRow
 
 
 class Losses(Residents):
@@ -69,6 +70,11 @@ class Losses(Residents):
                     results.append((hot.id, each))
         self.__init__(self._offers, memory=self._memory, turns=self._turns)  # type: ignore[misc]
         return results, unanswered
+
+    @property
+    def handed_over(self) -> list[TaskRow]:
+        """Rows of tasks that are completed from outside, which no commit has written yet."""
+        return [row for row in self._rest.adopt if row.worker == OUTSIDE]
 
     @property
     def settled(self) -> bool:

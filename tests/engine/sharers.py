@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from perdure.engine import clock
 from perdure.engine.activities import Registry
@@ -80,6 +80,10 @@ class ByHand:
     def heartbeats(self) -> Heartbeats:
         """None of them reports."""
         return self._executor.heartbeats
+
+    def token(self, task: Task) -> str:
+        """What completes it from outside."""
+        return self._executor.context_of(task).token()
 
     def end(self, task: Work) -> Answer:
         """Carry it out."""
@@ -173,6 +177,8 @@ class Watched(MemoryStore):
     """Whether it takes no turn."""
     keeps_tasks = False
     """Whether it is busy whenever somebody would claim one."""
+    breaks: Literal["", "before", "after"] = ""
+    """When the connection breaks, before the next batch that gives tasks rows is written or after it."""
     slow = 0.0
     """Seconds that a start of a client takes."""
     looks: tuple[float, ...] = ()
@@ -211,7 +217,12 @@ class Watched(MemoryStore):
         for each in batch.checkpoints:
             owner = self.slot_owners().get(each.slot)
             assert owner == batch.worker, f"{batch.worker} writes {each.id}, which is {owner}'s"
-        return super().commit(batch)
+        if not (batch.adopt and self.breaks):
+            return super().commit(batch)
+        written, self.breaks = self.breaks == "after", ""
+        if written:
+            super().commit(batch)
+        raise OutcomeUnknown("the connection broke")
 
 
 class Sharers:

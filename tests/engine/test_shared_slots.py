@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
+from perdure.engine.activities import Pending
 from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.sharing import PATIENCE
-from tests.engine.driver import compiled
+from perdure.engine.tasks import Task
+from tests.engine.driver import SECOND, compiled
 from tests.engine.facts import WAIT
 from tests.engine.sharers import LEASE, Sharers, id_in, sharers
 from tests.engine.test_entity_python import Tally
 
 MARK = compiled("do: [{ m: { call: Mark, with: '${ input }' } }, { return: '${ m }' }]").program
+ASKS = compiled("do: [{ a: { call: Ask, with: 1 } }, { return: '${ a }' }]").program
 CHAIN = compiled(
     "do: [{ a: { call: Mark, with: 1 } }, { b: { call: Mark, with: '${ a }' } }, { return: '${ b }' }]"
 ).program
@@ -159,6 +163,33 @@ def test_what_ended_while_its_instance_was_parked_does_not_run_again_when_its_sl
     hub.client.resume(id_)
     assert hub.client.wait(id_, WAIT)["output"] == {"a": 1, "b": 2}
     assert hub.begun() == []
+
+
+@pytest.mark.parametrize("breaks", ["before", "after"])
+def test_what_was_handed_over_does_not_run_again_when_its_worker_joins_again(
+    hub: Sharers, breaks: Literal["before", "after"]
+) -> None:
+    """Whoever has its token will answer. The row that says so was lost with the worker's memory."""
+
+    def ask(value: int) -> None:
+        raise Pending
+
+    hub.registry.add("Ask", ask)
+    only = hub.join()
+    hub.settle()
+    id_ = hub.via(only).run(ASKS)["id"]
+    hub.settle(0.5)
+    before, hub.store.breaks = only.duties.id, breaks
+    (task,) = only.activities.open.values()
+    assert isinstance(task, Task)
+    token = only.activities.token(task)
+    only.end()
+    hub.settle(2 * LEASE / SECOND)
+    assert only.duties.id != before
+    assert hub.begun() == ["Ask"]
+    hub.client.complete_token(token, 7)
+    hub.settle(1)
+    assert hub.client.instance(id_)["output"] == 7
 
 
 def test_a_slot_that_comes_back_hears_what_was_waiting_there(hub: Sharers) -> None:
