@@ -119,6 +119,37 @@ def test_questions_that_come_meanwhile_are_the_next_group() -> None:
     asyncio.run(test())
 
 
+def test_after_a_group_of_several_the_next_one_is_gathered() -> None:
+    """Who come in following rounds of the event loop are one group; after a lone one nobody waits."""
+    asked: list[int] = []
+
+    def note(questions: Sequence[int]) -> list[int]:
+        asked.append(len(questions))
+        return list(questions)
+
+    async def come(groups: Groups[int, int], count: int) -> None:
+        tasks = []
+        for number in range(count):
+            tasks.append(asyncio.create_task(groups.ask(number)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+
+    async def test() -> None:
+        groups = Groups(note, 1_000)
+        await asyncio.gather(*map(groups.ask, range(9)))
+        assert asked == [1, 8], "nobody waits at first"
+        await come(groups, 9)
+        assert asked == [1, 8, 9]
+        await come(groups, 1)
+        assert asked == [1, 8, 9, 1]
+        task = asyncio.create_task(groups.ask(7))
+        await asyncio.sleep(0)
+        assert [*await asyncio.gather(task, groups.ask(8))] == [7, 8]
+        assert asked == [1, 8, 9, 1, 1, 1]
+
+    asyncio.run(test())
+
+
 def test_a_fault_is_told_to_all_who_asked_together() -> None:
     """And the next ones are answered."""
 
