@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,19 @@ def test_migrations_make_what_the_statements_expect(database: sqlite3.Connection
     made = _schema(database)
     assert made.pop("alembic_version")
     assert made == wanted
+
+
+def test_two_hubs_made_at_once_do_not_write_into_each_other(tmp_path: Path) -> None:
+    """Threads of one process: the tables of one came to the other's connection, and the process could die."""
+    both = threading.Barrier(2)
+
+    def make(name: str) -> None:
+        both.wait()
+        SqliteStore(tmp_path / name).close()
+
+    with ThreadPoolExecutor(2) as threads:
+        for each in [threads.submit(make, "a.db"), threads.submit(make, "b.db")]:
+            each.result()
 
 
 def _schema(connection: sqlite3.Connection) -> dict[str, str]:
