@@ -105,6 +105,37 @@ def test_events_come_before_the_start(places: Places) -> None:
     assert places.hub.output("b") is None
 
 
+@pytest.mark.parametrize("how", ["rewind", "restart"])
+def test_one_that_goes_on_after_its_end_takes_a_place_at_once(places: Places, how: str) -> None:
+    """It may be one too many for a while; nobody else begins until there are fewer than the limit."""
+    places.start("a", "b", "c", text=GATED)
+    places.hub.terminate(id="a")
+    places.hub.run()
+    assert places.running() == ["b"]
+    getattr(places.client, how)("a")
+    places.hub.run()
+    assert places.running() == ["a", "b"]
+    places.go("b")
+    assert places.running() == ["a"]
+    places.go("a")
+    assert places.running() == ["c"]
+
+
+def test_a_restart_under_another_id_waits_for_its_place(places: Places) -> None:
+    """With the key of its own input; under its own id an instance keeps the key that it began with."""
+    places.start("a")
+    places.go("a")
+    places.start("b", key="m")
+    places.client.restart("a", "m", id="other")
+    places.client.restart("a", "m")
+    places.hub.run()
+    rows = {id_: places.hub.store.instance(id_) for id_ in ("a", "other")}
+    assert {id_: (row.concurrency_key, row.waits) for id_, row in rows.items() if row} == {
+        "a": ("k", False),
+        "other": ("m", True),
+    }
+
+
 @pytest.mark.parametrize("how", ["suspended", "renewed"])
 def test_a_place_is_kept_to_the_end(places: Places, how: str) -> None:
     """By an instance that is suspended, and by all generations of one."""
