@@ -14,24 +14,29 @@ from tests.postgres import Server
 CALM = 7.0
 """Seconds after which a worker without work looks more rarely."""
 WAITING = compiled('do: [{ e: { wait_for_event: go, timeout: never } }, { return: "${ e }" }]').program
-_CALLS = "SELECT sum(calls) FROM public.pg_stat_statements"
+_CALLS = (
+    "SELECT sum(calls), (SELECT xact_commit + xact_rollback FROM pg_stat_database"
+    " WHERE datname = current_database()) FROM public.pg_stat_statements"
+)
 _ENDED = "SELECT 1 FROM instances WHERE id = %s AND status = 'Completed'"
 
 
 @dataclass(frozen=True)
 class Quiet:
-    """Of some workers together: statements a second, and milliseconds from each event to the end."""
+    """Of some workers together: what they say a second, and milliseconds from each event to the end."""
 
     workers: int
     told: bool
     statements: float
+    transactions: float
     milliseconds: tuple[float, ...]
 
     def __str__(self) -> str:
         cuts = statistics.quantiles(self.milliseconds, n=100)
         return (
             f"{self.workers} workers that {'are told' if self.told else 'only look'}: {self.statements:,.1f}"
-            f" statements a second when idle; {len(self.milliseconds)} events of another process, one at a"
+            f" statements in {self.transactions:,.1f} transactions a second when idle;"
+            f" {len(self.milliseconds)} events of another process, one at a"
             f" time, ended their instances after {cuts[49]:.1f} ms (p50), {cuts[98]:.1f} ms (p99)"
         )
 
@@ -44,13 +49,16 @@ def measure_quiet(server: Server, workers: int, *, told: bool, seconds: float, e
         threading.Event().wait(CALM)
         before, began = _calls(hub), monotonic()
         threading.Event().wait(seconds)
-        idle = (_calls(hub) - before) / (monotonic() - began)
+        passed = monotonic() - began
+        statements, transactions = (
+            (now - then) / passed for now, then in zip(_calls(hub), before, strict=True)
+        )
         ids = [f"i{number}" for number in range(events)]
         for each in ids:
             hub.client.run(WAITING, id=each)
         patiently(lambda: all(hub.client.waiting(each) for each in ids[-50:]))
         threading.Event().wait(CALM)
-        return Quiet(workers, told, idle, tuple(_event(hub, each) for each in ids))
+        return Quiet(workers, told, statements, transactions, tuple(_event(hub, each) for each in ids))
 
 
 def _event(hub: Crowd, instance: str) -> float:
@@ -62,6 +70,6 @@ def _event(hub: Crowd, instance: str) -> float:
     return (monotonic() - began) * 1000
 
 
-def _calls(hub: Crowd) -> float:
-    ((calls,),) = hub.sql.execute(_CALLS).fetchall()
-    return float(calls)
+def _calls(hub: Crowd) -> tuple[float, float]:
+    ((statements, transactions),) = hub.sql.execute(_CALLS).fetchall()
+    return float(statements), float(transactions)
