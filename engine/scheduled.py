@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice, takewhile
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from perdure.compiler.runtime import EvalError
 from perdure.engine import audit, schedules
 from perdure.engine.errors import Conflict, NotFound, Refused, UserError
 from perdure.engine.linked import LinkedProgram
-from perdure.engine.schedules import Backfill, instance_id
+from perdure.engine.schedules import Backfill, instance_id, slot_times
 from perdure.engine.scheduling import schedule_input
 from perdure.engine.store.protocol import Store
 from perdure.engine.store.rows import ScheduleRow, ScheduleWrite
@@ -22,6 +23,8 @@ TRIES = 10
 """How often a change is tried beside an owner that moves the schedule on."""
 MAX_RANGES = 20
 """Ranges that are filled in at one time."""
+MAX_TIMES = 10_000
+"""Times of one range: a slip of the pen in its year should not start millions."""
 
 __all__ = ["backfill", "input_of", "instance_id", "pause", "resume", "row_of", "schedule_view", "shown"]
 
@@ -97,6 +100,10 @@ def backfill(store: Store, schedule_id: str, begin: str, end: str, actor: str) -
 
     def filling(row: ScheduleRow) -> ScheduleRow:
         progress = schedules.progress_of(row)
+        times = takewhile(lambda at: at <= last, slot_times(row.cron, row.timezone, first - 1))
+        if next(islice(times, MAX_TIMES, None), None) is not None:
+            message = f"the range from {begin} to {end} has more than {MAX_TIMES:,} times of {row.id!r}"
+            raise UserError(message, hint="ask for a part of it, and for the next part when that is done")
         if len(progress.backfill) >= MAX_RANGES:
             raise Conflict(f"{MAX_RANGES} ranges of {row.id!r} are being filled in already")
         ranges = (*progress.backfill, Backfill(first - 1, last))

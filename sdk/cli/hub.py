@@ -104,7 +104,7 @@ def _noted(ctx: click.Context, action: str, **details: str) -> AuditEntry:
 def _opened(
     ctx: click.Context, command: str, *, there: bool = False, reopen: bool = False
 ) -> Generator[SqlStore]:
-    url = settings(ctx).database(command)
+    url = settings(ctx).named_database(command, command)
     if url.startswith("memory:") or url.removeprefix("sqlite://").strip("/") in {"", ":memory:"}:
         raise Stop(USAGE, "usage", f"{command} needs a database that outlives this command; give --db")
     options = {"create": not there, **({"reopen": True} if reopen else {})}

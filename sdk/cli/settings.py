@@ -49,6 +49,19 @@ class Settings:
             raise click.UsageError(f"{command} works on a database; use --db instead of --server")
         return self.db or os.environ.get("PERDURE_DB") or DEFAULT_DB
 
+    def named_database(self, command: str, what: str) -> str:
+        """The same, but not the default one beside a server that somebody believes to work with.
+
+        Raises ``Stop``.
+        """
+        from perdure.cli.failures import USAGE, Stop
+
+        url = self.database(command)
+        if self.db is None and not os.environ.get("PERDURE_DB") and os.environ.get("PERDURE_SERVER"):
+            message = f"PERDURE_SERVER names a server, but {what} works on a database"
+            raise Stop(USAGE, "usage", message, hint="give --db: the database that the server works on")
+        return url
+
 
 def settings(ctx: click.Context) -> Settings:
     """The settings of this call."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -15,7 +14,6 @@ import click
 
 from perdure.cli.connection import open_store, shown
 from perdure.cli.console import console
-from perdure.cli.failures import USAGE, Stop
 from perdure.cli.garbage import collect_rarely
 from perdure.cli.inputs import Whole
 from perdure.cli.logs import log_to_stderr
@@ -84,7 +82,7 @@ def worker(
     from perdure.engine.worker import Worker
 
     collect_rarely()
-    url = _database(ctx)
+    url = settings(ctx).named_database("worker", "a worker")
     out = console(ctx)
     log_to_stderr(quiet=out.quiet)
     for name in queues:
@@ -116,16 +114,6 @@ def worker(
             working.stop(grace)
     if working.error is not None:
         raise working.error
-
-
-def _database(ctx: click.Context) -> str:
-    """The database that was named; not the default one beside a server that somebody believes to work for."""
-    said = settings(ctx)
-    url, hint = said.database("worker"), "give --db: the database that the server works on"
-    if said.db is None and not os.environ.get("PERDURE_DB") and os.environ.get("PERDURE_SERVER"):
-        message = "PERDURE_SERVER names a server, but a worker works on a database"
-        raise Stop(USAGE, "usage", message, hint=hint)
-    return url
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 
 from perdure.engine import schedules
 from perdure.engine.client import Client
+from perdure.engine.errors import UserError
 from perdure.engine.linked import link
 from perdure.engine.scheduling import KEEP_EVERY, Scheduling
 from perdure.engine.store.rows import Batch, InstanceQuery, ScheduleRow, ScheduleWrite
@@ -416,6 +417,20 @@ def test_a_range_that_is_none_is_refused(calendar: Calendar, client: Client, beg
     with pytest.raises(Exception, match=r"range|time"):
         client.backfill_schedule("quick", begin, end)
     assert schedules.progress_of(calendar.row("quick")).backfill == ()
+
+
+def test_a_range_of_very_many_times_is_refused(calendar: Calendar, client: Client) -> None:
+    """A year that was mistyped starts nothing; the most that may be asked for is started."""
+    calendar.deploy(nap("* * * * *", ", overlap: allow"))
+    with pytest.raises(UserError, match=r"more than 10,000 times of 'nap'") as refused:
+        client.backfill_schedule("nap", "2020-02-20T00:00:00Z", "2026-02-20T00:00:00Z")
+    assert "ask for a part of it" in str(refused.value.hint)
+    with pytest.raises(UserError, match="more than"):
+        client.backfill_schedule("nap", "2026-02-20T00:00:00Z", "2026-02-26T22:40:00Z")
+    assert schedules.progress_of(calendar.row("nap")).backfill == ()
+    assert client.backfill_schedule("nap", "2026-02-20T00:00:00Z", "2026-02-26T22:39:00Z") == {
+        "changed": True
+    }
 
 
 def test_a_row_is_plain_json(calendar: Calendar) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pytest
+
 from tests.sdk.cli.program import perdure
 
 FLOW = "dsl: perdure/1\nname: flow\nversion: 1.0.0\ndo: [ { return: 7 } ]\n"
@@ -28,6 +30,22 @@ def test_a_hub_goes_on_where_it_was_imported(here: Path) -> None:
     assert taken.data["rows"]["instances"] == 1
     run = perdure("run", "flow.perdure.yaml", "--id", "one", "--db", "sqlite:///new.db")
     assert (run.code, run.out) == (0, "7\n")
+
+
+@pytest.mark.parametrize("words", [["export", "f"], ["import", "new.hub"], ["reopen", "--yes"]])
+def test_a_hub_is_not_moved_beside_a_server_that_is_meant(
+    here: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """The database of this folder, which nobody has named, is left open beside ``PERDURE_SERVER``."""
+    started(here)
+    (here / "new.hub").write_text("{}")
+    with monkeypatch.context() as environment:
+        environment.setenv("PERDURE_SERVER", "http://127.0.0.1:1")
+        refused = perdure("hub", *words)
+        assert (refused.code, refused.out) == (2, "")
+        assert f"PERDURE_SERVER names a server, but hub {words[0]} works on a database" in refused.err
+        assert "give --db" in refused.err
+    assert perdure("list").code == 0
 
 
 def test_the_file_is_for_its_owner(here: Path) -> None:
