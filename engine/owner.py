@@ -31,6 +31,9 @@ from perdure.engine.running import Input, Running
 from perdure.engine.turn import take_turn
 from perdure.engine.turning import Turn
 
+MOST_ADOPTED = 10_000
+"""Tasks of dead owners that get a row in one batch: the database must take it long before a lease is over."""
+
 _CONTROL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionCanceled)
 
 
@@ -57,6 +60,10 @@ class Owner(Admission, Loading, Losses):
         self._unreadable.clear()
         sealed, self._rest = Sealed(rest=self._rest), Writes()
         limit, self._rest_first = 0 if self._rest_first else self._limit, False
+        if len(sealed.rest.adopt) > MOST_ADOPTED:
+            # A turn may close one of the others: their rows come before it.
+            adopt, self._rest.adopt = sealed.rest.adopt, sealed.rest.adopt[MOST_ADOPTED:]
+            sealed.rest.adopt, self._rest_first, limit = adopt[:MOST_ADOPTED], True, 0
         ready = choose(list(self._ready))[:limit]
         if entities:
             self.entities.run_ready(sealed, max(limit - len(ready), limit // 2), now)

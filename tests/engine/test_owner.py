@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from perdure.engine import owner
 from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.events import (
     EventRaised,
@@ -408,6 +409,37 @@ def test_a_takeover_adopts_open_tasks_as_delivered_once(hub: Hub) -> None:
     hub.manual = False
     hub.run()
     assert hub.status() == "Completed"
+
+
+def test_very_many_open_tasks_of_a_dead_owner_get_their_rows_in_parts(
+    faulty: FaultyHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database took too long for all of them, again and again, whoever had the slots.
+
+    No turn comes between them: it may end a task that has no row yet, which somebody would run afterwards.
+    """
+    monkeypatch.setattr(owner, "MOST_ADOPTED", 2)
+    faulty.activity("Echo", echo)
+    faulty.manual = True
+    sizes = list[int]()
+
+    def too_many(_number: int, batch: Batch) -> StoreError | None:
+        sizes.append(len(batch.adopt))
+        return Busy("it took too long") if len(batch.adopt) > 2 else None
+
+    ids = [f"n{number}" for number in range(7)]
+    for each in ids:
+        race = "{ a: [{ x: { call: Echo, with: 1 } }], b: [{ w: { wait_for_event: Go, timeout: never } }] }"
+        faulty.start(f"do: [{{ r: {{ race: {race} }} }}, {{ return: '${{ r.winner }}' }}]", id=each)
+    faulty.run()
+    for each in ids[3:]:
+        faulty.raise_event("Go", id=each)
+    faulty.faulty.fault = too_many
+    faulty.crash()
+    faulty.run(1000)
+    assert [each for each in sizes if each] == [2, 2, 2, 1]
+    assert {faulty.output(each) for each in ids[3:]} == {"b"}
+    assert [len(faulty.leftovers(each)) for each in ids] == [1, 1, 1, 0, 0, 0, 0]
 
 
 def test_a_takeover_adopts_nothing_that_has_a_result(hub: Hub) -> None:
