@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import accumulate
 
 from perdure.compiler.ir import IR_VERSION
 from perdure.engine import clock
 from perdure.engine.errors import OutcomeUnknown, Refused
 from perdure.engine.ids import new_id
-from perdure.engine.instance import SLOTS
+from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.open_work import task_rows
 from perdure.engine.requests import Finished
 from perdure.engine.running import Input
@@ -22,6 +24,9 @@ from perdure.engine.workplace import Workplace
 
 GIVEN_AT_ONCE = 64
 """Slots that are given away between two turns: what is running in them has to be read and written."""
+
+GIVEN_TASKS = 2_000
+"""Tasks that run here and get rows with that, unless one slot has more: no lease runs out meanwhile."""
 
 _log = logging.getLogger("perdure.worker")
 
@@ -168,21 +173,22 @@ class Joining(Workplace):
         """The workers, without this one if it is about to leave."""
         return [each for each in workers if not (self._draining and each.id == self.id)]
 
-    def _give(self, slots: Sequence[int]) -> None:
+    def _give(self, ordered: Sequence[int]) -> None:
         """Give slots to whoever takes them. What runs here for them goes on, with rows that say so."""
         if not self.owner.settled:
             return
-        running = self.owner.running_here(slots)
+        running = self.owner.running_here(ordered)
+        slots = _few(ordered, running)
         rows = dict[Key, TaskRow]()
-        for each in self.store.load(list(running)):
+        for each in self.store.load([id_ for id_ in running if slot_of(id_) in slots]):
             rows |= {key: row for key, row in task_rows(each).items() if key in running[each.instance.id]}
         try:
-            self.store.release_slots(self.id, slots, list(rows.values()))
+            self.store.release_slots(self.id, sorted(slots), list(rows.values()))
         except Refused as error:
             # Memory and database disagree: read everything anew.
             raise OutcomeUnknown(str(error)) from error
         self._claims.update(rows)
-        self.slots -= frozenset(slots)
+        self.slots -= slots
         results, unanswered = self.owner.let_go(slots)
         self._feed_again(results)
         self._ask_again(unanswered)
@@ -229,3 +235,12 @@ class Joining(Workplace):
             limit *= 2
             rows = self.store.timers(slots, horizon, limit)
         return rows
+
+
+def _few(slots: Sequence[int], running: Mapping[str, Collection[Key]]) -> frozenset[int]:
+    """The first of the slots in which no more is running, by instances, than may be given away at once."""
+    tasks = Counter[int]()
+    for instance_id, keys in running.items():
+        tasks[slot_of(instance_id)] += len(keys)
+    counts = accumulate(tasks[slot] for slot in slots)
+    return frozenset(slots[: max(sum(count <= GIVEN_TASKS for count in counts), 1)])

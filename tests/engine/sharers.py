@@ -7,7 +7,7 @@ ends them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -187,6 +187,13 @@ class Watched(MemoryStore):
     def __init__(self, passing: VirtualClock) -> None:
         super().__init__(passing)
         self._passing = passing
+        self.given: list[tuple[int, int]] = []
+        """How many slots were given away each time, and how many tasks with them."""
+
+    def release_slots(self, worker: str, slots: Collection[int], tasks: Sequence[TaskRow]) -> None:
+        """As it is; it is noted how much that was."""
+        super().release_slots(worker, slots, tasks)
+        self.given.append((len(slots), len(tasks)))
 
     def start(self, *args: Any, **options: Any) -> Request | None:
         """What the database does for a client, and the time that passes."""

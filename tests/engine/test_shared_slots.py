@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from perdure.engine import joining
 from perdure.engine.activities import Pending
 from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.sharing import PATIENCE
@@ -102,6 +103,26 @@ def test_what_runs_goes_on_where_it_runs_when_its_slot_moves(hub: Sharers) -> No
     assert [hub.client.wait(id_, WAIT)["output"] for id_ in ids] == [f"x{n}" for n in range(40)]
     assert len(hub.begun()) == len(ids)
     assert hub.store.claimed(first.duties.id) == frozenset()
+
+
+def test_few_slots_are_given_at_once_when_much_runs_in_them(
+    hub: Sharers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is read and written in one step: of very much that took longer than the lease."""
+    monkeypatch.setattr(joining, "GIVEN_TASKS", 3)
+    first = hub.join()
+    hub.settle()
+    ids = hub.via(first).run_many(MARK, list(range(60)))
+    hub.settle(0.5)
+    second = hub.join()
+    hub.settle(20)
+    assert hub.counts() == [SLOTS // 2, SLOTS // 2]
+    assert sum(tasks for _, tasks in hub.store.given) > 3
+    assert all(slots == 1 or tasks <= 3 for slots, tasks in hub.store.given)
+    first.end()
+    hub.settle(1)
+    assert second.activities.begun == []
+    assert sorted(hub.client.instance(each)["output"] for each in ids) == list(range(60))
 
 
 def test_what_runs_when_its_slot_moves_is_delivered_again_if_its_worker_dies(hub: Sharers) -> None:
