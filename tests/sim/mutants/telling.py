@@ -40,6 +40,7 @@ TELLING = {
         "tick - self._claimed >= self._claim_every(tick))",
         "(tick - self._claimed >= self._claim_every(tick) and not self.pace.told))",
     ),
+    "definition_not_told": _TOLD(_TELLING, "    s.DEFINITION_ACTIVATE: _DEFINITIONS,\n", ""),
     "deaf_and_as_patient_as_before": _TOLD(
         "perdure.engine.worker",
         "if not self.store.listening:",

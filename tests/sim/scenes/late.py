@@ -19,6 +19,7 @@ operations:
 """
 ID = "Latecomer@late"
 SIGNALS = 3
+QUIET = 40 * SECOND
 
 
 class Late(Scene):
@@ -34,7 +35,11 @@ class Late(Scene):
         self.asking.spawn("Latecomer", self._activate)
 
     def _activate(self) -> None:
-        self.asking.rest(20 * SECOND)
+        if self.random.random() < 0.5:
+            # When nothing else wakes whoever rests.
+            while not self.stage.at_peace():
+                self.world.sleep(SECOND)
+        self.asking.rest(QUIET)
         self.stage.done("Latecomer", "activate", lambda client: client.activate("Latecomer", "1.0.0"))
         while self._sum() != SIGNALS:
             self.world.sleep(self.stage.poll)
