@@ -324,6 +324,8 @@ class Forms:
             code, hint = "PD203", meant
             if number == "unlimited":
                 code, hint = "PD405", "every bound is explicit; write the largest number that can be meant"
+            elif isinstance(number, str) and number.isascii() and number.isdecimal():
+                hint = f"write it without quotes: {number}"
             message = f"'{label}' must be a whole number or an expression, not {describe(node)}"
             self.error(code, message, node.span, hint)
         return 1

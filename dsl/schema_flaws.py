@@ -21,6 +21,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT7, DRAFT202012
 
 from perdure.dsl.diagnostics import quote
+from perdure.dsl.expr.suggest import did_you_mean
 
 DIALECTS: Mapping[str, type[Validator]] = MappingProxyType(
     {
@@ -93,6 +94,12 @@ class _Part(NamedTuple):
         return Flaw((*self.path, *way), message, hint, key)
 
 
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+_IN_PYTHON = {
+    "bool": "boolean", "dict": "object", "float": "number", "int": "integer", "list": "array", "None": "null",
+    "str": "string",
+}  # fmt: skip
+"""What Python calls them."""
 _Same: TypeAlias = tuple[Path, str, dict[str, Any]]
 """A schema for the value of another one, and the reference that leads there: where it is and what it says."""
 
@@ -108,7 +115,17 @@ def not_a_schema(schema: Any, dialect: type[Validator]) -> tuple[str, Path] | No
     error = best_match(dialect(dialect.META_SCHEMA).iter_errors(schema))
     if error is None:
         return None
-    return f"not a JSON Schema: {_shortened(error.message)}", tuple(error.absolute_path)
+    where = tuple(error.absolute_path)
+    if where[-1:] == ("type",) and error.validator == "anyOf" and isinstance(error.instance, str):
+        return f"not a JSON Schema: {_shortened(_no_type(error.instance))}", where
+    return f"not a JSON Schema: {_shortened(error.message)}", where
+
+
+def _no_type(name: str) -> str:
+    near = _IN_PYTHON.get(name) or did_you_mean(name.lower(), _TYPES)
+    return f"{quote(name)} is no type; " + (
+        f"did you mean {quote(near)}?" if near else f"one of {', '.join(_TYPES)}"
+    )
 
 
 def flaws(schema: Any) -> Iterator[Flaw]:
