@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ SHOWN = 64 << 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(1024)  # What one commit writes has the same times.
 def time_text(microseconds: int | None) -> str | None:
     """RFC 3339 in UTC, to the microsecond."""
     if microseconds is None:
@@ -45,14 +47,23 @@ def parse_time(text: str) -> int:
 
 def instance_row(instance: Instance) -> dict[str, Any]:
     """The document of an instance without its payloads."""
-    custom = instance.custom_status
+    return {**_what(instance), **_how(instance)}
+
+
+def _what(instance: Instance) -> dict[str, Any]:
     return {
         "id": instance.id,
         "workflow": instance.name,
         "version": instance.version,
         "digest": instance.digest,
-        "status": str(instance.status),
+        "status": instance.status.value,
         "reason": instance.reason,
+    }
+
+
+def _how(instance: Instance) -> dict[str, Any]:
+    custom = instance.custom_status
+    return {
         "custom_status": None if custom is None else msgspec.json.decode(custom),
         "tags": instance.tags,
         "generation": instance.generation,
@@ -70,10 +81,7 @@ def instance_view(instance: Instance, payloads: Mapping[str, str]) -> dict[str, 
         key: msgspec.json.decode(payloads[key]) if key in payloads else None
         for key in ("input", "output", "error")
     }
-    row = instance_row(instance)
-    names = list(row)
-    at = names.index("custom_status")
-    return {name: row[name] for name in names[:at]} | values | {name: row[name] for name in names[at:]}
+    return {**_what(instance), **values, **_how(instance)}
 
 
 def row_views(row: HistoryRow) -> list[dict[str, Any]]:

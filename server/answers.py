@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_DOCUMENTS = msgspec.json.Encoder()
 
 
 def encode_json(document: Any) -> bytes:
@@ -19,8 +21,9 @@ def encode_json(document: Any) -> bytes:
 
 
 def answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer."""
-    return Response(encode_json(document), status, {**HEADERS, **(headers or {})}, "application/json")
+    """A JSON answer. The document is one of ours: it has nothing in it that is no JSON."""
+    body = _DOCUMENTS.encode(document) + b"\n"
+    return Response(body, status, {**HEADERS, **(headers or {})}, "application/json")
 
 
 def text_answer(text: str, media_type: str) -> Response:
