@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
+_AT_ONCE = 256
 _source: Random | None = None
+_ahead: list[str] = []
+"""Random parts of ids to come: each call of the system gives away the interpreter's lock."""
+os.register_at_fork(after_in_child=_ahead.clear)
 
 
 def new_id() -> str:
@@ -23,7 +27,16 @@ def ordered_id() -> str:
     """
     if _source is not None:
         return _drawn(_source)
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+    return f"{time.time_ns() // 1_000_000:012x}{_random_part()}"
+
+
+def _random_part() -> str:
+    while True:
+        try:
+            return _ahead.pop()
+        except IndexError:  # Several threads may come here at once: then there are more than are needed.
+            drawn = os.urandom(10 * _AT_ONCE).hex()
+            _ahead.extend([drawn[at : at + 20] for at in range(0, len(drawn), 20)])
 
 
 def _drawn(source: Random) -> str:
