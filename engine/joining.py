@@ -6,11 +6,13 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
+
+import msgspec
 
 from perdure.compiler.ir import IR_VERSION
 from perdure.engine import clock
-from perdure.engine.errors import OutcomeUnknown, Refused
+from perdure.engine.errors import OutcomeUnknown, Refused, StoreError
 from perdure.engine.ids import new_id
 from perdure.engine.instance import SLOTS, slot_of
 from perdure.engine.open_work import task_rows
@@ -27,6 +29,9 @@ GIVEN_AT_ONCE = 64
 
 GIVEN_TASKS = 2_000
 """Tasks that run here and get rows with that, unless one slot has more: no lease runs out meanwhile."""
+
+REPLAYED_AT_ONCE = 500
+"""Instances that are brought into memory between two looks whether the lease is to be renewed."""
 
 _log = logging.getLogger("perdure.worker")
 
@@ -212,7 +217,15 @@ class Joining(Workplace):
         crashes, suspected = self.store.crashes(self.id), self.store.suspected()
         timers = self._timers_of(slots)
         self._suspects.took(crashes, suspected, clock.monotonic())
-        self.owner.take_over(takeover, programs, self._here, now, self._suspects.others)
+        waiting = iter(takeover.loaded)
+        while some := tuple(islice(waiting, REPLAYED_AT_ONCE)):
+            part = msgspec.structs.replace(takeover, loaded=some)
+            self.owner.take_over(part, programs, self._here, now, self._suspects.others)
+            try:
+                self._stay(clock.monotonic())
+            except StoreError as error:
+                # Some are in memory, and the slots are not ours yet: read everything anew.
+                raise OutcomeUnknown(f"a takeover was cut short: {error}") from error
         self.owner.timers.read(timers, 0)
         self.slots |= slots
         self._news = self._tasks_news = self._types_news = True

@@ -17,7 +17,7 @@ from perdure.engine.attempts import Answer
 from perdure.engine.client import Client
 from perdure.engine.duties import Duties
 from perdure.engine.entity_tasks import EntityTask
-from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, Refused
+from perdure.engine.errors import Busy, FenceLost, OutcomeUnknown, Refused, StoreError
 from perdure.engine.executor import Executor, Limits
 from perdure.engine.heartbeats import Heartbeats
 from perdure.engine.instance import SLOTS, slot_of
@@ -179,6 +179,8 @@ class Watched(MemoryStore):
     """Whether it is busy whenever somebody would claim one."""
     breaks: Literal["", "before", "after"] = ""
     """When the connection breaks, before the next batch that gives tasks rows is written or after it."""
+    renewal_fails: StoreError | None = None
+    """How the next renewal of a lease fails that writes nothing else."""
     slow = 0.0
     """Seconds that a start of a client takes."""
     looks: tuple[float, ...] = ()
@@ -224,6 +226,9 @@ class Watched(MemoryStore):
         for each in batch.checkpoints:
             owner = self.slot_owners().get(each.slot)
             assert owner == batch.worker, f"{batch.worker} writes {each.id}, which is {owner}'s"
+        if self.renewal_fails is not None and batch == Batch(worker=batch.worker, lease=batch.lease):
+            error, self.renewal_fails = self.renewal_fails, None
+            raise error
         if not (batch.adopt and self.breaks):
             return super().commit(batch)
         written, self.breaks = self.breaks == "after", ""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from perdure.engine import joining
 from perdure.engine.activities import Pending
+from perdure.engine.errors import Busy, OutcomeUnknown, StoreError
 from perdure.engine.instance import SLOTS, slot_of
+from perdure.engine.owner import Owner
 from perdure.engine.sharing import PATIENCE
+from perdure.engine.store.rows import Takeover
 from perdure.engine.tasks import Task
 from tests.engine.driver import SECOND, compiled
 from tests.engine.facts import WAIT
@@ -86,6 +89,38 @@ def test_who_finds_very_many_instances_in_its_slots_keeps_its_lease(hub: Sharers
     who = hub.join()
     hub.act()
     assert len(who.slots) == SLOTS
+
+
+@pytest.mark.parametrize("fails", [None, Busy("no"), OutcomeUnknown("no")], ids=["", "busy", "unknown"])
+def test_who_replays_very_many_histories_of_a_dead_owner_keeps_its_lease(
+    hub: Sharers, monkeypatch: pytest.MonkeyPatch, fails: StoreError | None
+) -> None:
+    """The next owner lost it over them too, and so on: nobody ever took a turn. Nothing is written twice."""
+    monkeypatch.setattr(joining, "REPLAYED_AT_ONCE", 2)
+    dead = hub.join()
+    hub.settle()
+    ids = hub.via(dead).run_many(MARK, list(range(12)))
+    hub.settle(0.5)
+    dead.awake = False
+    replay = Owner.take_over
+
+    def slowly(owner: Owner, takeover: Takeover, *args: Any) -> None:
+        assert all(each.lease_until > hub.clock.now for each in hub.store.workers() if each.id != gone)
+        if takeover.loaded:
+            hub.clock.now += LEASE // 4
+            hub.store.renewal_fails = pending.pop() if pending else hub.store.renewal_fails
+        replay(owner, takeover, *args)
+
+    gone, pending = dead.duties.id, [] if fails is None else [fails]
+    other = hub.join()
+    monkeypatch.setattr(Owner, "take_over", slowly)
+    hub.settle(4 * LEASE / SECOND)
+    assert len(other.slots) == SLOTS
+    other.end()
+    hub.settle(1)
+    assert sorted(hub.client.instance(each)["output"] for each in ids) == list(range(12))
+    assert len(other.activities.begun) == 12
+    assert (pending, hub.store.renewal_fails) == ([], None)
 
 
 def test_what_runs_goes_on_where_it_runs_when_its_slot_moves(hub: Sharers) -> None:
