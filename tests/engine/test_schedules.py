@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -174,6 +175,25 @@ def test_the_calendar_is_that_of_the_time_zone(
     calendar.deploy(nap(cron, ", overlap: allow", zone))
     calendar.go_to(until, every=1800)
     assert calendar.started() == expected
+
+
+@pytest.mark.parametrize(
+    ("cron", "days"),
+    [
+        ("0 0 L * *", ["03-31", "04-30", "05-31"]),
+        ("0 0 * * 5L", ["03-27", "04-24", "05-29"]),
+        ("0 0 * * 1#2", ["03-09", "04-13", "05-11"]),
+        ("0 0 * * 7", ["03-01", "03-08", "03-15"]),
+        ("0 0 * * 0", ["03-01", "03-08", "03-15"]),
+        ("0 0 5 apr-may *", ["04-05", "05-05"]),
+        ("0 0 3 * mon", ["03-02", "03-03", "03-09"]),
+    ],
+)
+def test_a_day_is_what_the_page_says(cron: str, days: list[str]) -> None:
+    """The last one, the last or n-th of a name, Sunday twice; of both fields either suffices."""
+    times = schedules.slot_times(cron, "UTC", at("2026-02-28T12:00:00+00:00"))
+    found = [datetime.fromtimestamp(each / SECOND, UTC) for each in islice(times, len(days))]
+    assert [each.strftime("%m-%d") for each in found] == days
 
 
 def test_skip_passes_over_what_overlaps(calendar: Calendar) -> None:
