@@ -13,17 +13,19 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import text
 from sqlalchemy.dialects import sqlite as dialect
 
 from perdure.engine.errors import Busy, NotFound, OutcomeUnknown, Refused, StoreError, Unfit
+from perdure.engine.store import listing
 from perdure.engine.store import statements as s
 from perdure.engine.store.clock import StoreClock
 from perdure.engine.store.closing import check_open, is_closed, opening
 from perdure.engine.store.locks import Members, Turnstile
 from perdure.engine.store.migrations import HEAD, check_known
+from perdure.engine.store.rows import InstanceQuery
 from perdure.engine.store.sql import SqlStore
 from perdure.engine.store.transaction import Compiler, Transaction
 
@@ -217,6 +219,14 @@ class SqliteStore(SqlStore):
                 self._readers.pop().close()
 
     # -- what differs -----------------------------------------------------------------------------
+
+    def _near(self, tx: Transaction, query: InstanceQuery) -> list[tuple[Any, ...]] | None:
+        # SQLite knows of no value how common it is: it would gather and sort all that have the tag.
+        counts = listing.counts_of_tags(query)
+        if not counts or any(tx.rows_once(each)[0][0] < listing.MANY for each in counts):
+            return None
+        found = tx.rows_once(listing.near(query))
+        return found if len(found) >= query.limit else None
 
     def time(self) -> int:
         return self._clock.now()

@@ -15,6 +15,7 @@ from perdure.engine.store.sqlite import _COMPILER, SqliteStore
 from perdure.engine.store.statements import BySlot
 from perdure.engine.store.tables import METADATA
 from perdure.engine.store.transaction import Compiled
+from tests.engine.store.factory import SECOND, batch, first_turn, instance, worker
 
 GROWING = (
     "audit",
@@ -51,12 +52,16 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def scans(store: SqliteStore, compiled: Compiled, values: dict[str, object]) -> list[str]:
-    """The growing tables that a statement reads from end to end."""
+def plan(store: SqliteStore, compiled: Compiled, values: dict[str, object]) -> list[str]:
+    """What SQLite does for a statement."""
     text, parameters = compiled.bind(values)
     assert store._writer is not None
-    plan = [row[3] for row in store._writer.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
-    return [step for step in plan if step in {f"SCAN {table}" for table in GROWING}]
+    return [row[3] for row in store._writer.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
+
+
+def scans(store: SqliteStore, compiled: Compiled, values: dict[str, object]) -> list[str]:
+    """The growing tables that a statement reads from end to end."""
+    return [step for step in plan(store, compiled, values) if step in {f"SCAN {table}" for table in GROWING}]
 
 
 def every_statement(some: str, *modules: ModuleType) -> Iterator[tuple[str, Executable]]:
@@ -86,6 +91,29 @@ def test_no_statement_reads_a_growing_table_through(store: SqliteStore) -> None:
 def test_every_list_has_an_index(store: SqliteStore, query: InstanceQuery) -> None:
     """And a cursor instead of an offset."""
     assert scans(store, _COMPILER.once(listing.instances(query)), {}) == []
+
+
+def test_a_tag_that_very_many_have_once_gathered_and_sorted_them_all(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seconds among a million, for a page: now the first ones are looked at before, if that may be enough."""
+    monkeypatch.setattr(listing, "MANY", 2)
+    monkeypatch.setattr(listing, "NEAR", 3)
+    tags = [{"all": "x", "old": "x"}, {"all": "x", "old": "x"}, {"all": "x"}, {"all": "x", "one": "x"}]
+    store.join(worker("w1"), 120 * SECOND)
+    store.take_slots("w1")
+    rows = [instance(f"i{number}", created_at=number, tags=each) for number, each in enumerate(tags)]
+    store.commit(batch(*[first_turn(each.id, instance=each) for each in rows]))
+
+    def found(limit: int, *names: str) -> str | None:
+        query = InstanceQuery(tags=tuple((each, "x") for each in names), limit=limit)
+        with store._read() as tx:
+            rows, all_ = store._near(tx, query), tx.rows_once(listing.instances(query))
+        assert rows in (None, all_)
+        return None if rows is None else "".join(row[0] for row in rows)
+
+    assert [found(2, "all"), found(1, "old")] == ["i3i2", "i1"]
+    assert [found(4, "all"), found(2, "old"), found(1, "one"), found(1, "all", "one"), found(1)] == [None] * 5
 
 
 @pytest.mark.parametrize(
@@ -132,8 +160,5 @@ def test_the_audit_is_read_by_number_or_target(store: SqliteStore, query: AuditQ
 )
 def test_a_list_of_entities_has_an_index(store: SqliteStore, query: EntityQuery) -> None:
     """And needs no sorting."""
-    compiled = _COMPILER.once(entities.entities(query))
-    text, parameters = compiled.bind({})
-    assert store._writer is not None
-    plan = [row[3] for row in store._writer.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
-    assert all("entities_by_type" in step for step in plan), plan
+    steps = plan(store, _COMPILER.once(entities.entities(query)), {})
+    assert all("entities_by_type" in step for step in steps), steps
