@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from perdure.engine.codec import decode_events
+from perdure.engine.events import Event, ExecutionCompleted
 from perdure.engine.instance import Instance
 from perdure.engine.programs import Programs
 from perdure.engine.statistics import step_path
@@ -48,7 +49,7 @@ def search(
             for seq, event in enumerate(decode_events(row.events), row.first_seq):
                 path = paths[seq] = step_path(event, paths)
                 kind = type(event).__struct_config__.tag
-                fits = (not types or kind in types) and (not failed or str(kind).endswith("Failed"))
+                fits = (not types or kind in types) and (not failed or _tells_of_failure(event, str(kind)))
                 if fits and (step is None or path in named or getattr(event, "path", path) == step):
                     numbers.add(seq)
             if numbers and at > after:
@@ -56,3 +57,8 @@ def search(
             if len(items) >= limit:
                 return items, at
     return items, None
+
+
+def _tells_of_failure(event: Event, kind: str) -> bool:
+    """Of what went wrong under way, or of an end as ``Failed``: also one of which nothing under way tells."""
+    return kind.endswith("Failed") or (isinstance(event, ExecutionCompleted) and event.status == "Failed")

@@ -84,6 +84,18 @@ def test_events_that_failed(http: TestClient) -> None:
     assert _items(http, "history", failed="true", step="second") == []
 
 
+def test_an_end_as_failed_is_a_failure(http: TestClient) -> None:
+    """Also when no activity failed: a time limit that passed is told of by the end alone."""
+    source = (
+        "dsl: perdure/1\nname: late\nversion: 1.0.0\ndo: [ { w: { wait_for_event: Go, timeout: 1ms } } ]\n"
+    )
+    sent = http.post(f"{API}/definitions", content=source, headers={"content-type": "application/yaml"})
+    assert sent.status_code == 201
+    http.post(f"{API}/instances", params={"wait": "1m"}, json={"workflow": "late", "id": "l"})
+    (end,) = http.get(f"{API}/instances/l/history", params={"failed": "true"}).json()["items"]
+    assert (end["type"], end["error"]["type"]) == ("ExecutionCompleted", "perdure.Timeout")
+
+
 def test_what_is_looked_for_has_pages(http: TestClient) -> None:
     """Together they have what one page has."""
     whole = _items(http, "history", step="first")
