@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,9 @@ def test_migrations_make_what_the_statements_expect(database: sqlite3.Connection
     assert made == wanted
 
 
-def test_two_hubs_made_at_once_do_not_write_into_each_other(tmp_path: Path) -> None:
+def test_two_hubs_made_at_once_do_not_write_into_each_other(
+    tmp_path: Path, database: sqlite3.Connection
+) -> None:
     """Threads of one process: the tables of one came to the other's connection, and the process could die."""
     both = threading.Barrier(2)
 
@@ -49,6 +52,9 @@ def test_two_hubs_made_at_once_do_not_write_into_each_other(tmp_path: Path) -> N
     with ThreadPoolExecutor(2) as threads:
         for each in [threads.submit(make, "a.db"), threads.submit(make, "b.db")]:
             each.result()
+    for name in ("a.db", "b.db"):
+        with closing(sqlite3.connect(tmp_path / name)) as made:
+            assert _schema(made) == _schema(database), name
 
 
 def _schema(connection: sqlite3.Connection) -> dict[str, str]:
