@@ -31,13 +31,14 @@ class Status(StrEnum):
     TERMINATED = "Terminated"
     CONTINUED_AS_NEW = "ContinuedAsNew"
 
-    @property
-    def ended(self) -> bool:
+    def __init__(self, text: str) -> None:
+        self.ended = text in {"Completed", "Failed", "Canceled", "Terminated"}
         """Whether nothing follows it."""
-        return self in ENDED
+
+    __hash__ = str.__hash__  # As it is equal to its text; the one that it inherits is that of its name.
 
 
-ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.TERMINATED})
+ENDED = frozenset(status for status in Status if status.ended)
 
 LEGAL = {
     Status.PENDING: {Status.RUNNING, Status.SUSPENDED} | ENDED,
