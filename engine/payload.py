@@ -46,8 +46,36 @@ def to_json(value: Any) -> Any:
         return value
     if kind is float and math.isfinite(value):
         return value
+    plain = _as_it_stands(value)
+    return _read(_text(value)) if plain is None else plain
+
+
+def _as_it_stands(value: Any) -> Any:
+    """The value read back, if it is JSON already, as nearly every one is; else None."""
     try:
-        text = _JSON.encode(value).encode()
+        decoded = _read(_encoder.encode(value))
+        return decoded if decoded == value else None
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def _read(text: bytes) -> Any:
+    if len(text) > MAX_BYTES:
+        raise BadPayload(
+            f"the value has {len(text)} bytes as JSON, the limit is {MAX_BYTES}; "
+            "keep it elsewhere and pass its name, or pass less"
+        )
+    decoded = msgspec.json.decode(text)
+    # It is nested no deeper than there are brackets in its text.
+    if text.count(b"{") + text.count(b"[") >= MAX_DEPTH and depth(decoded, MAX_DEPTH) > MAX_DEPTH:
+        raise BadPayload(f"the value has more than {MAX_DEPTH} levels")
+    return decoded
+
+
+def _text(value: Any) -> bytes:
+    """The JSON of what may have to be made JSON first. Raises ``BadPayload``, which says what is wrong."""
+    try:
+        return _JSON.encode(value).encode()
     except RecursionError:
         raise BadPayload("the value is nested too deeply") from None
     except UnicodeEncodeError:
@@ -56,15 +84,6 @@ def to_json(value: Any) -> Any:
         raise BadPayload(f"{error}; NaN and infinities are no JSON") from None
     except TypeError as error:
         raise BadPayload(str(error)) from None
-    if len(text) > MAX_BYTES:
-        raise BadPayload(
-            f"the value has {len(text)} bytes as JSON, the limit is {MAX_BYTES}; "
-            "keep it elsewhere and pass its name, or pass less"
-        )
-    decoded = msgspec.json.decode(text)
-    if depth(decoded, MAX_DEPTH) > MAX_DEPTH:
-        raise BadPayload(f"the value has more than {MAX_DEPTH} levels")
-    return decoded
 
 
 def _builtin(value: Any) -> Any:
@@ -74,4 +93,4 @@ def _builtin(value: Any) -> Any:
     return made
 
 
-_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_builtin)
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_builtin, separators=(",", ":"))
