@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-YOUNG = 20_000
+YOUNG = 50_000
 """Objects made and not freed between two looks at the youngest of them; Python's own is 700."""
 
 
