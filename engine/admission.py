@@ -10,11 +10,11 @@ from perdure.engine import orders
 from perdure.engine.addresses import is_entity
 from perdure.engine.codec import decode_received
 from perdure.engine.events import (
-    TO_ENTITY,
     Received,
     StartRequested,
     TimerFired,
     ToEntity,
+    is_for_entity,
 )
 from perdure.engine.instance import Instance
 from perdure.engine.linked import LinkedProgram
@@ -49,7 +49,7 @@ class Admission(Residents):
             if isinstance(event, StartRequested):
                 self._asked.append(Asked(message, event))
                 continue
-            if isinstance(event, TO_ENTITY) or orders.is_question(event):
+            if is_for_entity(event) or orders.is_question(event):
                 # Nobody sends an instance this: who waits for an end has asked for a start.
                 self._unreadable.append(message)
                 continue

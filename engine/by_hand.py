@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.compiler import ir
 from perdure.engine import chunks, waits
-from perdure.engine.events import ANSWERS, StepResolved
+from perdure.engine.events import StepResolved, is_answer
 from perdure.engine.state import EventWait, Fiber, LockWait, ReplyWait, TaskWait, TimerWait
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _ends(held: Any, fiber: Fiber, path: str) -> bool:
     """Whether something that came while suspended ends this wait already."""
     if isinstance(held, StepResolved):
         return held.path == path
-    return isinstance(held, ANSWERS) and held.scheduled_seq == getattr(fiber.wait, "seq", None)
+    return is_answer(held) and held.scheduled_seq == getattr(fiber.wait, "seq", None)
 
 
 def _place(machine: Machine, fiber: Fiber) -> int | None:

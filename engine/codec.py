@@ -73,8 +73,16 @@ def stored_value(value: Any, values: dict[str, str], least: int = LARGE) -> str 
     if value is None or type(value) in (bool, int, float):
         return None
     raw = _encoder.encode(value)
-    if len(raw) < least:
-        return None
+    return None if len(raw) < least else _kept_apart(raw, values)
+
+
+def text_or_key(value: Any, values: dict[str, str]) -> str:
+    """The JSON of a small value; the key of a large one, which is added to ``values``."""
+    raw = _encoder.encode(value)
+    return raw.decode() if len(raw) < LARGE else _kept_apart(raw, values)
+
+
+def _kept_apart(raw: bytes, values: dict[str, str]) -> str:
     key = _PREFIX + hashlib.sha256(raw).hexdigest()
     values[key] = raw.decode()
     return key
@@ -110,8 +118,8 @@ def split_events(events: list[Event]) -> Split:
 
 def _is_apart(event: Event) -> bool:
     """Whether it is looked at however short the text: it has values that are kept apart in any case."""
-    begins_chunk = isinstance(event, ExecutionStarted) and event.chunk is not None
-    return begins_chunk or isinstance(event, FanOutSplit)
+    begins_chunk = type(event) is ExecutionStarted and event.chunk is not None
+    return begins_chunk or type(event) is FanOutSplit
 
 
 def _split(event: Any, values: dict[str, str]) -> Any:

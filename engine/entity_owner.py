@@ -15,15 +15,15 @@ from perdure.engine import outgoing, sealing
 from perdure.engine.addresses import entity_at
 from perdure.engine.entities import LinkedEntity, Undone
 from perdure.engine.entity_turn import MAX_OPERATIONS, EntityTurn, Heard, answer_of, take_entity_turn
+from perdure.engine.events import Message as Event
 from perdure.engine.events import (
-    RESULTS,
-    TO_ENTITY,
     OperationRequested,
     TaskCompleted,
     TaskFailed,
     ToEntity,
+    is_for_entity,
+    is_result,
 )
-from perdure.engine.events import Message as Event
 from perdure.engine.failure import ENTITY, PAYLOAD
 from perdure.engine.hot import Sealed, SealedEntity, Writes
 from perdure.engine.instance import slot_of
@@ -85,7 +85,7 @@ class EntityOwner:
 
     def accept(self, message: Message, event: Event) -> None:
         """A row of the inbox: what somebody says, or a worker's answer."""
-        if isinstance(event, TO_ENTITY + RESULTS):
+        if is_for_entity(event) or is_result(event):
             heard = Heard(event=event, execution=message.execution, message=message, stored=True)
             self._add(message.instance, heard)
         else:
@@ -97,7 +97,7 @@ class EntityOwner:
 
     def result(self, id: str, execution: str, event: Event) -> None:
         """The answer of a worker in this process."""
-        assert isinstance(event, RESULTS), "workers complete tasks or fail"
+        assert is_result(event), "workers complete tasks or fail"
         self._add(id, Heard(event=event, execution=execution))
 
     def _add(self, id: str, each: Heard) -> None:
@@ -225,7 +225,7 @@ class EntityOwner:
                 if each.message is not None:
                     (known if each.stored else unanswered).append(each.message.id)
                 else:
-                    assert isinstance(each.event, RESULTS), "all else comes as a message"
+                    assert is_result(each.event), "all else comes as a message"
                     results.append((hot.id, Input(event=each.event, execution=each.execution)))
         return results, unanswered, known
 

@@ -16,9 +16,12 @@ payload is called as one in ``codec.FIELDS``.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import msgspec
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 Json: TypeAlias = Any
 
@@ -631,36 +634,53 @@ Decided: TypeAlias = (
 )
 Event: TypeAlias = Received | Decided
 
-RESULTS = (TaskCompleted, TaskFailed)
-"""Answers of activities."""
-ANSWERS = get_args(Answer)
-TO_ENTITY = (OperationRequested, LockRequested, LockReleased, DeleteRequested)
-PARENTAL = (ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionCanceled, FanOutStopped)
-"""What a parent may tell its child."""
-DECIDED = (
-    TaskScheduled,
-    TaskCanceled,
-    TimerCreated,
-    TimerCanceled,
-    FanOutSplit,
-    SubOrchestrationInstanceCreated,
-    SubOrchestrationCanceled,
-    ChunkStopped,
-    ChunkCanceled,
-    InstanceStarted,
-    EventSent,
-    CancelSent,
-    EntityOperationCalled,
-    EntityOperationSignaled,
-    EntityLockRequested,
-    EntityUnlockSent,
-    ContinueAsNew,
-    ExecutionCompleted,
+Parental: TypeAlias = (
+    ExecutionSuspended | ExecutionResumed | ExecutionTerminated | ExecutionCanceled | FanOutStopped
 )
-BEGINNINGS = (ExecutionStarted, ExecutionForked)
-"""The first message of an instance."""
-REOPENING = (ExecutionRestarted, ExecutionRewound)
-"""Orders that reach an instance which has ended."""
+"""What a parent may tell its child."""
+
+_ANSWERS = frozenset(get_args(Answer))
+_PARENTAL = frozenset(get_args(Parental))
+_DECIDED = frozenset(get_args(Decided))
+_TO_ENTITY = frozenset(get_args(ToEntity))
+
+
+# Each event has exactly one of these types, and to look for it in a set costs a tenth of ``isinstance``.
+
+
+def is_answer(event: object) -> TypeIs[Answer]:
+    """Whether it answers a decision."""
+    return type(event) in _ANSWERS
+
+
+def is_result(event: object) -> TypeIs[TaskCompleted | TaskFailed]:
+    """Whether it is an activity's answer."""
+    return type(event) is TaskCompleted or type(event) is TaskFailed
+
+
+def is_beginning(event: object) -> TypeIs[ExecutionStarted | ExecutionForked]:
+    """Whether it is the first message of an instance."""
+    return type(event) is ExecutionStarted or type(event) is ExecutionForked
+
+
+def is_reopening(event: object) -> TypeIs[ExecutionRestarted | ExecutionRewound]:
+    """Whether it is an order that reaches an instance which has ended."""
+    return type(event) is ExecutionRestarted or type(event) is ExecutionRewound
+
+
+def is_parental(event: object) -> TypeIs[Parental]:
+    """Whether a parent may tell its child so."""
+    return type(event) in _PARENTAL
+
+
+def is_for_entity(event: object) -> TypeIs[ToEntity]:
+    """Whether it is what entities hear."""
+    return type(event) in _TO_ENTITY
+
+
+def is_decided(event: object) -> TypeIs[Decided]:
+    """Whether it is a decision, and not what the machine has heard."""
+    return type(event) in _DECIDED
 
 
 def kind(event: Event | Message) -> str:

@@ -18,12 +18,12 @@ from perdure.engine import rerun
 from perdure.engine.by_hand import waits_open
 from perdure.engine.codec import decode_events, encode_events
 from perdure.engine.events import (
-    DECIDED,
     Decided,
     ExecutionForked,
     ExecutionMigrated,
     ExecutionStarted,
     ExecutionTerminated,
+    is_decided,
     kind,
 )
 from perdure.engine.instance import Instance
@@ -155,7 +155,7 @@ def begin(program: LinkedProgram, instance: Instance, event: ExecutionForked) ->
                 events=text,
             )
         )
-        decisions |= {number: each for number, each in enumerate(events, seq) if isinstance(each, DECIDED)}
+        decisions |= {number: each for number, each in enumerate(events, seq) if is_decided(each)}
         turns.append((at, events))
         seq += len(events)
     machine = replay(program, instance.id, rows)

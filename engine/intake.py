@@ -13,7 +13,7 @@ from perdure.engine.errors import (
     StoreError,
     Unfit,
 )
-from perdure.engine.events import REOPENING, TO_ENTITY
+from perdure.engine.events import is_for_entity, is_reopening
 from perdure.engine.instance import Instance, slot_of
 from perdure.engine.requests import Ask, Finished, carry_out, check_doubtful, check_repeated
 from perdure.engine.sealing import result_message
@@ -138,7 +138,7 @@ class Intake(Workplace):
         if ask.key in self._keys:
             self.asking.append(ask)
             return
-        if isinstance(ask.event, TO_ENTITY):
+        if is_for_entity(ask.event):
             self.owner.post(ask.message, ask.event, ask.request, ask.audit)
             self._asks[ask.message.id] = ask
             if ask.key is not None:
@@ -156,7 +156,7 @@ class Intake(Workplace):
             ):
                 self.asking.append(ask)
                 return
-        elif isinstance(ask.event, REOPENING):
+        elif is_reopening(ask.event):
             reopening.check(ask.message, present)
             self.owner.send(ask.message, ask.event, ask.request, ask.audit)
         elif present is None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from perdure.engine import migrating, orders, sealing, suspects
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
-    REOPENING,
     EventRaised,
     ExecutionMigrated,
     ExecutionRestarted,
+    is_reopening,
 )
 from perdure.engine.hot import Hot
 from perdure.engine.instance import Status
@@ -171,9 +171,9 @@ class Loading(Residents):
     def _cleared(self, hot: Hot, loaded: Loaded, now: int) -> bool:
         """Let nothing that came for an earlier generation reach the next one; whether that is so."""
         for each in hot.pending + hot.excess:
-            if not isinstance(each.event, REOPENING):
+            if not is_reopening(each.event):
                 sealing.refuse(self._rest, each, "ended", now)
-        hot.pending = [each for each in hot.pending if isinstance(each.event, REOPENING)]
+        hot.pending = [each for each in hot.pending if is_reopening(each.event)]
         hot.excess = []
         if loaded.held:
             self._rest.unhold.append((hot.id, loaded.held))

@@ -31,9 +31,6 @@ from perdure.engine import (
     waits,
 )
 from perdure.engine.events import (
-    ANSWERS,
-    BEGINNINGS,
-    RESULTS,
     Answer,
     ContinueAsNew,
     Decided,
@@ -60,6 +57,9 @@ from perdure.engine.events import (
     TimerCanceled,
     TimerCreated,
     TimerFired,
+    is_answer,
+    is_beginning,
+    is_result,
 )
 from perdure.engine.failure import CANCELED, EXPRESSION, LIMIT, SCHEMA, Failure, with_undone
 from perdure.engine.linked import LinkedProgram
@@ -176,21 +176,21 @@ class Machine:
     def expects(self, event: Received) -> bool:
         """Whether an event is not one too many: a second start, or a second answer to a decision."""
         state = self.state
-        if not isinstance(event, ANSWERS):
-            if isinstance(event, StepResolved):
+        if not is_answer(event):
+            if type(event) is StepResolved:
                 return by_hand.problem(self, event) is None
-            return not state.ended and not (state.begun and isinstance(event, BEGINNINGS))
+            return not state.ended and not (state.begun and is_beginning(event))
         if event.scheduled_seq not in self._open(event):
             return False
         return not state.held or all(
-            not isinstance(held, ANSWERS) or held.scheduled_seq != event.scheduled_seq for held in state.held
+            not is_answer(held) or held.scheduled_seq != event.scheduled_seq for held in state.held
         )
 
     def _open(self, answer: Answer) -> Container[int]:
         """What is open of the kind that an answer is for."""
         if isinstance(answer, TimerFired):
             return self.state.timers
-        return self.state.tasks if isinstance(answer, RESULTS) else self.state.questions
+        return self.state.tasks if is_result(answer) else self.state.questions
 
     # -- what instructions call -------------------------------------------------------------------
 
@@ -216,7 +216,7 @@ class Machine:
 
     def is_held(self, seq: int) -> bool:
         """Whether the answer to a decision came while suspended, and is not acted on yet."""
-        return any(isinstance(each, ANSWERS) and each.scheduled_seq == seq for each in self.state.held)
+        return any(is_answer(each) and each.scheduled_seq == seq for each in self.state.held)
 
     def answered(self, seq: int) -> bool:
         """Whether the answer to a decision that nobody waits for any more came while suspended.
@@ -224,9 +224,7 @@ class Machine:
         It is in the history, so there is nothing to cancel, and it must not be acted on.
         """
         held = self.state.held
-        self.state.held = [
-            each for each in held if not isinstance(each, ANSWERS) or each.scheduled_seq != seq
-        ]
+        self.state.held = [each for each in held if not is_answer(each) or each.scheduled_seq != seq]
         return len(self.state.held) < len(held)
 
     def ask(self, fiber: Fiber, decision: Decided, instance: str, on_close: str = "") -> None:
@@ -354,6 +352,9 @@ class Machine:
         self.state.fibers.clear()
         self.cancel_timer(self.state.deadline)
         match completion:
+            case Returned(value=value):
+                whole = self.started.chunk is None
+                self._complete(value, self.program.output_problem(value) if whole else None)
             case Renewed(input=value, carry=carry, resume=resume, version=version):
                 self.state.resume = resume
                 # What came after the event that ended this generation is for the next one in any case.
@@ -365,9 +366,6 @@ class Machine:
                 self.decide(
                     ContinueAsNew(input=value, carried=carried, checkpoint=checkpoint, version=version)
                 )
-            case Returned(value=value):
-                whole = self.started.chunk is None
-                self._complete(value, self.program.output_problem(value) if whole else None)
             case Failed(failure=failure):
                 self.decide(endings.failed(self, failure))
             case _:
@@ -384,7 +382,7 @@ class Machine:
 
     def _receive(self, event: Received) -> None:
         state = self.state
-        if isinstance(event, ExecutionStarted):
+        if type(event) is ExecutionStarted:
             self.started, state.begun = event, True
         act = _ACTS.get(type(event))
         if act is None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from perdure.engine.events import REOPENING, ExecutionRestarted, ExecutionRewound, ParentAttached, Received
+from perdure.engine.events import ExecutionRestarted, ExecutionRewound, ParentAttached, Received, is_reopening
 from perdure.engine.instance import Instance
 from perdure.engine.running import Input
 
 
 def order_among(inputs: Iterable[Input]) -> Input | None:
     """The first order to go on."""
-    return next((each for each in inputs if isinstance(each.event, REOPENING)), None)
+    return next((each for each in inputs if is_reopening(each.event)), None)
 
 
 def digest(order: Input, instance: Instance) -> str:

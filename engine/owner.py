@@ -13,8 +13,6 @@ import msgspec
 from perdure.engine import migrating, orders, parking, residents, sealing
 from perdure.engine.admission import Admission
 from perdure.engine.events import (
-    BEGINNINGS,
-    RESULTS,
     EventRaised,
     ExecutionCanceled,
     ExecutionResumed,
@@ -22,6 +20,8 @@ from perdure.engine.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    is_beginning,
+    is_result,
 )
 from perdure.engine.hot import Hot, Sealed, Writes
 from perdure.engine.loading import Choose, Loading, everybody
@@ -123,14 +123,15 @@ class Owner(Admission, Loading, Losses):
             # What it is to go on with is in the database, once its end is: it is forgotten then, and read.
             assert hot.uncommitted, "who has ended is forgotten"
             return
-        if migrating.order_among(hot.pending) is not None and not running.migrating and hot.fresh is None:
+        if hot.fresh is None and not running.migrating and migrating.order_among(hot.pending) is not None:
             # The Program that it is to move to has to replay what is in the database, and nothing else.
             if not hot.uncommitted:
                 self._used -= self._resident.pop(hot.id, 0)
                 hot.running = None
                 self._wake(hot)
             return
-        sealing.hold(hot, sealed.rest, self._requests)
+        if hot.excess:
+            sealing.hold(hot, sealed.rest, self._requests)
         inputs = self._take(hot, running)
         if inputs:
             self._used -= self._resident.pop(hot.id, 0)
@@ -148,7 +149,7 @@ class Owner(Admission, Loading, Losses):
                 sealed.superseded += [
                     (hot.id, each.event.scheduled_seq)
                     for each, reason in turn.refused
-                    if reason == "superseded" and isinstance(each.event, RESULTS)
+                    if reason == "superseded" and is_result(each.event)
                 ]
             sealing.seal(hot, turn, inputs, sealed, self._requests, self._offers, now)
             if turn.start is not None:
@@ -167,8 +168,9 @@ class Owner(Admission, Loading, Losses):
             return [move]
         carried = 0
         if running.next_seq == 0:
-            hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
-            start = next((e.event for e in hot.pending if isinstance(e.event, BEGINNINGS)), None)
+            if len(hot.pending) > 1:
+                hot.pending.sort(key=lambda each: _before_start(each, running.instance.generation))
+            start = next((e.event for e in hot.pending if is_beginning(e.event)), None)
             if start is None:
                 return _ending(hot, running.instance.generation)
             if isinstance(start, ExecutionStarted):
@@ -220,7 +222,7 @@ class Owner(Admission, Loading, Losses):
         state = running.machine.state
         if running.next_seq == 0:
             # Before its start is due there is nothing to do with what came for it.
-            soon = any(isinstance(each.event, BEGINNINGS) for each in hot.pending)
+            soon = any(is_beginning(each.event) for each in hot.pending)
         else:
             room = len(state.buffer) + len(state.held) < residents.MAX_BUFFER
             soon = room or running.instance.status.ended
@@ -277,6 +279,6 @@ def _before_start(each: Input, generation: int) -> int:
     Generations that follow each other without a wait would never hear of a suspend, cancel or terminate, so
     these come first, except before there was any generation at all.
     """
-    if isinstance(each.event, BEGINNINGS):
+    if is_beginning(each.event):
         return 1
     return 0 if generation > 1 and isinstance(each.event, _CONTROL) else 2

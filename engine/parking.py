@@ -11,12 +11,12 @@ import msgspec
 from perdure.engine import outgoing, sealing
 from perdure.engine.codec import encode_events
 from perdure.engine.events import (
-    PARENTAL,
     Asker,
     ExecutionMigrated,
     ExecutionResumed,
     ExecutionSuspended,
     ExecutionTerminated,
+    is_parental,
 )
 from perdure.engine.hot import Hot, Sealed
 from perdure.engine.instance import Instance, Status
@@ -34,7 +34,7 @@ def receive(hot: Hot, sealed: Sealed, requests: sealing.Requests, now: int) -> N
         assert instance is not None, "a parked instance was loaded"
         if instance.status.ended:
             sealing.refuse(sealed.rest, each, "ended", now)
-        elif isinstance(each.event, PARENTAL) and not _from_parent(hot, each.event.parent):
+        elif is_parental(each.event) and not _from_parent(hot, each.event.parent):
             sealing.refuse(sealed.rest, each, "superseded", now)
         elif isinstance(each.event, ExecutionTerminated):
             _terminate(hot, instance, each, each.event, sealed, requests, now)

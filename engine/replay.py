@@ -14,7 +14,6 @@ import msgspec
 from perdure.engine.codec import Values, whole_events
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
-    DECIDED,
     CancelSent,
     ChunkCanceled,
     ChunkStopped,
@@ -36,6 +35,7 @@ from perdure.engine.events import (
     TaskScheduled,
     TimerCanceled,
     TimerCreated,
+    is_decided,
     kind,
 )
 from perdure.engine.linked import LinkedProgram
@@ -71,7 +71,7 @@ def _events(row: HistoryRow, known: Values) -> list[Event]:
 def _replay_turn(machine: Machine, row: HistoryRow, events: list[Event]) -> None:
     decided: list[Decided] = []
     for seq, event in enumerate(events, row.first_seq):
-        if isinstance(event, DECIDED):
+        if is_decided(event):
             actual = decided.pop(0) if decided else None
             if actual != event:
                 raise _divergence(machine, seq, event, actual)

@@ -16,7 +16,7 @@ from perdure.engine.addresses import is_entity
 from perdure.engine.codec import encode_received, split_received
 from perdure.engine.entity_owner import PRIVATE
 from perdure.engine.errors import Conflict, Ended, NotFound, OutcomeUnknown, PerdureError, UserError
-from perdure.engine.events import REOPENING, ExecutionMigrated, Received, kind
+from perdure.engine.events import ExecutionMigrated, Received, is_reopening, kind
 from perdure.engine.instance import MAX_ID, Instance, slot_of
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.payload import BadPayload, to_json
@@ -60,6 +60,8 @@ class Ask:
         self.message = message
         self.event = event
         self.request = request
+        self.key = None if request is None or request.route == PRIVATE else _key(request)
+        """What makes it repeatable; a private request is answered under its key, and never repeated."""
         self.instance = instance
         self.program = program
         self.audit = audit
@@ -84,14 +86,6 @@ class Ask:
         other = present is not None and self.if_exists != "reject"
         return self.instance is not None and (other or self.told is not None or self.message.due > 0)
 
-    @property
-    def key(self) -> tuple[str, str, str] | None:
-        """What makes it repeatable; a private request is answered under its key, and never repeated."""
-        request = self.request
-        if request is None or request.route == PRIVATE:
-            return None
-        return request.route, request.target, request.key
-
     def answer(self, earlier: Request | None = None) -> None:
         """It is durable; ``earlier``: under the same key it was carried out before."""
         if not self._over:
@@ -115,16 +109,21 @@ class Ask:
             case "superseded":
                 self.fail(Conflict(f"{instance} has begun anew meanwhile"))
             case _:
-                refusable = isinstance(self.event, (*REOPENING, ExecutionMigrated))
+                refusable = is_reopening(self.event) or isinstance(self.event, ExecutionMigrated)
                 self.fail((Conflict if refusable else PerdureError)(f"{instance}: {reason}"))
 
     def result(self) -> Request | None:
         """Wait for the answer; returns the earlier request, if there was one. Raises the refusal."""
-        clock.wait(self._answered)
+        if not self._over:
+            clock.wait(self._answered)
         assert self._over, "who waits for several asks waits for all of them"
         if self._error is not None:
             raise self._error
         return self._earlier
+
+
+def _key(request: Request) -> tuple[str, str, str]:
+    return request.route, request.target, request.key
 
 
 def outcome(act: Callable[[*Arguments], Answer], *arguments: *Arguments) -> Answer | Exception:
@@ -192,7 +191,7 @@ def carry_out(store: Store, ask: Ask) -> Request | None:
 
     Returns the earlier request under the same key. Raises ``NotFound``, ``Ended``, ``Conflict``.
     """
-    if isinstance(ask.event, REOPENING):
+    if is_reopening(ask.event):
         earlier = store.reopen(ask.message, ask.request, ask.audit)
     elif is_entity(ask.message.instance):
         earlier = store.post(ask.message, ask.request, ask.audit)

@@ -16,8 +16,6 @@ import msgspec
 
 from perdure.engine.codec import Values, whole_events
 from perdure.engine.events import (
-    ANSWERS,
-    DECIDED,
     ContinueAsNew,
     Decided,
     EntityOperationFailed,
@@ -31,6 +29,8 @@ from perdure.engine.events import (
     SubOrchestrationInstanceFailed,
     TaskFailed,
     TimerFired,
+    is_answer,
+    is_decided,
     kind,
 )
 from perdure.engine.failure import CHILD, TOLERANCE
@@ -134,7 +134,7 @@ def read(rows: Iterable[HistoryRow]) -> History:
         except msgspec.MsgspecError as error:
             raise CannotGoOn(f"its history cannot be read: {error}") from error
         for seq, event in enumerate(events, row.first_seq):
-            if isinstance(event, DECIDED):
+            if is_decided(event):
                 called = names.add(seq, event)
                 if called is not None:
                     found.first.setdefault(called[0][1], seq)
@@ -197,7 +197,7 @@ def _append(turns: list[tuple[int, list[Event]]], at: int, events: list[Event]) 
 def _translated(fact: Fact, names: _Names) -> Received | None:
     """The fact as an answer to a decision of this run; None when there is no such decision."""
     event: Received = fact.event
-    if not isinstance(event, ANSWERS):
+    if not is_answer(event):
         return event
     seq = None if fact.name is None else names.find(fact.name, fact.number)
     return None if seq is None else msgspec.structs.replace(event, scheduled_seq=seq)

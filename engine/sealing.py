@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from perdure.engine.codec import encode_received
-from perdure.engine.events import BEGINNINGS, RESULTS, ExecutionStarted, TimerFired, kind
+from perdure.engine.events import ExecutionStarted, TimerFired, is_beginning, is_result, kind
 from perdure.engine.hot import Hot, Sealed, SealedTurn, Writes
 from perdure.engine.retention import forget_before
 from perdure.engine.running import Input
@@ -69,13 +69,16 @@ def seal(
     if turn.start is not None:
         own.messages.append(next_start(hot, turn.start))
     own.messages += turn.outgoing
-    history = list(turn.history)
-    history[-1] = msgspec.structs.replace(history[-1], open=len(hot.eager))
+    history = turn.history
+    if hot.eager:
+        history[-1] = msgspec.structs.replace(history[-1], open=len(hot.eager))
     fresh = hot.fresh is not None and not hot.inserted
     hot.inserted = True
-    sealed.timers += [(due, execution, seq, hot.id) for execution, seq, due in turn.timers]
+    for execution, seq, due in turn.timers:
+        sealed.timers.append((due, execution, seq, hot.id))
     sealed.timers_closed += turn.timers_closed
-    sealed.logs += [(turn.instance, line) for line in turn.logs]
+    for line in turn.logs:
+        sealed.logs.append((turn.instance, line))
     changed = fresh or turn.instance != turn.found
     if changed:
         own.changed.append(turn.instance)
@@ -164,9 +167,7 @@ def _place_tasks(
 def _close_tasks(hot: Hot, turn: Turn, sealed: Sealed, done: SealedTurn) -> None:
     if not turn.tasks_closed:
         return
-    answered = {
-        (each.execution, each.event.scheduled_seq) for each in turn.taken if isinstance(each.event, RESULTS)
-    }
+    answered = {(each.execution, each.event.scheduled_seq) for each in turn.taken if is_result(each.event)}
     for key in turn.tasks_closed:
         if key in hot.eager:
             hot.eager.discard(key)
@@ -179,10 +180,11 @@ def _close_tasks(hot: Hot, turn: Turn, sealed: Sealed, done: SealedTurn) -> None
 
 
 def _payloads(turn: Turn, fresh: bool) -> tuple[PayloadRow, ...]:
-    if not fresh:
-        return tuple(turn.payloads)
-    started = next(each.event for each in turn.taken if isinstance(each.event, BEGINNINGS))
-    return (*payload_rows(turn.instance.id, "input", started.input), *turn.payloads)
+    rows = turn.payloads
+    if fresh:
+        (started, *_) = [each.event for each in turn.taken if is_beginning(each.event)]
+        rows = payload_rows(turn.instance.id, "input", started.input) + rows
+    return tuple(rows)
 
 
 def _timers(hot: Hot, turn: Turn) -> tuple[TimerRow, ...]:
@@ -268,7 +270,7 @@ def set_aside(hot: Hot, each: Input, rest: Writes, requests: Requests) -> None:
     if isinstance(each.event, TimerFired):
         return
     hot.held += 1
-    if isinstance(each.event, RESULTS):
+    if is_result(each.event):
         # It runs no more, though no turn has heard of its end: who gets the slot must not get a task.
         hot.eager.discard((each.execution or "", each.event.scheduled_seq))
     message = each.message or _result_message(hot, each)
@@ -295,7 +297,7 @@ def _result_message(hot: Hot, each: Input) -> Message:
 def _closed_task(message: Message, each: Input) -> Checkpoint:
     """The end of a task whose result the instance has not heard of: there is no turn to write it with."""
     assert each.execution is not None, "a result answers an execution"
-    assert isinstance(each.event, RESULTS), "only results are without a message"
+    assert is_result(each.event), "only results are without a message"
     key = (each.execution, each.event.scheduled_seq)
     return Checkpoint(
         id=message.instance, slot=message.slot, execution=each.execution, history=(), tasks_closed=(key,)

@@ -285,8 +285,7 @@ class Starts(Looking):
             queue=queue,
             local=local or {},
         )
-        tags = _tags(program, instance, event)
-        if tags != instance.tags:
+        if (program.tags or instance.tags) and (tags := _tags(program, instance, event)) != instance.tags:
             instance = msgspec.structs.replace(instance, tags=tags)
             event = msgspec.structs.replace(event, tags=tags)
         instance = _with_place(program, instance, event)
@@ -391,6 +390,8 @@ def _valid_id(instance_id: str) -> str:
 
 
 def _valid_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
-    for key, value in (tags or {}).items():
+    if not tags:
+        return {}
+    for key, value in tags.items():
         payload_of(key + value, "a tag")
-    return dict(tags or {})
+    return dict(tags)

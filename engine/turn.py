@@ -9,8 +9,6 @@ import msgspec
 
 from perdure.engine import forking, keys, outgoing, rerun, rewinding
 from perdure.engine.events import (
-    PARENTAL,
-    REOPENING,
     ExecutionForked,
     ExecutionMigrated,
     ExecutionRestarted,
@@ -18,6 +16,8 @@ from perdure.engine.events import (
     ExecutionStarted,
     TaskScheduled,
     TimerCreated,
+    is_parental,
+    is_reopening,
 )
 from perdure.engine.instance import Status
 from perdure.engine.machine import Machine
@@ -40,16 +40,16 @@ class _Taking(Turning):
     def take(self, inputs: Sequence[Input]) -> Turn:
         turn, running = self.turn, self.running
         if not running.machine.state.begun:
-            starts = (each.event for each in inputs if isinstance(each.event, ExecutionStarted))
-            self.coming = next(starts, running.coming)
+            starts = [each.event for each in inputs if type(each.event) is ExecutionStarted]
+            self.coming = starts[0] if starts else running.coming
         for each in inputs:
             if turn.start is not None:
                 turn.left.append(each)
             elif (problem := self._problem(each)) is not None:
                 turn.refused.append((each, problem))
-            elif isinstance(each.event, REOPENING):
+            elif is_reopening(each.event):
                 self._reopen(each, running.past)
-            elif isinstance(each.event, ExecutionForked):
+            elif type(each.event) is ExecutionForked:
                 turn.taken.append(each)
                 self._fork(each.event)
             else:
@@ -64,7 +64,7 @@ class _Taking(Turning):
     def _problem(self, each: Input) -> str | None:
         """Why an input goes nowhere; None if it does not."""
         instance = self.running.instance
-        if isinstance(each.event, REOPENING):
+        if is_reopening(each.event):
             if each.execution != instance.execution:
                 return "superseded"
             return None if instance.status.ended else "it has not ended"
@@ -73,9 +73,9 @@ class _Taking(Turning):
             return "superseded" if isinstance(each.event, ExecutionStarted) else "ended"
         if each.execution is not None and each.execution != instance.execution:
             return "superseded"
-        if isinstance(each.event, ExecutionMigrated) and not self.running.migrating:
+        if type(each.event) is ExecutionMigrated and not self.running.migrating:
             return "it has just begun: try again"
-        if isinstance(each.event, PARENTAL) and each.event.parent not in (None, self._parent):
+        if is_parental(each.event) and each.event.parent not in (None, self._parent):
             return "superseded"
         return None if self.running.machine.expects(each.event) else "superseded"
 

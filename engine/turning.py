@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 
 from perdure.engine import keys, outgoing
-from perdure.engine.codec import split_events, stored_value
+from perdure.engine.codec import split_events, text_or_key
 from perdure.engine.events import (
-    RESULTS,
     Asker,
     ContinueAsNew,
     Decided,
@@ -32,6 +31,7 @@ from perdure.engine.events import (
     TimerCanceled,
     TimerCreated,
     TimerFired,
+    is_result,
 )
 from perdure.engine.instance import LEGAL, Instance, Status
 from perdure.engine.linked import encode_json
@@ -102,13 +102,13 @@ class Turning:
         """One event, and whatever follows from it."""
         running = self.running
         seq = running.next_seq
-        if isinstance(event, RESULTS):
+        if is_result(event):
             self.turn.tasks_closed.append((running.instance.execution, event.scheduled_seq))
-        elif isinstance(event, TimerFired):
+        elif type(event) is ExecutionStarted:
+            event = event if event.upgrade is None else self._chosen(event)
+        elif type(event) is TimerFired:
             self.turn.timers_closed.append((running.instance.execution, event.scheduled_seq))
-        elif isinstance(event, ExecutionStarted) and event.upgrade is not None:
-            event = self._chosen(event)
-        elif isinstance(event, ExecutionTerminated):
+        elif type(event) is ExecutionTerminated:
             self._record(event, [])
             self._terminate(event)
             return
@@ -121,7 +121,7 @@ class Turning:
         for number, decision in enumerate(decisions, seq + 1):
             self._act(number, decision)
         match event:
-            case TaskCompleted():
+            case TaskCompleted() | ExecutionStarted():
                 pass  # What comes most often is looked at first.
             case ExecutionSuspended() | ExecutionResumed():
                 self._rest(event, seq)
@@ -178,14 +178,14 @@ class Turning:
             case TaskScheduled():
                 turn.tasks.append((execution, seq, decision))
                 turn.queue = self.running.machine.started.queue
+            case ExecutionCompleted():
+                self._complete(decision)
             case TaskCanceled(scheduled_seq=closed):
                 turn.tasks_closed.append((execution, closed))
             case TimerCreated(fire_at=fire_at):
                 turn.timers.append((execution, seq, fire_at))
             case TimerCanceled(scheduled_seq=closed):
                 turn.timers_closed.append((execution, closed))
-            case ExecutionCompleted():
-                self._complete(decision)
             case ContinueAsNew():
                 self._renew(decision)
             case _:
@@ -195,13 +195,17 @@ class Turning:
 
     # -- ends ------------------------------------------------------------------------------------
 
-    def _end(self, status: Status, **changes: Any) -> None:
+    def _end(self, status: Status, reason: str | None) -> None:
         instance = self.running.instance
         assert status in LEGAL[instance.status], f"{instance.status} is not followed by {status}"
-        times = {"started_at": instance.started_at or self.at, "ended_at": self.at, "updated_at": self.at}
-        kept = purge_at(self.running.program.program.retention, status, self.at)
         self.running.instance = msgspec.structs.replace(
-            instance, status=status, purge_at=kept, **times, **changes
+            instance,
+            status=status,
+            started_at=instance.started_at or self.at,
+            ended_at=self.at,
+            updated_at=self.at,
+            purge_at=purge_at(self.running.program.program.retention, status, self.at),
+            reason=reason,
         )
 
     def _complete(self, event: ExecutionCompleted) -> None:
@@ -212,7 +216,7 @@ class Turning:
             self.turn.payloads += payload_rows(instance_id, "error", event.error)
         ending = self.running.machine.state.ending
         canceled = event.status == Status.CANCELED
-        self._end(Status(event.status), reason=ending.text if ending is not None and canceled else None)
+        self._end(Status(event.status), ending.text if ending is not None and canceled else None)
         self._answer(event.output, event.error, None)
 
     def _terminate(self, event: ExecutionTerminated) -> None:
@@ -224,7 +228,7 @@ class Turning:
         self.turn.outgoing += outgoing.closing(self.running.instance, machine.state.questions)
         self.turn.subscriptions_closed += [(execution, number) for number in machine.state.subscriptions]
         self.turn.outgoing += outgoing.unlocking(self.running.instance, machine.state.locks)
-        self._end(Status.TERMINATED, reason=event.reason)
+        self._end(Status.TERMINATED, event.reason)
         self._answer(None, None, event.reason)
 
     def _answer(self, output: Any, error: Any, reason: str | None) -> None:
@@ -234,7 +238,8 @@ class Turning:
         told = machine.started.told if begun else coming is not None and coming.told
         others = machine.state.others if begun or coming is None else coming.others
         askers = [*([] if told or self._parent is None else [self._parent]), *others]
-        self.turn.outgoing += outgoing.ended(instance, askers, output, error, reason)
+        if askers:
+            self.turn.outgoing += outgoing.ended(instance, askers, output, error, reason)
 
     def _renew(self, decision: ContinueAsNew) -> None:
         """Close this generation's row and begin the next one.
@@ -293,9 +298,11 @@ class Turning:
 
     def _close_row(self) -> None:
         instance, stored = self.running.instance, self.running.stored
-        text, values = split_events(self.events)
-        new = {key: value for key, value in values.items() if key not in stored}
-        stored.update(new)
+        text, new = split_events(self.events)
+        if new:
+            new = {key: value for key, value in new.items() if key not in stored}
+            stored.update(new)
+            self.running.size += sum(map(len, new.values()))
         self.turn.history.append(
             HistoryRow(
                 instance=instance.id,
@@ -308,7 +315,7 @@ class Turning:
                 values=new,
             )
         )
-        self.running.size += len(text) + sum(map(len, new.values()))
+        self.running.size += len(text)
         self.first_seq = self.running.next_seq
         self.events = []
 
@@ -352,7 +359,8 @@ def subscription_row(running: Running, number: int) -> SubscriptionRow:
 def payload_rows(instance: str, key: str, value: Any) -> list[PayloadRow]:
     """A value that stays as long as its instance, under a key; a large one apart, for others share it."""
     values: dict[str, str] = {}
-    apart = stored_value(value, values)
-    text = encode_json(value) if apart is None else apart
-    rows = [PayloadRow(instance=instance, key=key, value=text) for key, text in values.items()]
-    return [*rows, PayloadRow(instance=instance, key=key, value=text)]
+    text = text_or_key(value, values)
+    row = PayloadRow(instance=instance, key=key, value=text)
+    if not values:
+        return [row]
+    return [*(PayloadRow(instance=instance, key=key, value=large) for key, large in values.items()), row]

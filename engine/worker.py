@@ -244,6 +244,8 @@ class Worker:
         self._wakeup.set()
 
     def _notify(self, instance_id: str) -> None:
+        if instance_id not in self._watchers:  # Who begins to watch looks at the row after that.
+            return
         with self._lock:
             callbacks = list(self._watchers.get(instance_id, ()))
         for callback in callbacks:

@@ -72,10 +72,13 @@ class _Rows:
     def _add(self, turn: Checkpoint) -> None:
         self.history += turn.history
         for row in turn.history:
-            self.payloads += kept_values(row)
-        self.consumed += [(id_,) for id_ in turn.consumed]
+            if row.values:
+                self.payloads += kept_values(row)
+        for id_ in turn.consumed:
+            self.consumed.append((id_,))
         self.payloads += turn.payloads
-        self.payloads_dropped += [(turn.id, key) for key in turn.payloads_dropped]
+        for key in turn.payloads_dropped:
+            self.payloads_dropped.append((turn.id, key))
         self.timers += turn.timers
         self.timers_closed += turn.timers_closed
         self.tasks += turn.tasks

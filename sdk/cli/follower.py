@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from perdure.engine.codec import whole_events
-from perdure.engine.events import DECIDED, Event, ExecutionTerminated
+from perdure.engine.events import Event, ExecutionTerminated, is_decided
 from perdure.engine.machine import Machine
 from perdure.engine.programs import Programs
 from perdure.engine.store.protocol import Store
@@ -61,6 +61,6 @@ class Follower:
 
     def _turn(self, machine: Machine, row: HistoryRow) -> Iterator[Happened]:
         for seq, event in enumerate(whole_events(row.events, row.values), row.first_seq):
-            if not isinstance(event, (*DECIDED, ExecutionTerminated)):
+            if not is_decided(event) and not isinstance(event, ExecutionTerminated):
                 machine.step(event, seq, row.at)
             yield Happened(self._generation, seq, row.at, event, machine)

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import msgspec
 
 from perdure.engine.codec import Values, whole_events
-from perdure.engine.events import DECIDED, Decided, ExecutionTerminated
+from perdure.engine.events import Decided, ExecutionTerminated, is_decided
 from perdure.engine.linked import LinkedProgram
 from perdure.engine.machine import Machine
 from perdure.engine.replay import replay
@@ -87,7 +87,7 @@ def walk(program: LinkedProgram, id: str, rows: Sequence[HistoryRow]) -> Iterato
         start = 0
         while start < len(events):
             end = start + 1
-            while end < len(events) and isinstance(events[end], DECIDED):
+            while end < len(events) and is_decided(events[end]):
                 end += 1
             heard = events[start]
             decided: list[Decided] = []

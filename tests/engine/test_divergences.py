@@ -10,12 +10,12 @@ import pytest
 from perdure.engine.codec import Values, encode_events, whole_events
 from perdure.engine.errors import NonDeterminismError
 from perdure.engine.events import (
-    DECIDED,
     CancelSent,
     Event,
     ExecutionRestarted,
     SubOrchestrationCanceled,
     TimerCreated,
+    is_decided,
 )
 from perdure.engine.replay import replay
 from perdure.engine.store.rows import HistoryRow
@@ -116,7 +116,7 @@ def test_a_decision_that_a_history_lacks_is_told(text: str) -> None:
     for number, row in enumerate(rows):
         events = whole_events(row.events, row.values, Values())
         for place, event in enumerate(events):
-            if not isinstance(event, DECIDED):
+            if not is_decided(event):
                 continue
             short = msgspec.structs.replace(
                 row, events=encode_events(events[:place]), next_seq=row.first_seq + place

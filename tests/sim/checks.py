@@ -11,7 +11,6 @@ from typing import Any
 from perdure.engine.addresses import is_entity
 from perdure.engine.codec import decode_events
 from perdure.engine.events import (
-    ANSWERS,
     ContinueAsNew,
     EntityLockGranted,
     EntityLockRequested,
@@ -33,6 +32,7 @@ from perdure.engine.events import (
     TimerCanceled,
     TimerCreated,
     TimerFired,
+    is_answer,
 )
 from perdure.engine.instance import Status
 from perdure.engine.store.protocol import Store
@@ -189,7 +189,7 @@ def check_events(store: Store, instance_id: str, generation: int) -> None:
                 case ExecutionCompleted() | ContinueAsNew():
                     assert not locks, f"C7: {instance_id} ends and holds {locks}"
                 case _:
-                    assert not isinstance(event, ANSWERS), f"an answer that nobody checks: {event}"
+                    assert not is_answer(event), f"an answer that nobody checks: {event}"
 
 
 def check_claimable(hub: Hub) -> None:

@@ -86,8 +86,8 @@ PRESENT = {
     ),
     "canceled_timer_still_wakes": one(
         "perdure.engine.turning",
-        "turn.timers_closed.append((execution, closed))\n            case ExecutionCompleted",
-        "pass\n            case ExecutionCompleted",
+        "turn.timers_closed.append((execution, closed))\n            case ContinueAsNew",
+        "pass\n            case ContinueAsNew",
         "canceled timer still wakes",
     ),
     "second_result_is_recorded": one(
@@ -151,14 +151,14 @@ PRESENT = {
             ),
             Change(
                 "perdure.engine.machine",
-                "return not state.ended and not (state.begun and isinstance(event, BEGINNINGS))",
-                "return not (state.begun and isinstance(event, BEGINNINGS))",
+                "return not state.ended and not (state.begun and is_beginning(event))",
+                "return not (state.begun and is_beginning(event))",
             ),
             Change(
                 "perdure.engine.turning",
                 "assert status in LEGAL[instance.status], "
-                'f"{instance.status} is not followed by {status}"\n        times',
-                "times",
+                'f"{instance.status} is not followed by {status}"\n        self.running.instance = ',
+                "self.running.instance = ",
             ),
         ),
         "terminal status overwritten by a late event",
