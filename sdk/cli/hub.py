@@ -130,6 +130,7 @@ def _write(file: Path, store: SqlStore, audit: AuditEntry) -> dict[str, int]:
                     to.close()
                 raw.flush()
                 os.fsync(raw.fileno())
+                _sync_names(part.parent)
                 whole = True
 
             counts = store.export(to.write, finish, audit)
@@ -143,6 +144,15 @@ def _write(file: Path, store: SqlStore, audit: AuditEntry) -> dict[str, int]:
             error.hint = f"if this database is closed now, all of it is in {part}"
         raise
     return counts
+
+
+def _sync_names(folder: Path) -> None:
+    """A file that is on the disk is lost with its power all the same while its name is not."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

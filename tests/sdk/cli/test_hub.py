@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import os
+import sqlite3
+import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from perdure.engine.store.closing import is_closed
 from tests.sdk.cli.program import perdure
 
 FLOW = "dsl: perdure/1\nname: flow\nversion: 1.0.0\ndo: [ { return: 7 } ]\n"
@@ -54,6 +59,27 @@ def test_the_file_is_for_its_owner(here: Path) -> None:
     perdure("hub", "export", "hub.jsonl")
     assert (here / "hub.jsonl").stat().st_mode & 0o077 == 0
     assert [each.name for each in here.glob("*.part")] == []
+
+
+def test_the_name_of_the_file_is_on_the_disk_before_the_hub_is_closed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut could take the file away, and leave a hub that was closed for it."""
+    started(here)
+    seen: list[tuple[bool, bool, bool]] = []
+    sync = os.fsync
+
+    def watched(handle: int) -> None:
+        sync(handle)
+        with closing(sqlite3.connect(here / ".perdure" / "perdure.db")) as database:
+            (revision,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+        folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        seen.append((folder, (here / "hub.jsonl.part").exists(), is_closed(revision)))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    assert perdure("hub", "export", "hub.jsonl").code == 0
+    assert seen == [(False, True, False), (True, True, False)]
+    assert [each.name for each in here.glob("hub.*")] == ["hub.jsonl"]
 
 
 def test_a_hub_is_opened_again(here: Path) -> None:
