@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import math
 from typing import Any
 
@@ -53,6 +54,9 @@ def to_json(value: Any) -> Any:
 def _as_it_stands(value: Any) -> Any:
     """The value read back, if it is JSON already, as nearly every one is; else None."""
     try:
+        # Refuses objects, and what is derived from lists, texts and so on: to compare those runs users' code,
+        # which may raise, or equal what msgspec makes of them though that is something else (null for NaN).
+        marshal.dumps(value, 2)
         decoded = _read(_encoder.encode(value))
         return decoded if decoded == value else None
     except (TypeError, ValueError, OverflowError, RecursionError):
