@@ -35,8 +35,6 @@ class Status(StrEnum):
         self.ended = text in {"Completed", "Failed", "Canceled", "Terminated"}
         """Whether nothing follows it."""
 
-    __hash__ = str.__hash__  # As it is equal to its text; the one that it inherits is that of its name.
-
 
 ENDED = frozenset(status for status in Status if status.ended)
 
