@@ -34,8 +34,9 @@ def hub() -> None:
 
 @hub.command("export", cls=Command)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
-def export_hub(ctx: click.Context, file: Path) -> None:
+def export_hub(ctx: click.Context, file: Path, yes: bool) -> None:
     """Write the hub to FILE (compressed if it ends in .gz), and close it.
 
     Stop its servers and workers first. From then on its work goes on where FILE is imported, and nowhere
@@ -45,6 +46,8 @@ def export_hub(ctx: click.Context, file: Path) -> None:
     if file.exists():
         raise Stop(USAGE, "usage", f"{file} exists already", hint="give the name of a new file")
     with _opened(ctx, "hub export", there=True) as store:
+        if not yes:
+            _ask(ctx)
         counts = _write(file, store, _noted(ctx, "hub.export", file=str(file)))
     out.answer({"file": str(file), "rows": counts}, "")
     out.note(f"{_said(counts)} are in {file}")
@@ -94,6 +97,14 @@ def reopen(ctx: click.Context, yes: bool) -> None:
     with _opened(ctx, "hub reopen", there=True, reopen=True) as store:
         store.add_audit([_noted(ctx, "hub.reopen")])
     out.note("this database is open again")
+
+
+def _ask(ctx: click.Context) -> None:
+    """Nothing goes on in a hub that was exported: who wants a copy must not find that out afterwards."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("to export the hub, which closes it, without being asked, give --yes", ctx)
+    if not click.confirm("Export the hub, and close it? Nothing goes on in this database then.", err=True):
+        raise Stop(NO, "declined", "nothing was exported, and the hub stays open")
 
 
 def _noted(ctx: click.Context, action: str, **details: str) -> AuditEntry:

@@ -27,7 +27,7 @@ def started(folder: Path) -> None:
 def test_a_hub_goes_on_where_it_was_imported(here: Path) -> None:
     """And only there."""
     started(here)
-    assert "1 instance and" in perdure("hub", "export", "hub.gz").err
+    assert "1 instance and" in perdure("hub", "export", "hub.gz", "--yes").err
     assert gzip.decompress((here / "hub.gz").read_bytes()).startswith(b'{"perdure_hub":1')
     closed = perdure("list")
     assert (closed.code, "is closed" in closed.err, "hub reopen" in closed.err) == (4, True, True)
@@ -37,7 +37,7 @@ def test_a_hub_goes_on_where_it_was_imported(here: Path) -> None:
     assert (run.code, run.out) == (0, "7\n")
 
 
-@pytest.mark.parametrize("words", [["export", "f"], ["import", "new.hub"], ["reopen", "--yes"]])
+@pytest.mark.parametrize("words", [["export", "f", "--yes"], ["import", "new.hub"], ["reopen", "--yes"]])
 def test_a_hub_is_not_moved_beside_a_server_that_is_meant(
     here: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
@@ -56,7 +56,7 @@ def test_a_hub_is_not_moved_beside_a_server_that_is_meant(
 def test_the_file_is_for_its_owner(here: Path) -> None:
     """It holds all inputs and outputs."""
     started(here)
-    perdure("hub", "export", "hub.jsonl")
+    perdure("hub", "export", "hub.jsonl", "--yes")
     assert (here / "hub.jsonl").stat().st_mode & 0o077 == 0
     assert [each.name for each in here.glob("*.part")] == []
 
@@ -77,7 +77,7 @@ def test_the_name_of_the_file_is_on_the_disk_before_the_hub_is_closed(
         seen.append((folder, (here / "hub.jsonl.part").exists(), is_closed(revision)))
 
     monkeypatch.setattr(os, "fsync", watched)
-    assert perdure("hub", "export", "hub.jsonl").code == 0
+    assert perdure("hub", "export", "hub.jsonl", "--yes").code == 0
     assert seen == [(False, True, False), (True, True, False)]
     assert [each.name for each in here.glob("hub.*")] == ["hub.jsonl"]
 
@@ -85,7 +85,7 @@ def test_the_name_of_the_file_is_on_the_disk_before_the_hub_is_closed(
 def test_a_hub_is_opened_again(here: Path) -> None:
     """When nobody has used the file."""
     started(here)
-    perdure("hub", "export", "hub.jsonl")
+    perdure("hub", "export", "hub.jsonl", "--yes")
     asked = perdure("hub", "reopen")
     assert (asked.code, "give --yes" in asked.err) == (2, True)
     again = perdure("hub", "reopen", "--yes", "--actor", "ann")
@@ -96,9 +96,18 @@ def test_a_hub_is_opened_again(here: Path) -> None:
     assert perdure("hub", "reopen").err == "this database was not closed\n"
 
 
+def test_nobody_closes_a_hub_who_wanted_a_copy(here: Path) -> None:
+    """Without a terminal an export needs ``--yes``, and leaves neither a file nor a closed hub otherwise."""
+    started(here)
+    refused = perdure("hub", "export", "hub.gz")
+    assert (refused.code, refused.out, "give --yes" in refused.err) == (2, "", True)
+    assert list(here.glob("hub.gz*")) == []
+    assert "one" in perdure("list").out
+
+
 def test_what_is_not_there_is_neither_exported_nor_opened(here: Path) -> None:
     """Nor is it made."""
-    for words in (["export", "hub.gz"], ["reopen", "--yes"]):
+    for words in (["export", "hub.gz", "--yes"], ["reopen", "--yes"]):
         refused = perdure("hub", *words, "--db", "sqlite:///typo.db")
         assert (refused.code, "there is no database typo.db" in refused.err) == (4, True)
     assert not (here / "typo.db").exists()
@@ -116,10 +125,10 @@ def test_a_file_that_is_no_export_is_told_so(here: Path) -> None:
 def test_a_file_that_cannot_be_written_leaves_the_hub_open(here: Path) -> None:
     """And no part of it."""
     started(here)
-    nowhere = perdure("hub", "export", "nowhere/hub.gz")
+    nowhere = perdure("hub", "export", "nowhere/hub.gz", "--yes")
     assert (nowhere.code, "No such file or directory" in nowhere.err) == (3, True)
     (here / "taken.gz").write_text("mine")
-    taken = perdure("hub", "export", "taken.gz")
+    taken = perdure("hub", "export", "taken.gz", "--yes")
     assert (taken.code, "exists already" in taken.err) == (2, True)
     assert (here / "taken.gz").read_text() == "mine"
     assert "one" in perdure("list").out
@@ -128,7 +137,7 @@ def test_a_file_that_cannot_be_written_leaves_the_hub_open(here: Path) -> None:
 def test_a_file_that_was_cut_off_is_refused(here: Path) -> None:
     """Packed or not; then nothing of it is there."""
     started(here)
-    perdure("hub", "export", "hub.gz")
+    perdure("hub", "export", "hub.gz", "--yes")
     data = (here / "hub.gz").read_bytes()
     (here / "cut.gz").write_bytes(data[:-200])
     (here / "cut").write_bytes(gzip.decompress(data)[:-200])
@@ -142,7 +151,7 @@ def test_a_file_that_was_cut_off_is_refused(here: Path) -> None:
 def test_a_hub_in_memory_is_not_moved(here: Path) -> None:
     """It ends with the command."""
     for url in ("memory://", "sqlite://"):
-        refused = perdure("hub", "export", "hub.gz", "--db", url)
+        refused = perdure("hub", "export", "hub.gz", "--yes", "--db", url)
         assert (refused.code, "outlives" in refused.err) == (2, True)
-    refused = perdure("hub", "export", "hub.gz", "--server", "http://127.0.0.1:1")
+    refused = perdure("hub", "export", "hub.gz", "--yes", "--server", "http://127.0.0.1:1")
     assert (refused.code, "--db instead of --server" in refused.err) == (2, True)
