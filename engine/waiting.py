@@ -60,6 +60,8 @@ def waiting_for(store: Store, instance: Instance, programs: Programs) -> list[di
     loaded, machine = replayed(store, instance, programs)
     if loaded is None or machine is None:
         return []
+    if not machine.state.begun and loaded.first is not None and loaded.first.due > store.time():
+        return [_shown(_for_its_time(instance, machine.program, loaded.first.due), store.time())]
     times: dict[int, tuple[int, Event]] = {}
     for row in loaded.history:
         for seq, event in enumerate(decode_events(row.events), row.first_seq):
@@ -107,6 +109,24 @@ def _for_a_place(instance: Instance, programs: Programs) -> dict[str, Any]:
         "attempt": None,
         "attempts": None,
         "note": f"as many instances as may run at once for this key do: {instance.concurrency_limit}",
+    }
+
+
+def _for_its_time(instance: Instance, linked: LinkedProgram, due: int) -> dict[str, Any]:
+    """When an instance begins that was started for later."""
+    return {
+        "kind": "start",
+        "name": None,
+        "step": None,
+        "path": None,
+        "file": linked.program.file,
+        "line": 1,
+        "column": 1,
+        "since": instance.created_at,
+        "until": due,
+        "attempt": None,
+        "attempts": None,
+        "note": "it was started for later",
     }
 
 

@@ -174,7 +174,7 @@ class Waiting(Struct):
     """Something that an instance waits for now."""
 
     kind: Annotated[
-        str, Meta(description="task, timer, event, instance, entity, lock, branches, chunks, place")
+        str, Meta(description="task, timer, event, instance, entity, lock, branches, chunks, place, start")
     ]
     name: str | None
     step: str | None

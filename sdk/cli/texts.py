@@ -65,6 +65,7 @@ def waiting_text(waiting: dict[str, Any]) -> str:
         "task": f"activity {waiting['name']}",
         "timer": f"timer ({waiting['name']})",
         "event": f'event "{waiting["name"]}"',
+        "start": "the time that it begins at",
         "place": f'place of concurrency key "{waiting["name"]}"',
     }.get(waiting["kind"], " ".join(filter(None, [waiting["kind"], waiting["name"]])))
     parts = [what if name is None else f"{name}: {what}"]

@@ -8,7 +8,9 @@ import pytest
 
 from perdure.engine.client import Client
 from perdure.engine.errors import NotFound
+from perdure.engine.views import time_text
 from tests.engine.driver import Hub
+from tests.engine.functions import offer
 
 RETRYING = """
 do:
@@ -44,6 +46,25 @@ def test_a_retry_tells_its_attempt_and_when_it_goes_on(hub: Hub) -> None:
     assert (entry["kind"], entry["name"], entry["step"]) == ("timer", "retry", "charge")
     assert (entry["attempt"], entry["attempts"], entry["left"]) == (1, 3, 40.0)
     hub.advance(3600)
+
+
+def test_a_start_for_later_tells_when(hub: Hub) -> None:
+    """Until then; also when it is suspended before."""
+    offer(hub)
+    hub.deploy("dsl: perdure/1\nname: later\nversion: 1.0.0\ndo: [ { pause: { wait: 1h } } ]\n")
+    client = Client(hub.store)
+    client.start("later", id="i", delay=60)
+    hub.run()
+    hub.advance(20)
+    (entry,) = waiting(hub)
+    assert (entry["kind"], entry["step"], entry["left"]) == ("start", None, 40.0)
+    assert entry["until"] == time_text(hub.instance().created_at + 60_000_000)
+    client.suspend("i")
+    hub.run()
+    assert [each["kind"] for each in waiting(hub)] == ["start"]
+    client.resume("i")
+    hub.advance(40)
+    assert [each["kind"] for each in waiting(hub)] == ["timer"]
 
 
 def test_an_activity_tells_its_attempt_and_its_timeout(hub: Hub) -> None:
