@@ -25,6 +25,7 @@ from perdure.engine.events import (
     ExecutionTerminated,
     ParentAttached,
     Received,
+    StepResolved,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
     TaskFailed,
@@ -230,6 +231,14 @@ def failures(history: History, machine: Machine, error: dict[str, Any]) -> set[i
         and _is_failure(fact)
         and (fact.name[1] in paths or (fact.chunk and _touches(fact.name[1], paths)))
     }
+
+
+def ended_by_hand(history: History, machine: Machine, error: dict[str, Any]) -> str | None:
+    """The path of a step that an operator has ended with what became the instance's error."""
+    paths = set(_failed(machine, error))
+    events = [fact.event for fact in history.facts]
+    by_hand = [each for each in events if isinstance(each, StepResolved) and each.error is not None]
+    return next((each.path for each in by_hand if each.path in paths), None)
 
 
 def _touches(fan_out: str, paths: set[str]) -> bool:

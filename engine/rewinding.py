@@ -55,7 +55,16 @@ def rewind(
         others=(),
     )
     left_out = set[int]() if history.error is None else rerun.failures(history, before, history.error)
-    found = rerun.run(program, instance.id, history, start, lambda fact: fact.seq not in left_out)
+    try:
+        found = rerun.run(program, instance.id, history, start, lambda fact: fact.seq not in left_out)
+    except CannotGoOn:
+        step = None if history.error is None else rerun.ended_by_hand(history, before, history.error)
+        if step is None:
+            raise
+        raise CannotGoOn(
+            f"{step} was ended by hand with this error (resolve), and what was done by hand stands;"
+            " to do that step again, fork it before the step"
+        ) from None
     if _undone(history.error, before, found):
         raise CannotGoOn("what it had done was undone by its compensations")
     entity = rerun.lock_held(found.machine)

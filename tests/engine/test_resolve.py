@@ -8,7 +8,7 @@ import pytest
 
 from perdure.engine.client import Client
 from perdure.engine.errors import Conflict
-from perdure.engine.events import StepResolved, TaskCanceled
+from perdure.engine.events import ExecutionRewound, StepResolved, TaskCanceled
 from tests.engine.driver import Hub
 from tests.engine.functions import offer
 
@@ -78,6 +78,26 @@ def test_an_error_that_nobody_catches_ends_the_instance(hub: Hub) -> None:
         "message": "GaveUp",
         "path": "do/0/charge",
     }
+
+
+def test_an_error_that_was_given_is_not_rewound(hub: Hub) -> None:
+    """It is told who gave it, and that a fork before the step does it again, which it does."""
+    stuck(hub)
+    hub.resolve("do/0/charge", error="GaveUp")
+    hub.run()
+    refused = hub.reopen(ExecutionRewound())
+    hub.run()
+    ((message, why),) = hub.refusals
+    assert message == refused
+    assert "do/0/charge was ended by hand with this error (resolve)" in why
+    assert "fork it before the step" in why
+    client = Client(hub.store)
+    with pytest.raises(Conflict, match="ended by hand with this error"):
+        client.rewind("i", dry_run=True)
+    client.fork("i", "charge", id="j")
+    hub.manual = False
+    hub.run()
+    assert hub.output("j") == 1
 
 
 def test_between_two_attempts(hub: Hub) -> None:
