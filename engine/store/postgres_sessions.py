@@ -7,6 +7,7 @@ belong to the connection, for it is the pooler's where there is one, and how sta
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.numeric import Int8Dumper
 
-from perdure.engine.errors import Busy, OutcomeUnknown, StoreError
+from perdure.engine.errors import Busy, OutcomeUnknown, StoreError, UserError
 from perdure.engine.store.postgres_errors import ERRORS, Lost, translated
 from perdure.engine.store.urls import PostgresUrl
 
@@ -26,6 +27,10 @@ PLANNING = "SET enable_seqscan = off; SET jit = off"
 There is an index for every statement. To compile one takes longer than to run it.
 """
 MICROSECONDS = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+_PARAMETER = re.compile(r'invalid URI query parameter: "\w+"')
+_LAST_PORT = 65535
+_FORM = "write postgresql://USER@HOST:PORT/DATABASE?schema=NAME, with parameters of libpq after it"
 
 
 class Begun(NamedTuple):
@@ -198,7 +203,7 @@ def _connect(url: PostgresUrl, timeout: float, settings: str = "", **more: Any) 
         "keepalives_count": 2,
         "tcp_user_timeout": milliseconds,
     }
-    given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
+    given = _read(url)
     network = {name: value for name, value in network.items() if name not in given}
     connection = psycopg.connect(url.conninfo, autocommit=True, **network, **more)
     try:
@@ -212,6 +217,21 @@ def _connect(url: PostgresUrl, timeout: float, settings: str = "", **more: Any) 
         connection.close()
         raise
     return connection
+
+
+def _read(url: PostgresUrl) -> dict[str, Any]:
+    """The parameters of a URL. Raises ``UserError`` for one that no server could be reached by."""
+    try:
+        given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
+    except psycopg.ProgrammingError as error:
+        # The driver may quote a password after the colon, but for the name of a parameter.
+        named = _PARAMETER.match(str(error))
+        said = named[0] if named else re.split('[:"]', str(error))[0].strip()
+        raise UserError(f"The URL of the database cannot be read: {said}", hint=_FORM) from None
+    for port in str(given.get("port") or "").split(","):
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) <= _LAST_PORT):
+            raise UserError("The URL of the database has a port that is no number up to 65535.", hint=_FORM)
+    return given
 
 
 def _unreachable(error: Exception) -> StoreError:

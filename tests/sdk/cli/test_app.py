@@ -202,6 +202,28 @@ def test_a_path_is_no_url(url: str, meant: str | None, here: Path) -> None:
     assert (f"did you mean {meant}?" in refused.err) == (meant is not None)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://u@127.0.0.1:abc/d", "a port that is no number"),
+        ("postgresql://u@127.0.0.1:70000/d", "a port that is no number"),
+        ("postgresql://u@127.0.0.1:9/d?sslmod=require", 'invalid URI query parameter: "sslmod"'),
+        ("postgresql://u:hush%zz@127.0.0.1:9/d", "invalid percent-encoded token"),
+    ],
+)
+def test_a_url_that_no_server_is_reached_by_is_wrong_usage(url: str, said: str, here: Path) -> None:
+    """Exit code 2, unlike a server that is down; a password in it is not shown."""
+    pytest.importorskip("psycopg")
+    refused = perdure("list", "--db", url)
+    assert (refused.code, said in refused.err, "postgresql://USER@HOST:PORT" in refused.err) == (
+        2,
+        True,
+        True,
+    )
+    assert "hush" not in refused.err
+    assert "%zz" not in refused.err
+
+
 def test_a_server_out_of_reach(here: Path) -> None:
     """Nobody listening is exit code 3, with the hint how to start a server."""
     answer = perdure("list", "--server", "http://127.0.0.1:9")
